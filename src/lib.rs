@@ -1,0 +1,1 @@
+//! kubeproof proves a Kubernetes cluster before you trust it.
