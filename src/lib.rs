@@ -1,1 +1,3 @@
 //! kubeproof proves a Kubernetes cluster before you trust it.
+
+pub mod cluster;
