@@ -8,6 +8,7 @@
 //!                                           cluster
 //! ```
 
+pub mod cluster;
 pub mod event;
 pub mod matcher;
 pub mod plan;

@@ -9,12 +9,12 @@
 //! the structure of YAML around it: trees are parsed first and rendered after,
 //! and text templates refuse to write a value that is not a plain scalar.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Serde, ValueKind};
+use minijinja::value::{Enumerator, Object, Serde, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use serde::Deserialize;
 use serde_json::Value;
@@ -31,6 +31,42 @@ pub type Scope = minijinja::Value;
 /// Any JSON value as one that a scope can hold.
 pub fn scope_value(value: &Value) -> Scope {
     Serde(value).into()
+}
+
+/// A thing with fields that stands for its name where text is due: a node or a pod.
+#[derive(Debug)]
+pub struct Named {
+    name: String,
+    fields: BTreeMap<String, Scope>,
+}
+
+impl Named {
+    /// A value for a scope; `name` is a field of it too.
+    pub fn new(name: &str, fields: impl IntoIterator<Item = (&'static str, Value)>) -> Scope {
+        let mut fields: BTreeMap<String, Scope> = fields
+            .into_iter()
+            .map(|(field, value)| (field.to_owned(), scope_value(&value)))
+            .collect();
+        fields.insert("name".to_owned(), name.into());
+        Scope::from_object(Self {
+            name: name.to_owned(),
+            fields,
+        })
+    }
+}
+
+impl Object for Named {
+    fn get_value(self: &Arc<Self>, key: &Scope) -> Option<Scope> {
+        self.fields.get(key.as_str()?).cloned()
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.fields.keys().map(Scope::from).collect())
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
 }
 
 /// A template or an expression that cannot be parsed, or not be rendered.
@@ -149,7 +185,7 @@ impl Template {
     pub fn render(&self, scope: &Scope) -> Result<Value, TemplateError> {
         let rendered = match self.kind {
             TemplateKind::Literal => Ok(Value::String(self.source.clone())),
-            TemplateKind::Expression => self.evaluate(scope),
+            TemplateKind::Expression => self.evaluate(scope).and_then(Value::deserialize),
             TemplateKind::Text => SCALARS
                 .render_str(&self.source, scope.clone())
                 .map(Value::String),
@@ -162,6 +198,12 @@ impl Template {
     /// # Errors
     /// As [`Template::render`], and a list, a map or nothing where text is due.
     pub fn render_text(&self, scope: &Scope) -> Result<String, TemplateError> {
+        if self.kind == TemplateKind::Expression
+            && let Ok(value) = self.evaluate(scope)
+            && let Some(named) = value.downcast_object_ref::<Named>()
+        {
+            return Ok(named.name.clone());
+        }
         match self.render(scope)? {
             Value::String(text) => Ok(text),
             value @ (Value::Number(_) | Value::Bool(_)) => Ok(value.to_string()),
@@ -177,7 +219,7 @@ impl Template {
         }
     }
 
-    fn evaluate(&self, scope: &Scope) -> Result<Value, Error> {
+    fn evaluate(&self, scope: &Scope) -> Result<Scope, Error> {
         let expression = lone_expression(&self.source).unwrap_or(&self.source);
         let value = SCALARS
             .compile_expression(expression)?
@@ -188,7 +230,7 @@ impl Template {
                 format!("`{}` is not set", expression.trim()),
             ));
         }
-        Value::deserialize(value)
+        Ok(value)
     }
 
     fn explain(&self, error: &Error) -> TemplateError {
@@ -514,6 +556,20 @@ mod tests {
             render("{{ x }}", json!({"x": "{{ y }}"})),
             Ok(json!("{{ y }}"))
         );
+    }
+
+    #[test]
+    fn a_node_stands_for_its_name() {
+        let scope = Scope::from_pairs([("node", Named::new("node1", [("ip", json!("10.0.0.1"))]))]);
+        let text = |source: &str| {
+            Template::parse(source, place(source))
+                .and_then(|template| template.render_text(&scope))
+                .unwrap()
+        };
+        assert_eq!(text("on {{ node }}"), "on node1");
+        assert_eq!(text("{{ node }}"), "node1");
+        assert_eq!(text("{{ node.ip }}"), "10.0.0.1");
+        assert_eq!(text("{{ node.name }}"), "node1");
     }
 
     #[test]

@@ -1,0 +1,359 @@
+//! What a cluster serves, and which of it a name means: pure. Asking the cluster is `discovery`'s.
+//!
+//! Names are taken as kubectl takes them: plural, singular, kind or short name, with a group
+//! (`daemonsets.apps`) or a version and a group (`daemonsets.v1.apps`). Where several groups have a
+//! name, the core group wins, then the order in which the server lists them.
+
+use serde_json::Value;
+
+use super::resource::Resource;
+
+/// Every resource a cluster serves, in the order of preference.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Catalog {
+    resources: Vec<Resource>,
+}
+
+impl Catalog {
+    /// Reads the two answers of aggregated discovery, `/api` and `/apis`.
+    ///
+    /// `None` where they are of another shape: the server is too old for it.
+    /// See [aggregated discovery](https://kubernetes.io/docs/concepts/overview/kubernetes-api/#aggregated-discovery).
+    pub(super) fn from_aggregated(core: &Value, groups: &Value) -> Option<Self> {
+        let mut resources = Vec::new();
+        for list in [core, groups] {
+            if list["kind"] != "APIGroupDiscoveryList" {
+                return None;
+            }
+            for group in array(&list["items"]) {
+                let name = group["metadata"]["name"].as_str().unwrap_or_default();
+                for version in array(&group["versions"]) {
+                    let number = version["version"].as_str().unwrap_or_default();
+                    let aggregated = |entry| aggregated(name, number, entry);
+                    resources.extend(array(&version["resources"]).filter_map(aggregated));
+                }
+            }
+        }
+        Some(Self { resources })
+    }
+
+    /// Reads the `APIResourceList` of each group and version, in the order of preference.
+    pub(super) fn from_lists(lists: &[Value]) -> Self {
+        let mut resources: Vec<Resource> = Vec::new();
+        for list in lists {
+            let api_version = list["groupVersion"].as_str().unwrap_or_default();
+            for entry in array(&list["resources"]) {
+                let name = entry["name"].as_str().unwrap_or_default();
+                match name.split_once('/') {
+                    // `pods/exec` is a subresource of `pods`, which is listed before it.
+                    Some((parent, subresource)) => {
+                        let parent = resources
+                            .iter_mut()
+                            .find(|r| r.api_version == api_version && r.plural == parent);
+                        if let Some(parent) = parent {
+                            parent.subresources.push(subresource.to_owned());
+                        }
+                    }
+                    None => resources.extend(listed(api_version, name, entry)),
+                }
+            }
+        }
+        Self { resources }
+    }
+
+    /// The resource of a manifest's `apiVersion` and `kind`.
+    pub(super) fn of(&self, api_version: &str, kind: &str) -> Option<&Resource> {
+        self.resources
+            .iter()
+            .find(|r| r.api_version == api_version && r.kind == kind)
+    }
+
+    /// The resource that a user means by a name.
+    pub(super) fn named(&self, name: &str) -> Option<&Resource> {
+        let name = name.to_lowercase();
+        if let Some(found) = self.named_in(&name, |_| true) {
+            return Some(found);
+        }
+        let (short, rest) = name.split_once('.')?;
+        if let Some((version, group)) = rest.split_once('.')
+            && let Some(found) = self.named_in(short, |r| r.version == version && r.group == group)
+        {
+            return Some(found);
+        }
+        self.named_in(short, |r| r.group == rest)
+            // `deployments.v1` has no group: kubectl does not know it, people write it.
+            .or_else(|| self.named_in(short, |r| r.version == rest))
+    }
+
+    fn named_in(&self, name: &str, is_asked: impl Fn(&Resource) -> bool) -> Option<&Resource> {
+        let among = || self.resources.iter().filter(|r| is_asked(r));
+        among()
+            .find(|r| r.plural == name || r.singular == name)
+            .or_else(|| among().find(|r| r.kind.eq_ignore_ascii_case(name)))
+            .or_else(|| among().find(|r| r.short_names.iter().any(|short| short == name)))
+    }
+
+    /// The known name that is nearest to one that is not known.
+    pub(super) fn near(&self, name: &str) -> Option<String> {
+        let name = name.to_lowercase();
+        let name = name.split('.').next().unwrap_or_default();
+        let allowed = match name.len() {
+            0..=3 => 1,
+            4..=7 => 2,
+            _ => 3,
+        };
+        self.resources
+            .iter()
+            .flat_map(|r| [&r.singular, &r.plural])
+            .map(|known| (distance(name, known), known))
+            .filter(|(distance, _)| *distance <= allowed)
+            .min_by_key(|(distance, _)| *distance)
+            .map(|(_, known)| known.clone())
+    }
+
+    /// The other versions in which a kind is served, for the message about one that is not.
+    pub(super) fn versions_of(&self, kind: &str) -> Option<String> {
+        let served = self.resources.iter().find(|r| r.kind == kind)?;
+        Some(format!("{} {}", served.api_version, served.kind))
+    }
+
+    /// The kind whose name is nearest, for a manifest.
+    pub(super) fn near_kind(&self, kind: &str) -> Option<String> {
+        let near = self.near(kind)?;
+        let served = self
+            .resources
+            .iter()
+            .find(|r| r.singular == near || r.plural == near)?;
+        Some(format!("{} {}", served.api_version, served.kind))
+    }
+}
+
+fn aggregated(group: &str, version: &str, entry: &Value) -> Option<Resource> {
+    let kind = &entry["responseKind"];
+    let plural = entry["resource"].as_str()?;
+    let kind_name = kind["kind"].as_str().filter(|kind| !kind.is_empty())?;
+    Some(Resource {
+        api_version: api_version(group, version),
+        group: group.to_owned(),
+        version: version.to_owned(),
+        kind: kind_name.to_owned(),
+        plural: plural.to_owned(),
+        singular: singular(&entry["singularResource"], kind_name),
+        short_names: texts(&entry["shortNames"]),
+        namespaced: entry["scope"] == "Namespaced",
+        verbs: texts(&entry["verbs"]),
+        subresources: array(&entry["subresources"])
+            .filter_map(|sub| sub["subresource"].as_str().map(str::to_owned))
+            .collect(),
+    })
+}
+
+fn listed(api_version: &str, plural: &str, entry: &Value) -> Option<Resource> {
+    let kind = entry["kind"].as_str()?;
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    Some(Resource {
+        api_version: api_version.to_owned(),
+        group: group.to_owned(),
+        version: version.to_owned(),
+        kind: kind.to_owned(),
+        plural: plural.to_owned(),
+        singular: singular(&entry["singularName"], kind),
+        short_names: texts(&entry["shortNames"]),
+        namespaced: entry["namespaced"] == true,
+        verbs: texts(&entry["verbs"]),
+        subresources: Vec::new(),
+    })
+}
+
+fn api_version(group: &str, version: &str) -> String {
+    if group.is_empty() {
+        version.to_owned()
+    } else {
+        format!("{group}/{version}")
+    }
+}
+
+/// Older servers leave the singular out for what is built in.
+fn singular(value: &Value, kind: &str) -> String {
+    match value.as_str() {
+        Some(singular) if !singular.is_empty() => singular.to_owned(),
+        _ => kind.to_lowercase(),
+    }
+}
+
+fn array(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    array(value)
+        .filter_map(|text| text.as_str().map(str::to_owned))
+        .collect()
+}
+
+/// How many letters must be changed, added, left out or swapped with the next to get from one word
+/// to the other (optimal string alignment).
+fn distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.chars().collect();
+    let b: Vec<char> = b.chars().collect();
+    let mut before: Vec<usize> = Vec::new();
+    let mut previous: Vec<usize> = (0..=b.len()).collect();
+    for i in 0..a.len() {
+        let mut current = vec![i + 1];
+        for j in 0..b.len() {
+            let changed = previous[j] + usize::from(a[i] != b[j]);
+            let mut best = changed.min(previous[j + 1] + 1).min(current[j] + 1);
+            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
+                best = best.min(before[j - 1] + 1);
+            }
+            current.push(best);
+        }
+        before = std::mem::replace(&mut previous, current);
+    }
+    previous[b.len()]
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// What a small cluster answers to aggregated discovery: `/api` and `/apis`.
+    pub(in super::super) fn aggregated_answers() -> (Value, Value) {
+        let resource = |plural: &str, kind: &str, short: &[&str], scope: &str| {
+            json!({"resource": plural, "responseKind": {"group": "", "version": "", "kind": kind},
+                   "scope": scope, "singularResource": kind.to_lowercase(), "shortNames": short,
+                   "verbs": ["get", "list", "watch"],
+                   "subresources": [{"subresource": "status"}]})
+        };
+        let group =
+            |name: &str, versions: Value| json!({"metadata": {"name": name}, "versions": versions});
+        let core = json!({"kind": "APIGroupDiscoveryList", "items": [group("", json!([
+            {"version": "v1", "resources": [
+                resource("pods", "Pod", &["po"], "Namespaced"),
+                resource("nodes", "Node", &["no"], "Cluster"),
+                resource("services", "Service", &["svc"], "Namespaced"),
+                resource("configmaps", "ConfigMap", &["cm"], "Namespaced"),
+                resource("events", "Event", &["ev"], "Namespaced")]}]))]});
+        let groups = json!({"kind": "APIGroupDiscoveryList", "items": [
+            group("apps", json!([{"version": "v1", "resources": [
+                resource("daemonsets", "DaemonSet", &["ds"], "Namespaced"),
+                resource("deployments", "Deployment", &["deploy"], "Namespaced")]}])),
+            group("events.k8s.io", json!([{"version": "v1", "resources": [
+                resource("events", "Event", &["ev"], "Namespaced")]}])),
+            group("example.com", json!([
+                {"version": "v2", "resources": [resource("widgets", "Widget", &["wd"], "Cluster")]},
+                {"version": "v1beta1", "resources": [resource("widgets", "Widget", &["wd"], "Cluster")]}])),
+            group("serving.knative.dev", json!([{"version": "v1", "resources": [
+                resource("services", "Service", &["ksvc"], "Namespaced")]}]))]});
+        (core, groups)
+    }
+
+    fn catalog() -> Catalog {
+        let (core, groups) = aggregated_answers();
+        Catalog::from_aggregated(&core, &groups).unwrap()
+    }
+
+    #[test]
+    fn names_are_resolved_as_kubectl_does() {
+        let cases = [
+            ("ds", "apps/v1 daemonsets"),
+            ("daemonset", "apps/v1 daemonsets"),
+            ("daemonsets", "apps/v1 daemonsets"),
+            ("DaemonSet", "apps/v1 daemonsets"),
+            ("daemonset.apps", "apps/v1 daemonsets"),
+            ("daemonsets.v1.apps", "apps/v1 daemonsets"),
+            ("ds.apps", "apps/v1 daemonsets"),
+            ("pods.v1.", "v1 pods"),
+            ("pods.v1", "v1 pods"),
+            ("services", "v1 services"),
+            (
+                "service.serving.knative.dev",
+                "serving.knative.dev/v1 services",
+            ),
+            (
+                "services.v1.serving.knative.dev",
+                "serving.knative.dev/v1 services",
+            ),
+            ("ksvc", "serving.knative.dev/v1 services"),
+            ("events", "v1 events"),
+            ("events.events.k8s.io", "events.k8s.io/v1 events"),
+            ("widget", "example.com/v2 widgets"),
+            ("widgets.v1beta1.example.com", "example.com/v1beta1 widgets"),
+        ];
+        let catalog = catalog();
+        for (name, expected) in cases {
+            let found = catalog.named(name).unwrap_or_else(|| panic!("{name}"));
+            assert_eq!(
+                format!("{} {}", found.api_version, found.plural),
+                expected,
+                "{name}"
+            );
+        }
+        for name in ["deamonset", "pods.apps", "widgets.v3.example.com", "", "."] {
+            assert!(catalog.named(name).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn manifests_name_version_and_kind_exactly() {
+        let catalog = catalog();
+        assert_eq!(
+            catalog.of("apps/v1", "DaemonSet").unwrap().plural,
+            "daemonsets"
+        );
+        assert!(catalog.of("apps/v1", "daemonset").is_none());
+        assert!(catalog.of("apps/v1beta1", "DaemonSet").is_none());
+        assert_eq!(
+            catalog.versions_of("DaemonSet").as_deref(),
+            Some("apps/v1 DaemonSet")
+        );
+        assert_eq!(
+            catalog.near_kind("DeamonSet").as_deref(),
+            Some("apps/v1 DaemonSet")
+        );
+    }
+
+    #[test]
+    fn near_misses_are_suggested() {
+        let catalog = catalog();
+        for (name, expected) in [
+            ("deamonset", Some("daemonset")),
+            ("deplyment", Some("deployment")),
+            ("pdo", Some("pod")),
+            ("confgmap.v1", Some("configmap")),
+            ("elephant", None),
+        ] {
+            assert_eq!(catalog.near(name).as_deref(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_old_server_has_no_aggregated_discovery() {
+        let (core, _) = aggregated_answers();
+        assert!(Catalog::from_aggregated(&core, &json!({"kind": "APIGroupList"})).is_none());
+    }
+
+    #[test]
+    fn lists_of_an_old_server_are_read_with_their_subresources() {
+        let lists = [json!({"groupVersion": "v1", "resources": [
+            {"name": "pods", "singularName": "", "namespaced": true, "kind": "Pod", "verbs": ["get"], "shortNames": ["po"]},
+            {"name": "pods/exec", "namespaced": true, "kind": "PodExecOptions", "verbs": ["create"]}]})];
+        let catalog = Catalog::from_lists(&lists);
+        let pod = catalog.named("pod").unwrap();
+        assert_eq!(pod.subresources, ["exec"]);
+        assert!(catalog.of("v1", "PodExecOptions").is_none());
+    }
+
+    #[test]
+    fn distances() {
+        for (a, b, expected) in [
+            ("", "", 0),
+            ("abc", "acb", 1),
+            ("kitten", "sitting", 3),
+            ("", "ab", 2),
+        ] {
+            assert_eq!(distance(a, b), expected, "{a} {b}");
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Reads the nested errors of the client library: what really happened, in one clear line.
+//!
+//! The library wraps an I/O error four deep and prints each wrapper; people want the innermost.
+
+use std::error::Error;
+use std::io;
+
+/// Why no answer came back from the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Nothing listens there.
+    Refused,
+    /// The connection took too long to come about.
+    ConnectTimeout,
+    /// The name has no address; with the resolver's words.
+    Dns(String),
+    /// There is no route; with the system's words.
+    Unreachable(String),
+    /// The connection ended while the request was under way.
+    Broken(String),
+    /// The TLS handshake failed; in words.
+    Tls(TlsCause),
+    /// The credentials could not be made up: a plugin failed, a token file cannot be read.
+    Credentials(String),
+    /// The server's error answer, as the library read it.
+    Answer {
+        /// The HTTP status.
+        code: u16,
+        /// The cluster's own words.
+        message: String,
+    },
+    /// Anything else, in the library's words.
+    Other(String),
+}
+
+/// Why the two sides did not agree on a TLS session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum TlsCause {
+    /// The server's certificate has expired.
+    Expired,
+    /// The server's certificate is signed by an authority that the kubeconfig does not know.
+    UnknownAuthority,
+    /// The server's certificate is for other names.
+    WrongName,
+    /// Anything else, in the library's words.
+    Other(String),
+}
+
+impl Cause {
+    pub(super) fn of(error: &kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::Answer {
+                code: status.code,
+                message: status.message.clone(),
+            },
+            kube::Error::Auth(error) => Self::Credentials(credentials(error)),
+            error => Self::of_chain(error),
+        }
+    }
+
+    fn of_chain(error: &(dyn Error + 'static)) -> Self {
+        let mut innermost = String::new();
+        let mut is_dns = false;
+        let mut current = Some(error);
+        // Bounded, since a faulty `source` could go in circles.
+        for _ in 0..16 {
+            let Some(error) = current else { break };
+            if let Some(error) = error.downcast_ref::<kube::client::AuthError>() {
+                return Self::Credentials(credentials(error));
+            }
+            if let Some(error) = error.downcast_ref::<rustls::Error>() {
+                return Self::Tls(TlsCause::of(error));
+            }
+            if let Some(error) = error.downcast_ref::<io::Error>() {
+                // `source` of an I/O error skips the error it carries.
+                if let Some(inner) = error.get_ref() {
+                    match Self::of_chain(inner) {
+                        Self::Other(_) => {}
+                        found => return found,
+                    }
+                }
+                let words = without_number(&error.to_string());
+                if is_dns {
+                    return Self::Dns(words);
+                }
+                match error.kind() {
+                    io::ErrorKind::ConnectionRefused => return Self::Refused,
+                    io::ErrorKind::TimedOut => return Self::ConnectTimeout,
+                    io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+                        return Self::Unreachable(words);
+                    }
+                    io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::BrokenPipe
+                    | io::ErrorKind::UnexpectedEof => return Self::Broken(words),
+                    _ => {}
+                }
+            }
+            innermost = error.to_string();
+            is_dns |= innermost.contains("dns error");
+            // hyper's own words where the peer closes between request and answer.
+            if innermost.contains("connection closed before message completed")
+                || innermost.contains("end of file before message length reached")
+                || innermost.contains("connection error")
+            {
+                return Self::Broken("the server closed the connection".to_owned());
+            }
+            current = error.source();
+        }
+        Self::Other(without_number(&innermost))
+    }
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Refused => f.write_str("connection refused"),
+            Self::ConnectTimeout => f.write_str("no connection within the time-out"),
+            Self::Dns(words) => write!(f, "its name cannot be resolved: {words}"),
+            Self::Unreachable(words) | Self::Broken(words) | Self::Other(words) => {
+                f.write_str(words)
+            }
+            Self::Tls(cause) => cause.fmt(f),
+            Self::Credentials(words) => f.write_str(words),
+            Self::Answer { code, message } if message.is_empty() => write!(f, "it answered {code}"),
+            Self::Answer { message, .. } => f.write_str(message),
+        }
+    }
+}
+
+impl TlsCause {
+    fn of(error: &rustls::Error) -> Self {
+        use rustls::CertificateError as Certificate;
+        match error {
+            rustls::Error::InvalidCertificate(
+                Certificate::Expired | Certificate::ExpiredContext { .. },
+            ) => Self::Expired,
+            rustls::Error::InvalidCertificate(
+                Certificate::UnknownIssuer | Certificate::BadSignature,
+            ) => Self::UnknownAuthority,
+            rustls::Error::InvalidCertificate(
+                Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
+            ) => Self::WrongName,
+            other => Self::Other(other.to_string()),
+        }
+    }
+}
+
+impl std::fmt::Display for TlsCause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Expired => f.write_str("the server's certificate has expired"),
+            Self::UnknownAuthority => f.write_str(
+                "the server's certificate is signed by an authority that the kubeconfig does not know",
+            ),
+            Self::WrongName => {
+                f.write_str("the server's certificate is not for the address in the kubeconfig")
+            }
+            Self::Other(words) => write!(f, "no TLS session with the server: {words}"),
+        }
+    }
+}
+
+/// In words why no credentials could be had.
+///
+/// The library's own text is not used where it shows what a plugin printed or was given: that may
+/// hold a token.
+fn credentials(error: &kube::client::AuthError) -> String {
+    use kube::client::AuthError;
+    match error {
+        AuthError::AuthExecRun { out, .. } => {
+            let code = out
+                .status
+                .code()
+                .map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
+            // Plugins say on stderr what is wrong; the credentials themselves go to stdout.
+            let stderr = String::from_utf8_lossy(&out.stderr);
+            match stderr.lines().map(str::trim).rfind(|line| !line.is_empty()) {
+                Some(line) => {
+                    let line: String = line.chars().take(200).collect();
+                    format!("it ended with {code}: {line}")
+                }
+                None => format!("it ended with {code}"),
+            }
+        }
+        AuthError::AuthExecStart(error) => {
+            format!(
+                "it cannot be started: {}",
+                without_number(&error.to_string())
+            )
+        }
+        AuthError::AuthExecParse(_) | AuthError::ParseTokenKey(_) => {
+            "its output cannot be read".to_owned()
+        }
+        AuthError::ExecPluginFailed => "its output has no credentials".to_owned(),
+        AuthError::ReadTokenFile(error, path) => format!(
+            "the token file {} cannot be read: {}",
+            path.display(),
+            without_number(&error.to_string())
+        ),
+        AuthError::InvalidBearerToken(_) => "the token has characters no token has".to_owned(),
+        AuthError::MissingCommand => "the kubeconfig names no command for it".to_owned(),
+        AuthError::MalformedTokenExpirationDate(_) => {
+            "its output has an expiry that is not a date".to_owned()
+        }
+        other => other.to_string(),
+    }
+}
+
+/// `Connection refused (os error 111)` without what only programmers read.
+pub(super) fn without_number(words: &str) -> String {
+    match words.find(" (os error ") {
+        Some(at) => words[..at].to_owned(),
+        None => words.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_io(error: io::Error) -> Cause {
+        Cause::of(&kube::Error::Service(Box::new(error)))
+    }
+
+    #[test]
+    fn io_errors_are_told_apart() {
+        assert_eq!(
+            of_io(io::ErrorKind::ConnectionRefused.into()),
+            Cause::Refused
+        );
+        assert_eq!(of_io(io::ErrorKind::TimedOut.into()), Cause::ConnectTimeout);
+        assert!(matches!(
+            of_io(io::ErrorKind::ConnectionReset.into()),
+            Cause::Broken(_)
+        ));
+    }
+
+    #[test]
+    fn tls_errors_are_found_inside_io_errors() {
+        use rustls::{CertificateError, Error};
+        let cases = [
+            (CertificateError::Expired, TlsCause::Expired),
+            (CertificateError::UnknownIssuer, TlsCause::UnknownAuthority),
+            (CertificateError::NotValidForName, TlsCause::WrongName),
+        ];
+        for (error, expected) in cases {
+            let error =
+                io::Error::new(io::ErrorKind::InvalidData, Error::InvalidCertificate(error));
+            assert_eq!(of_io(error), Cause::Tls(expected));
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_a_plugin_printed_stays_out() {
+        use std::os::unix::process::ExitStatusExt as _;
+        let error = kube::client::AuthError::AuthExecRun {
+            cmd: "TOKEN=hunter2 plugin".to_owned(),
+            out: Box::new(std::process::Output {
+                status: std::process::ExitStatus::from_raw(256),
+                stdout: b"hunter2".to_vec(),
+                stderr: b"usage\nyou must log in\n".to_vec(),
+            }),
+        };
+        let cause = Cause::of(&kube::Error::Auth(error));
+        assert_eq!(
+            cause,
+            Cause::Credentials("it ended with exit code 1: you must log in".to_owned())
+        );
+    }
+}

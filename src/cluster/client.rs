@@ -1,0 +1,83 @@
+//! [`Cluster`]: the one handle to a cluster. What can be done with it is in the other files, an
+//! `impl` block each; making one is `connect`'s job.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::discovery::Discovery;
+use super::transport::Transport;
+use super::watch::Registry;
+
+/// How many commands run in pods at once over one [`Cluster`].
+///
+/// Each takes a socket of its own, and the API server's priority and fairness does not cover exec.
+pub const MAX_CONCURRENT_EXECS: usize = 100;
+
+/// What was connected to, for the block that is printed before anything runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerInfo {
+    /// Where the configuration is from: the path of the file, several joined as in `KUBECONFIG`, or `in-cluster`.
+    pub kubeconfig: String,
+    /// The context taken; none in a pod.
+    pub context: Option<String>,
+    /// The URL of the API server.
+    pub server: String,
+    /// The server's `gitVersion`: `v1.34.1+k3s1`.
+    pub version: String,
+    /// The first number of the version.
+    pub major: u32,
+    /// The second number of the version, without a `+` that some providers add.
+    pub minor: u32,
+    /// Who the server says we are; where it cannot say, the user's name in the kubeconfig.
+    pub user: String,
+    /// The namespace of the context, or `default`.
+    pub default_namespace: String,
+}
+
+/// A connection to a cluster. Cheap to clone; clones share discovery, watches and limits.
+#[derive(Clone)]
+pub struct Cluster {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) server: ServerInfo,
+    pub(super) transport: Transport,
+    pub(super) discovery: Discovery,
+    pub(super) watches: Registry,
+    pub(super) execs: Semaphore,
+}
+
+impl Cluster {
+    pub(super) fn new(transport: Transport, server: ServerInfo) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                server,
+                transport,
+                discovery: Discovery::default(),
+                watches: Registry::default(),
+                execs: Semaphore::new(MAX_CONCURRENT_EXECS),
+            }),
+        }
+    }
+
+    /// What was connected to.
+    #[must_use]
+    pub fn server(&self) -> &ServerInfo {
+        &self.inner.server
+    }
+
+    pub(super) fn transport(&self) -> &Transport {
+        &self.inner.transport
+    }
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster")
+            .field("server", &self.inner.server)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,282 @@
+//! Connects to a cluster, and asks at once which version it is and who we are, so that whatever is
+//! wrong with the way there is told before anything runs. Finding the kubeconfig is `kubeconfig`'s job.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::{Method, Uri};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::cause::{Cause, TlsCause};
+use super::client::{Cluster, ServerInfo};
+use super::connect_error::ConnectError;
+use super::error::{ClusterError, seconds};
+use super::kubeconfig::{Found, Places, Selected, find, select};
+use super::proxy::ProxyEnvironment;
+use super::retry::Repeat;
+use super::transport::{Call, Failed, Transport};
+
+/// How long a credential plugin may take; some open a browser, none of ours may wait for a person.
+const PLUGIN_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How to find the cluster, and how patient to be.
+#[derive(Debug, Clone)]
+pub struct ConnectOptions {
+    /// `--kubeconfig`; then no other place is looked at.
+    pub kubeconfig: Option<PathBuf>,
+    /// `--context`; the current one by default.
+    pub context: Option<String>,
+    /// `--as`: the user to impersonate.
+    pub impersonate_user: Option<String>,
+    /// `--as-group`: the groups to impersonate, with the user.
+    pub impersonate_groups: Vec<String>,
+    /// How long one request may take, retries apart; 10 s by default. Watches and exec have limits of their own.
+    pub request_timeout: Duration,
+    /// How long it may take until a connection stands; 5 s by default.
+    pub connect_timeout: Duration,
+}
+
+impl Default for ConnectOptions {
+    fn default() -> Self {
+        Self {
+            kubeconfig: None,
+            context: None,
+            impersonate_user: None,
+            impersonate_groups: Vec::new(),
+            request_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Chooses the cryptography for TLS in this process; does nothing when that is done.
+pub fn install_crypto() {
+    // The error says that there is a provider already, which is the aim.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+impl Cluster {
+    /// Connects as kubectl would: `--kubeconfig`, else the files of `KUBECONFIG` merged, else
+    /// `~/.kube/config`, else the service account of the pod.
+    ///
+    /// # Errors
+    /// In one line for the user, without credentials; see [`ConnectError`]. All of them mean that
+    /// nothing could be tested.
+    pub async fn connect(options: &ConnectOptions) -> Result<Self, ConnectError> {
+        install_crypto();
+        let (kubeconfig, mut selected) = choose(options)?;
+        // Retries here would multiply with those of the library, which wait up to 1,000 s.
+        selected.config.default_retry = false;
+        selected.config.connect_timeout = Some(options.connect_timeout);
+        // A limit on reading would end watches and exec; each request is bounded instead.
+        selected.config.read_timeout = None;
+        if let Some(user) = &options.impersonate_user {
+            selected.config.auth_info.impersonate = Some(user.clone());
+            selected.config.auth_info.impersonate_groups = Some(options.impersonate_groups.clone());
+        }
+        let way = Way {
+            server: shown(&selected.config.cluster_url),
+            kubeconfig,
+            user: selected.user,
+            credentials: selected.credentials,
+            certificate_end: selected.certificate_end,
+        };
+        let default_namespace = selected.config.default_namespace.clone();
+        let client = client(selected.config, &way).await?;
+        let transport = Transport {
+            client,
+            request_timeout: options.request_timeout,
+        };
+        let version = Call::get("/version");
+        let review = Call::new(Method::POST, REVIEW_PATH, Repeat::Safe).json(&review());
+        let (version, review) = futures::join!(
+            transport.send_explained(&version),
+            transport.send_explained(&review)
+        );
+        let version = version.map_err(|failed| way.explain(failed))?;
+        let version = version.json().map_err(|error| ConnectError::Unusable {
+            server: way.server.clone(),
+            cause: error.to_string(),
+        })?;
+        let user = match review {
+            Ok(reply) => reply.json().ok().and_then(|review| username(&review)),
+            // Credentials that are refused here are refused everywhere.
+            Err(failed) if failed.error.code() == Some(401) => return Err(way.explain(failed)),
+            // Servers before 1.28 have no such review.
+            Err(_) => None,
+        };
+        let server = ServerInfo {
+            version: text(&version["gitVersion"]),
+            major: number(&version["major"]),
+            minor: number(&version["minor"]),
+            user: user.unwrap_or_else(|| way.user.clone()),
+            kubeconfig: way.kubeconfig,
+            context: selected.context,
+            server: way.server,
+            default_namespace,
+        };
+        Ok(Self::new(transport, server))
+    }
+}
+
+/// See [SelfSubjectReview](https://kubernetes.io/docs/reference/kubernetes-api/authentication/self-subject-review-v1/).
+const REVIEW_PATH: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+
+fn review() -> Value {
+    json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"})
+}
+
+fn username(review: &Value) -> Option<String> {
+    let name = review["status"]["userInfo"]["username"].as_str()?;
+    Some(name.to_owned())
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// The number a part of a version begins with: providers write `30+`.
+fn number(value: &Value) -> u32 {
+    let text = value.as_str().unwrap_or_default();
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    text[..end].parse().unwrap_or_default()
+}
+
+/// The server's URL without a password that somebody wrote into it.
+fn shown(url: &Uri) -> String {
+    let scheme = url.scheme_str().unwrap_or("https");
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let path = url.path().trim_end_matches('/');
+    format!("{scheme}://{host}{path}")
+}
+
+fn choose(options: &ConnectOptions) -> Result<(String, Selected), ConnectError> {
+    let variable = std::env::var_os("KUBECONFIG");
+    let places = Places {
+        flag: options.kubeconfig.as_deref(),
+        variable: variable.as_deref(),
+        home: std::env::home_dir(),
+        is_in_cluster: std::env::var_os("KUBERNETES_SERVICE_HOST").is_some(),
+    };
+    match find(&places)? {
+        Found::Files { names, kubeconfig } => {
+            let context = options.context.as_deref();
+            let proxies = ProxyEnvironment::read();
+            let selected = select(&names, &kubeconfig, context, &proxies)?;
+            Ok((names, selected))
+        }
+        Found::InCluster => {
+            let name = "in-cluster".to_owned();
+            let config = kube::Config::incluster().map_err(|error| ConnectError::Invalid {
+                kubeconfig: name.clone(),
+                problem: error.to_string(),
+            })?;
+            let selected = Selected {
+                config,
+                context: None,
+                user: "the pod's service account".to_owned(),
+                credentials: "the pod's service account".to_owned(),
+                certificate_end: None,
+            };
+            Ok((name, selected))
+        }
+    }
+}
+
+/// Makes the client. It runs the credential plugin, which blocks.
+async fn client(config: kube::Config, way: &Way) -> Result<kube::Client, ConnectError> {
+    let making = tokio::task::spawn_blocking(move || kube::Client::try_from(config));
+    match tokio::time::timeout(PLUGIN_TIMEOUT, making).await {
+        Ok(Ok(Ok(client))) => Ok(client),
+        Ok(Ok(Err(error))) => Err(way.not_made(&error)),
+        Ok(Err(_panic)) => Err(way.no_credentials("it cannot be run".to_owned())),
+        Err(_elapsed) => {
+            let cause = format!("it took longer than {}", seconds(PLUGIN_TIMEOUT));
+            Err(way.no_credentials(cause))
+        }
+    }
+}
+
+/// What messages about the connection speak of.
+struct Way {
+    server: String,
+    kubeconfig: String,
+    user: String,
+    credentials: String,
+    certificate_end: Option<Timestamp>,
+}
+
+impl Way {
+    fn no_credentials(&self, cause: String) -> ConnectError {
+        ConnectError::Credentials {
+            user: self.user.clone(),
+            source_name: self.credentials.clone(),
+            cause,
+        }
+    }
+
+    fn not_made(&self, error: &kube::Error) -> ConnectError {
+        match Cause::of(error) {
+            Cause::Credentials(cause) => self.no_credentials(cause),
+            cause => ConnectError::Invalid {
+                kubeconfig: self.kubeconfig.clone(),
+                problem: format!("its client certificate and key cannot be used: {cause}"),
+            },
+        }
+    }
+
+    /// What a failed first request means for the user.
+    fn explain(&self, failed: Failed) -> ConnectError {
+        let server = self.server.clone();
+        match (failed.cause, failed.error) {
+            (Some(Cause::Credentials(cause)), _) => self.no_credentials(cause),
+            (Some(Cause::Tls(cause)), _) => ConnectError::Tls {
+                server,
+                cause: match (&cause, self.expired()) {
+                    (TlsCause::Other(_), Some(expired)) => expired,
+                    _ => cause.to_string(),
+                },
+            },
+            (Some(cause), _) => ConnectError::Unreachable {
+                server,
+                cause: cause.to_string(),
+            },
+            (None, ClusterError::TimedOut { after, .. }) => ConnectError::Unreachable {
+                server,
+                cause: format!("no answer within {}", seconds(after)),
+            },
+            (None, error) => match error.code() {
+                Some(401) => ConnectError::Unauthorized {
+                    server,
+                    user: self.user.clone(),
+                    reason: self.expired(),
+                },
+                Some(403) => ConnectError::Forbidden {
+                    server,
+                    user: self.user.clone(),
+                    message: error.to_string(),
+                },
+                _ => ConnectError::Unusable {
+                    server,
+                    cause: match error {
+                        ClusterError::Unavailable { cause } => cause,
+                        other => other.to_string(),
+                    },
+                },
+            },
+        }
+    }
+
+    /// In words that the client certificate has expired, where it has.
+    fn expired(&self) -> Option<String> {
+        let end = self.certificate_end.filter(|end| *end < Timestamp::now())?;
+        Some(format!(
+            "the client certificate expired on {}",
+            end.strftime("%Y-%m-%d")
+        ))
+    }
+}

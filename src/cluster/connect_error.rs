@@ -1,0 +1,125 @@
+//! Why there is no connection to a cluster, in one line each that tells the user what to do.
+//! No message holds a credential.
+
+use std::path::PathBuf;
+
+/// Why no connection came about.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// There is no kubeconfig where one would be.
+    #[error("no kubeconfig found: looked at {}", .looked_at.join(", "))]
+    NoKubeconfig {
+        /// The places, in order.
+        looked_at: Vec<String>,
+    },
+
+    /// A kubeconfig, or a file it names, cannot be read.
+    #[error("cannot read {}: {cause}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        cause: String,
+    },
+
+    /// A kubeconfig is not one, or something in it cannot be used.
+    #[error("the kubeconfig {kubeconfig} is not valid: {problem}")]
+    Invalid {
+        /// The file, or several as in `KUBECONFIG`.
+        kubeconfig: String,
+        /// What is wrong, without quoting the file.
+        problem: String,
+    },
+
+    /// The context asked for is not in the kubeconfig.
+    #[error("the kubeconfig {kubeconfig} has no context {name:?}; it has {}", list(.known))]
+    UnknownContext {
+        /// The file, or several as in `KUBECONFIG`.
+        kubeconfig: String,
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+
+    /// The kubeconfig does not say which context is current.
+    #[error("the kubeconfig {kubeconfig} has no current context; choose one: it has {}", list(.known))]
+    NoCurrentContext {
+        /// The file, or several as in `KUBECONFIG`.
+        kubeconfig: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+
+    /// Nothing answers at the server's address.
+    #[error("cannot reach the API server {server}: {cause}")]
+    Unreachable {
+        /// The URL.
+        server: String,
+        /// Refused, timed out, no such name, …
+        cause: String,
+    },
+
+    /// The server's certificate, or the client's, stands in the way.
+    #[error("no secure connection to the API server {server}: {cause}")]
+    Tls {
+        /// The URL.
+        server: String,
+        /// What is wrong with which certificate.
+        cause: String,
+    },
+
+    /// The server does not accept the credentials (401).
+    #[error("the API server {server} does not accept the credentials of user {user:?}{}", because(.reason.as_deref()))]
+    Unauthorized {
+        /// The URL.
+        server: String,
+        /// The user's name in the kubeconfig.
+        user: String,
+        /// What is known about why: the client certificate expired.
+        reason: Option<String>,
+    },
+
+    /// The server knows the user and does not let them in (403).
+    #[error("the API server {server} refuses user {user:?}: {message}")]
+    Forbidden {
+        /// The URL.
+        server: String,
+        /// The user's name in the kubeconfig.
+        user: String,
+        /// The server's words.
+        message: String,
+    },
+
+    /// No credentials could be had: the plugin failed, or a token file cannot be read.
+    #[error("no credentials for user {user:?}: {source_name}: {cause}")]
+    Credentials {
+        /// The user's name in the kubeconfig.
+        user: String,
+        /// What they come from: ``credential plugin `aws` ``.
+        source_name: String,
+        /// What went wrong, without what the plugin printed to stdout.
+        cause: String,
+    },
+
+    /// Something answers at the address that is no API server, or one that cannot serve now.
+    #[error("the API server {server} gives no usable answer: {cause}")]
+    Unusable {
+        /// The URL.
+        server: String,
+        /// What it said.
+        cause: String,
+    },
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+fn because(reason: Option<&str>) -> String {
+    reason.map_or_else(String::new, |reason| format!(": {reason}"))
+}

@@ -1,0 +1,300 @@
+//! What can go wrong when the cluster is asked for something, apart from connecting
+//! (`connect_error`) and running commands (`exec`), which have errors of their own.
+//!
+//! The one distinction everything above builds on: did the cluster *answer*, or could it not be
+//! asked? [`ClusterError::is_environment`] says which.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use serde_json::Value;
+
+/// A definite answer of the API server that is not the one that was hoped for.
+///
+/// Mirrors the fields of a
+/// [Status](https://kubernetes.io/docs/reference/kubernetes-api/definitions/status-v1-meta/) that
+/// matter to a reader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The HTTP status code.
+    pub code: u16,
+    /// The machine-readable reason, such as `Forbidden` or `AlreadyExists`; empty where the server gave none.
+    pub reason: String,
+    /// The cluster's own words.
+    pub message: String,
+}
+
+/// Why a request to the cluster had no good end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClusterError {
+    /// The API server refused: a 4xx, or the 500 by which server-side apply refuses a field of
+    /// the wrong type.
+    #[error("{}", .0.message)]
+    Refused(Refusal),
+
+    /// Other field managers own what was to be applied, or the object was changed meanwhile.
+    #[error("{message}")]
+    Conflict {
+        /// The cluster's own words, with the fields and who manages them.
+        message: String,
+        /// The managers in the way; empty where the object was merely changed meanwhile.
+        managers: Vec<String>,
+    },
+
+    /// There is no such object, or its kind is not served there.
+    #[error("{message}")]
+    NotFound {
+        /// The cluster's own words.
+        message: String,
+    },
+
+    /// No usable answer: the connection failed, or the server said that it cannot serve now.
+    #[error("the cluster did not answer: {cause}")]
+    Unavailable {
+        /// What happened, in one line.
+        cause: String,
+    },
+
+    /// Neither a resource nor a kind has this name here.
+    #[error("the cluster has no kind or resource {name:?}{}", did_you_mean(.suggestion.as_deref()))]
+    UnknownKind {
+        /// The name as it was asked for.
+        name: String,
+        /// The name that is nearest, if one is near.
+        suggestion: Option<String>,
+    },
+
+    /// The server took longer than one request may take.
+    #[error("{what} took longer than {}", seconds(*.after))]
+    TimedOut {
+        /// What was under way: `the request GET /version`.
+        what: String,
+        /// The time it had.
+        after: Duration,
+    },
+}
+
+impl ClusterError {
+    /// Whether the cluster could not be asked: nothing is known about the thing under test.
+    ///
+    /// Credentials that are no longer accepted count, since another run with good ones may answer.
+    #[must_use]
+    pub fn is_environment(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } | Self::TimedOut { .. } => true,
+            Self::Refused(refusal) => refusal.code == StatusCode::UNAUTHORIZED.as_u16(),
+            Self::Conflict { .. } | Self::NotFound { .. } | Self::UnknownKind { .. } => false,
+        }
+    }
+
+    /// Whether the user may not do this, or an admission policy does not let them.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        self.code() == Some(StatusCode::FORBIDDEN.as_u16())
+    }
+
+    /// Whether there is no such object.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound { .. })
+    }
+
+    /// The HTTP status code of a definite answer.
+    #[must_use]
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Refused(refusal) => Some(refusal.code),
+            Self::Conflict { .. } => Some(StatusCode::CONFLICT.as_u16()),
+            Self::NotFound { .. } => Some(StatusCode::NOT_FOUND.as_u16()),
+            Self::Unavailable { .. } | Self::UnknownKind { .. } | Self::TimedOut { .. } => None,
+        }
+    }
+
+    /// Reads an answer with a status of 400 or more.
+    ///
+    /// The body is a `Status` where the API server itself answered; a proxy before it sends what it
+    /// likes, of which the first line is kept.
+    pub(super) fn from_answer(code: u16, body: &[u8]) -> Self {
+        let status: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+        let text = |field: &str| status[field].as_str().unwrap_or_default().to_owned();
+        let mut message = text("message");
+        if message.is_empty() {
+            message = first_line(body).unwrap_or_else(|| default_words(code));
+        }
+        let reason = text("reason");
+        match code {
+            404 => Self::NotFound { message },
+            409 if reason != "AlreadyExists" => Self::Conflict {
+                managers: managers(&status),
+                message,
+            },
+            429 => Self::Unavailable {
+                cause: format!("it asks to slow down (429): {message}"),
+            },
+            500 if is_typed_patch_refusal(&message) => Self::Refused(Refusal {
+                code,
+                reason,
+                message,
+            }),
+            500.. => Self::Unavailable {
+                cause: format!("it answered {code}: {message}"),
+            },
+            _ => Self::Refused(Refusal {
+                code,
+                reason,
+                message,
+            }),
+        }
+    }
+
+    /// An answer that is not what the API promises, as a proxy's login page.
+    pub(super) fn unreadable(what: &str) -> Self {
+        Self::Unavailable {
+            cause: format!("what it sent for {what} cannot be read as JSON"),
+        }
+    }
+}
+
+/// Whether a message of a 500 is server-side apply's way to say that a field has the wrong type
+/// (kubernetes#139253): a definite answer, which no retry changes.
+pub(super) fn is_typed_patch_refusal(message: &str) -> bool {
+    message.contains("failed to create typed patch object")
+}
+
+/// The field managers that a conflict of server-side apply names.
+fn managers(status: &Value) -> Vec<String> {
+    let mut managers = Vec::new();
+    for cause in status["details"]["causes"].as_array().into_iter().flatten() {
+        // The message reads: conflict with "kubectl" using apps/v1 at 2026-01-01T00:00:00Z
+        let manager = cause["message"].as_str().and_then(|m| m.split('"').nth(1));
+        if let Some(manager) = manager
+            && cause["reason"] == "FieldManagerConflict"
+            && !managers.iter().any(|known| known == manager)
+        {
+            managers.push(manager.to_owned());
+        }
+    }
+    managers
+}
+
+fn first_line(body: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(body);
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
+    Some(line.chars().take(200).collect())
+}
+
+fn default_words(code: u16) -> String {
+    StatusCode::from_u16(code)
+        .ok()
+        .and_then(|code| code.canonical_reason())
+        .unwrap_or("no reason was given")
+        .to_owned()
+}
+
+fn did_you_mean(suggestion: Option<&str>) -> String {
+    suggestion.map_or_else(String::new, |near| format!("; did you mean {near:?}?"))
+}
+
+/// A duration as a person writes it: `10s`, `1.5s`, `300ms`.
+pub(super) fn seconds(duration: Duration) -> String {
+    if duration < Duration::from_secs(1) {
+        format!("{}ms", duration.as_millis())
+    } else if duration.subsec_millis() == 0 {
+        format!("{}s", duration.as_secs())
+    } else {
+        format!("{:.1}s", duration.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn answer(code: u16, body: &Value) -> ClusterError {
+        ClusterError::from_answer(code, body.to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_refusal_keeps_the_clusters_words() {
+        let error = answer(
+            403,
+            &json!({"message": "pods \"x\" is forbidden: violates PodSecurity", "reason": "Forbidden"}),
+        );
+        assert!(error.is_forbidden());
+        assert!(!error.is_environment());
+        assert_eq!(
+            error.to_string(),
+            "pods \"x\" is forbidden: violates PodSecurity"
+        );
+    }
+
+    #[test]
+    fn a_conflict_names_the_managers_once() {
+        let cause = |manager: &str| {
+            json!({"reason": "FieldManagerConflict", "field": ".spec.replicas",
+                   "message": format!("conflict with \"{manager}\" using apps/v1")})
+        };
+        let error = answer(
+            409,
+            &json!({"message": "Apply failed with 3 conflicts", "reason": "Conflict",
+                    "details": {"causes": [cause("kubectl"), cause("kubectl"), cause("helm")]}}),
+        );
+        let ClusterError::Conflict { managers, .. } = error else {
+            panic!("not a conflict: {error:?}")
+        };
+        assert_eq!(managers, ["kubectl", "helm"]);
+    }
+
+    #[test]
+    fn already_exists_is_a_refusal_not_a_conflict() {
+        let error = answer(
+            409,
+            &json!({"message": "exists", "reason": "AlreadyExists"}),
+        );
+        assert!(matches!(
+            error,
+            ClusterError::Refused(Refusal { code: 409, .. })
+        ));
+    }
+
+    #[test]
+    fn a_500_is_the_environment_unless_it_refuses_a_typed_patch() {
+        assert!(answer(500, &json!({"message": "etcdserver: leader changed"})).is_environment());
+        let typed = answer(
+            500,
+            &json!({"message": "failed to create typed patch object (default/x; /v1, Kind=ConfigMap): .data.k: expected string, got &value.valueUnstructured{Value:1}"}),
+        );
+        assert!(!typed.is_environment());
+        assert_eq!(typed.code(), Some(500));
+    }
+
+    #[test]
+    fn a_page_of_a_proxy_is_cut_to_its_first_line() {
+        let error = ClusterError::from_answer(502, b"\n<html>Bad Gateway\n<body>");
+        assert_eq!(
+            error.to_string(),
+            "the cluster did not answer: it answered 502: <html>Bad Gateway"
+        );
+        assert!(answer(401, &json!({"message": "Unauthorized"})).is_environment());
+    }
+
+    #[test]
+    fn an_unknown_kind_suggests() {
+        let error = ClusterError::UnknownKind {
+            name: "deamonset".into(),
+            suggestion: Some("daemonset".into()),
+        };
+        assert_eq!(
+            error.to_string(),
+            "the cluster has no kind or resource \"deamonset\"; did you mean \"daemonset\"?"
+        );
+    }
+
+    #[test]
+    fn durations_read_naturally() {
+        assert_eq!(seconds(Duration::from_millis(300)), "300ms");
+        assert_eq!(seconds(Duration::from_secs(10)), "10s");
+        assert_eq!(seconds(Duration::from_millis(1500)), "1.5s");
+    }
+}

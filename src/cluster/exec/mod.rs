@@ -1,0 +1,11 @@
+//! Runs commands in containers, and tells what they answered apart from that they could not be run.
+//!
+//! Frames are read here rather than by the library, whose process handle hangs where a connection
+//! breaks. Which pod to run in, and what the exit code means, is the caller's.
+
+mod output;
+mod session;
+mod status;
+mod stop;
+
+pub use session::{ExecError, ExecLimits, ExecResult, ExecTarget};

@@ -1,0 +1,339 @@
+//! One command in one container: opens the WebSocket, carries stdin, stdout and stderr, and reads
+//! the status. Frames are those of `v5.channel.k8s.io`: the first byte is the channel.
+//!
+//! See [the protocol](https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/4006-transition-spdy-to-websockets).
+
+use std::time::Duration;
+
+use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
+use kube::core::Request;
+use kube::core::subresource::AttachParams;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
+
+use super::super::cause::Cause;
+use super::super::client::Cluster;
+use super::super::error::seconds;
+use super::super::resource::{Resource, encoded};
+use super::output::Output;
+use super::status::{Ending, ending};
+use super::stop;
+
+const STDIN: u8 = 0;
+const STDOUT: u8 = 1;
+const STDERR: u8 = 2;
+const STATUS: u8 = 3;
+const CLOSE: u8 = 255;
+const STDIN_CHUNK: usize = 32 * 1024;
+/// How long to wait for the server's close after the status; everything is known by then.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+/// How long ending a command that outlived its time-out may take.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Where to run a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecTarget {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod's name.
+    pub pod: String,
+    /// The container; the pod's default by default.
+    pub container: Option<String>,
+}
+
+/// How much a command may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecLimits {
+    /// The time for all of it, connecting included; 30 s by default. Waiting for one of the
+    /// [`MAX_CONCURRENT_EXECS`](super::super::MAX_CONCURRENT_EXECS) places does not count.
+    pub timeout: Duration,
+    /// How many bytes of stdout are kept, and of stderr; 1 MiB by default.
+    pub output: usize,
+}
+
+impl Default for ExecLimits {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(30),
+            output: 1024 * 1024,
+        }
+    }
+}
+
+/// What a command that ran answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecResult {
+    /// Its exit code; 128 + n where signal n ended it.
+    pub exit: i32,
+    /// What it printed; of more than the limit, the beginning and the end with a line between that says so.
+    pub stdout: Vec<u8>,
+    /// As `stdout`.
+    pub stderr: Vec<u8>,
+    /// How many bytes of both are not kept.
+    pub left_out: u64,
+    /// From the request to the last answer.
+    pub took: Duration,
+}
+
+/// Why a command gave no answer.
+///
+/// Its exit code, whatever it is, is an answer, never an error.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExecError {
+    /// It did not run: no such pod, container or executable, no connection to the node, no permission.
+    #[error("the command did not start: {cause}")]
+    NotStarted {
+        /// The cluster's own words.
+        cause: String,
+    },
+
+    /// It ran, and how it ended is not known: the connection broke, or the container went.
+    #[error("the command's connection broke: {cause}")]
+    Broken {
+        /// What happened.
+        cause: String,
+        /// What it had printed.
+        stdout: Vec<u8>,
+        /// What it had printed.
+        stderr: Vec<u8>,
+    },
+
+    /// The time was over.
+    #[error("the command {} within {}", if *.started { "did not end" } else { "did not start" }, seconds(*.after))]
+    TimedOut {
+        /// Whether the server had accepted it; if not, nothing is known about the thing under test.
+        started: bool,
+        /// The time it had.
+        after: Duration,
+        /// What it had printed.
+        stdout: Vec<u8>,
+        /// What it had printed.
+        stderr: Vec<u8>,
+    },
+}
+
+impl ExecError {
+    /// Whether the command could not be tried: nothing is known about the thing under test.
+    #[must_use]
+    pub fn is_environment(&self) -> bool {
+        match self {
+            Self::NotStarted { .. } | Self::Broken { .. } => true,
+            Self::TimedOut { started, .. } => !started,
+        }
+    }
+}
+
+/// What has come so far, kept outside of the future that a time-out drops.
+struct Progress {
+    stdout: Output,
+    stderr: Output,
+    status: Vec<u8>,
+    has_started: bool,
+}
+
+impl Progress {
+    fn new(limit: usize) -> Self {
+        Self {
+            stdout: Output::new(limit),
+            stderr: Output::new(limit),
+            status: Vec::new(),
+            has_started: false,
+        }
+    }
+
+    fn take(&mut self, frame: &[u8]) {
+        match frame.split_first() {
+            Some((&STDOUT, bytes)) => self.stdout.push(bytes),
+            Some((&STDERR, bytes)) => self.stderr.push(bytes),
+            Some((&STATUS, bytes)) => self.status.extend_from_slice(bytes),
+            // A channel that is closed, or one of a later protocol.
+            Some(_) | None => {}
+        }
+    }
+}
+
+impl Cluster {
+    /// Runs a command in a container, once, and waits until it ends.
+    ///
+    /// Without `stdin`, the command has none; with it, it is sent whole and then closed, which
+    /// needs Kubernetes 1.30. The command is not interpreted by a shell. An exit code of 0 does not
+    /// prove that the output is whole (kubernetes#73056): where that matters, have the output end in a
+    /// line of its own.
+    ///
+    /// On a time-out, a second command ends the first inside the container, where it has `sh`;
+    /// that adds at most two seconds. Dropping the future does not end the command.
+    ///
+    /// # Errors
+    /// [`ExecError`]; it is never tried again here.
+    pub async fn exec(
+        &self,
+        target: &ExecTarget,
+        command: &[String],
+        stdin: Option<Vec<u8>>,
+        limits: &ExecLimits,
+    ) -> Result<ExecResult, ExecError> {
+        let _place = self
+            .inner
+            .execs
+            .acquire()
+            .await
+            .expect("the semaphore is never closed");
+        let begun = Instant::now();
+        let mut progress = Progress::new(limits.output);
+        let session = self.session(target, command, stdin, &mut progress);
+        let ended = timeout_at(begun + limits.timeout, session).await;
+        let took = begun.elapsed();
+        match ended {
+            Ok(Ok(Ending::Exit(exit))) => Ok(ExecResult {
+                exit,
+                left_out: progress.stdout.left_out() + progress.stderr.left_out(),
+                stdout: progress.stdout.into_bytes(),
+                stderr: progress.stderr.into_bytes(),
+                took,
+            }),
+            // What printed something had started.
+            Ok(Ok(Ending::Failure(cause)))
+                if !(progress.stdout.is_empty() && progress.stderr.is_empty()) =>
+            {
+                Err(ExecError::Broken {
+                    cause,
+                    stdout: progress.stdout.into_bytes(),
+                    stderr: progress.stderr.into_bytes(),
+                })
+            }
+            Ok(Ok(Ending::Failure(cause))) => Err(ExecError::NotStarted { cause }),
+            Ok(Err(cause)) if progress.has_started => Err(ExecError::Broken {
+                cause,
+                stdout: progress.stdout.into_bytes(),
+                stderr: progress.stderr.into_bytes(),
+            }),
+            Ok(Err(cause)) => Err(ExecError::NotStarted { cause }),
+            Err(_elapsed) => {
+                if progress.has_started {
+                    self.stop(target, command, took).await;
+                }
+                Err(ExecError::TimedOut {
+                    started: progress.has_started,
+                    after: limits.timeout,
+                    stdout: progress.stdout.into_bytes(),
+                    stderr: progress.stderr.into_bytes(),
+                })
+            }
+        }
+    }
+
+    async fn session(
+        &self,
+        target: &ExecTarget,
+        command: &[String],
+        stdin: Option<Vec<u8>>,
+        progress: &mut Progress,
+    ) -> Result<Ending, String> {
+        let parameters = AttachParams {
+            container: target.container.clone(),
+            stdin: stdin.is_some(),
+            ..AttachParams::default()
+        };
+        let request = Request::new(Resource::pod().path(Some(&target.namespace)))
+            .exec(&encoded(&target.pod), command, &parameters)
+            .map_err(|error| error.to_string())?;
+        let connection = self.transport().client.connect(request).await;
+        let connection = connection.map_err(|error| Cause::of(&error).to_string())?;
+        if stdin.is_some() && !connection.supports_stream_close() {
+            return Err("stdin needs Kubernetes 1.30: before, its end cannot be told".to_owned());
+        }
+        progress.has_started = true;
+        let (writer, reader) = connection.into_stream().split();
+        let reading = read(reader, progress);
+        let Some(stdin) = stdin else {
+            let ending = reading.await;
+            drop(writer);
+            return ending;
+        };
+        // Both at once: a command that prints while it reads would block, and we with it.
+        let mut reading = std::pin::pin!(reading);
+        tokio::select! {
+            ending = &mut reading => ending,
+            // A command may end without having read all: what counts is what it answers.
+            _writer = write(writer, &stdin) => reading.await,
+        }
+    }
+
+    /// Ends a command inside its container, if it can be.
+    async fn stop(&self, target: &ExecTarget, command: &[String], age: Duration) {
+        let stop = stop::command(command, age);
+        let mut progress = Progress::new(1024);
+        let ended = timeout(
+            STOP_PATIENCE,
+            self.session(target, &stop, None, &mut progress),
+        )
+        .await;
+        if !matches!(ended, Ok(Ok(Ending::Exit(0)))) {
+            tracing::debug!(
+                pod = target.pod,
+                "a command that outlived its time-out may still run"
+            );
+        }
+    }
+}
+
+/// Reads until the server closes; the words of the error say why there is no status.
+async fn read(
+    mut frames: impl Stream<Item = Result<Message, SocketError>> + Unpin,
+    progress: &mut Progress,
+) -> Result<Ending, String> {
+    loop {
+        let known = ending(&progress.status);
+        let frame = match &known {
+            Some(_) => timeout(CLOSE_PATIENCE, frames.next()).await.ok().flatten(),
+            None => frames.next().await,
+        };
+        let cause = match frame {
+            Some(Ok(Message::Binary(frame))) => {
+                progress.take(&frame);
+                continue;
+            }
+            Some(Ok(
+                Message::Text(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_),
+            )) => {
+                continue;
+            }
+            Some(Ok(Message::Close(close))) => match close {
+                Some(close) if !close.reason.is_empty() => {
+                    format!(
+                        "the server closed it without an exit code: {}",
+                        close.reason
+                    )
+                }
+                _ => "the server closed it without an exit code".to_owned(),
+            },
+            None => "it ended without an exit code".to_owned(),
+            Some(Err(error)) => socket_words(&error),
+        };
+        return known.ok_or(cause);
+    }
+}
+
+fn socket_words(error: &SocketError) -> String {
+    match error {
+        SocketError::Io(error) => super::super::cause::without_number(&error.to_string()),
+        SocketError::Protocol(error) => format!("it broke off: {error}"),
+        other => other.to_string(),
+    }
+}
+
+/// Sends all of stdin, then closes it. Gives the writer back, since dropping half of the socket
+/// must wait until the other half is done.
+async fn write<W: Sink<Message> + Unpin>(mut writer: W, stdin: &[u8]) -> W {
+    for chunk in stdin.chunks(STDIN_CHUNK) {
+        let mut frame = Vec::with_capacity(chunk.len() + 1);
+        frame.push(STDIN);
+        frame.extend_from_slice(chunk);
+        if writer.feed(Message::binary(frame)).await.is_err() {
+            return writer;
+        }
+    }
+    // Where the socket is broken, the reader says so.
+    let _ = writer.send(Message::binary(vec![CLOSE, STDIN])).await;
+    writer
+}

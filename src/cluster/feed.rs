@@ -1,0 +1,199 @@
+//! The task behind a shared watch: reads the library's watcher and posts what it says on the board.
+//!
+//! The watcher resumes by itself after disconnects and starts over after a 410. What it lacks is
+//! added here: no listing hangs for ever, and a connection that died silently is noticed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use kube::Api;
+use kube::core::DynamicObject;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::utils::Backoff;
+use kube::runtime::watcher::{self, Event};
+use serde_json::Value;
+use tokio::time::{Instant, timeout};
+
+use super::cause::Cause;
+use super::error::{ClusterError, seconds};
+use super::resource::Resource;
+use super::watch::Board;
+
+/// How long one watch request lasts; the server ends it then, and the watcher resumes.
+///
+/// A connection that died without a word is noticed five seconds later, so this is short.
+const WATCH_SECONDS: u32 = 30;
+/// After so long without any change, everything is read anew, in case a request hangs unanswered.
+const SILENCE: Duration = Duration::from_secs(120);
+const FIRST_DELAY: Duration = Duration::from_millis(500);
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
+
+/// A step in what a watch knows.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// These are all the objects.
+    All(Vec<Value>),
+    /// An object is there, new or changed.
+    Present(Value),
+    /// An object is gone; its last state.
+    Gone(Value),
+    /// Something keeps the watch from its work.
+    Trouble(ClusterError),
+    /// The trouble seems over, although no object changed.
+    Recovered,
+}
+
+/// Feeds the board until it is aborted.
+pub(super) async fn run(
+    client: kube::Client,
+    resource: Resource,
+    namespace: Option<String>,
+    request_timeout: Duration,
+    board: Arc<Board>,
+) {
+    let kind = resource.to_kube();
+    let api: Api<DynamicObject> = match &namespace {
+        Some(namespace) => Api::namespaced_with(client, namespace, &kind),
+        None => Api::all_with(client, &kind),
+    };
+    let config = watcher::Config::default().timeout(WATCH_SECONDS);
+    loop {
+        let events = watcher::watcher(api.clone(), config.clone()).backoff(Delays::default());
+        let mut events = std::pin::pin!(events);
+        let mut listing = Some(Vec::new());
+        let mut is_troubled = false;
+        loop {
+            let patience = match (&listing, is_troubled) {
+                (None, false) => SILENCE,
+                _ => request_timeout + LONGEST_DELAY,
+            };
+            let change = match timeout(patience, events.next()).await {
+                Ok(Some(Ok(event))) => take(event, &resource, &mut listing),
+                Ok(Some(Err(error))) => trouble(&error).map(Change::Trouble),
+                // The stream has no end by contract; were there one, starting over is right.
+                Ok(None) => break,
+                Err(_elapsed) if listing.is_some() => {
+                    board.post(Change::Trouble(ClusterError::TimedOut {
+                        what: format!("listing {}", resource.plural),
+                        after: patience,
+                    }));
+                    break;
+                }
+                Err(_elapsed) if is_troubled => Some(Change::Recovered),
+                Err(_elapsed) => {
+                    tracing::debug!(
+                        "no change of {} in {}: reading all anew",
+                        resource.plural,
+                        seconds(SILENCE)
+                    );
+                    break;
+                }
+            };
+            if let Some(change) = change {
+                is_troubled = matches!(change, Change::Trouble(_));
+                board.post(change);
+            }
+        }
+    }
+}
+
+/// Collects a listing; passes single changes on.
+fn take(
+    event: Event<DynamicObject>,
+    resource: &Resource,
+    listing: &mut Option<Vec<Value>>,
+) -> Option<Change> {
+    match event {
+        Event::Init => {
+            *listing = Some(Vec::new());
+            None
+        }
+        Event::InitApply(object) => {
+            listing
+                .get_or_insert_default()
+                .push(value(object, resource));
+            None
+        }
+        Event::InitDone => Some(Change::All(listing.take().unwrap_or_default())),
+        Event::Apply(object) => Some(Change::Present(value(object, resource))),
+        Event::Delete(object) => Some(Change::Gone(value(object, resource))),
+    }
+}
+
+fn value(mut object: DynamicObject, resource: &Resource) -> Value {
+    object.metadata.managed_fields = None;
+    // The server leaves the type out in lists.
+    object.types.get_or_insert_with(|| kube::core::TypeMeta {
+        api_version: resource.api_version.clone(),
+        kind: resource.kind.clone(),
+    });
+    serde_json::to_value(object).expect("an object that came as JSON goes back to JSON")
+}
+
+/// What an error of the watcher means; `None` where it is a part of its ordinary life.
+fn trouble(error: &watcher::Error) -> Option<ClusterError> {
+    let status = match error {
+        watcher::Error::WatchError(status) => status.as_ref(),
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => match error {
+            kube::Error::Api(status) => status.as_ref(),
+            other => {
+                let cause = Cause::of(other).to_string();
+                return Some(ClusterError::Unavailable { cause });
+            }
+        },
+        watcher::Error::NoResourceVersion => {
+            let cause = "this kind cannot be watched".to_owned();
+            return Some(ClusterError::Unavailable { cause });
+        }
+    };
+    // The server forgot that far back: the watcher reads all anew at once.
+    if status.code == 410 {
+        return None;
+    }
+    let body = serde_json::to_vec(status).unwrap_or_default();
+    Some(ClusterError::from_answer(status.code, &body))
+}
+
+/// How long to wait before the next attempt: twice the last, up to five seconds.
+///
+/// The library's own goes up to thirty, which is too long to be blind within a time-out of minutes.
+struct Delays {
+    next: Duration,
+    last_use: Option<Instant>,
+}
+
+impl Default for Delays {
+    fn default() -> Self {
+        Self {
+            next: FIRST_DELAY,
+            last_use: None,
+        }
+    }
+}
+
+impl Iterator for Delays {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let delay = self.next;
+        self.next = (delay * 2).min(LONGEST_DELAY);
+        self.last_use = Some(Instant::now());
+        Some(delay)
+    }
+}
+
+impl Backoff for Delays {
+    /// Called on each event, the one that announces a listing too, which fails next on a server in
+    /// trouble: so only a time of quiet counts.
+    fn reset(&mut self) {
+        if self
+            .last_use
+            .is_some_and(|last| last.elapsed() > 2 * LONGEST_DELAY)
+        {
+            *self = Self::default();
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The cluster, as the rest of the program sees it: connect, find out what it serves, read, write,
+//! delete, follow, run commands, and read from objects whether they are ready.
+//!
+//! A facade over the Kubernetes client library, which nothing else may use. Objects cross it as
+//! plain JSON, whole: with `apiVersion`, `kind` and `metadata`. It knows neither suites nor the
+//! events of a run, and decides nothing about outcomes; it only keeps apart what the cluster
+//! answered and that it could not be asked.
+
+mod apply;
+mod catalog;
+mod cause;
+mod client;
+mod connect;
+mod connect_error;
+mod delete;
+mod discovery;
+mod error;
+mod events;
+mod exec;
+mod feed;
+mod kubeconfig;
+mod proxy;
+mod read;
+mod readiness;
+mod resource;
+mod retry;
+mod transport;
+mod watch;
+
+#[cfg(test)]
+mod fake;
+
+pub use apply::{Applied, ApplyOptions, FIELD_MANAGER, PatchKind};
+pub use client::{Cluster, MAX_CONCURRENT_EXECS, ServerInfo};
+pub use connect::{ConnectOptions, install_crypto};
+pub use connect_error::ConnectError;
+pub use delete::{DeleteOptions, Deletion, Propagation};
+pub use error::{ClusterError, Refusal};
+pub use exec::{ExecError, ExecLimits, ExecResult, ExecTarget};
+pub use readiness::{
+    PodReadiness, Readiness, node_excluded_by, node_problem, owned_by, pod_state, pods_of,
+    rolled_out,
+};
+pub use resource::{ObjectKey, Resource};
+pub use watch::{State, Watch};

@@ -1,0 +1,309 @@
+//! Sends one request to the API server and brings back the answer: with its time-out, its retries
+//! (`retry` decides), its status code and its `Warning` headers.
+//!
+//! Everything but watches and exec goes through here.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use kube::client::Body;
+use serde_json::Value;
+
+use super::cause::Cause;
+use super::error::ClusterError;
+use super::retry::{Decision, Repeat, Setback, decide};
+
+/// A request that can be sent more than once.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    method: Method,
+    path: String,
+    accept: &'static str,
+    content: Option<(&'static str, Vec<u8>)>,
+    repeat: Repeat,
+}
+
+/// An answer with a status below 400.
+#[derive(Debug)]
+pub(super) struct Reply {
+    /// The HTTP status.
+    pub(super) code: u16,
+    /// What the server wants the user to read.
+    pub(super) warnings: Vec<String>,
+    /// How often the request was sent, 1-based.
+    pub(super) attempts: u32,
+    body: Vec<u8>,
+    what: String,
+}
+
+impl Call {
+    pub(super) fn get(path: impl Into<String>) -> Self {
+        Self {
+            method: Method::GET,
+            path: path.into(),
+            accept: "application/json",
+            content: None,
+            repeat: Repeat::Safe,
+        }
+    }
+
+    pub(super) fn new(method: Method, path: impl Into<String>, repeat: Repeat) -> Self {
+        Self {
+            method,
+            repeat,
+            ..Self::get(path)
+        }
+    }
+
+    pub(super) fn accept(mut self, accept: &'static str) -> Self {
+        self.accept = accept;
+        self
+    }
+
+    pub(super) fn json(self, body: &Value) -> Self {
+        self.content("application/json", body)
+    }
+
+    pub(super) fn content(mut self, media_type: &'static str, body: &Value) -> Self {
+        self.content = Some((media_type, body.to_string().into_bytes()));
+        self
+    }
+
+    /// `GET /api/v1/nodes`, without the query.
+    fn what(&self) -> String {
+        let path = self.path.split('?').next().unwrap_or_default();
+        format!("the request {} {path}", self.method)
+    }
+
+    fn request(&self) -> Result<Request<Body>, http::Error> {
+        let mut request = Request::builder()
+            .method(self.method.clone())
+            .uri(&self.path)
+            .header(header::ACCEPT, self.accept);
+        let body = match &self.content {
+            Some((media_type, body)) => {
+                request = request.header(header::CONTENT_TYPE, *media_type);
+                Body::from(body.clone())
+            }
+            None => Body::empty(),
+        };
+        request.body(body)
+    }
+}
+
+impl Reply {
+    pub(super) fn json(self) -> Result<Value, ClusterError> {
+        serde_json::from_slice(&self.body).map_err(|_| ClusterError::unreadable(&self.what))
+    }
+}
+
+/// A request that came to nothing.
+#[derive(Debug)]
+pub(super) struct Failed {
+    /// For the caller.
+    pub(super) error: ClusterError,
+    /// What happened to the connection; none where the server answered or the time was over.
+    pub(super) cause: Option<Cause>,
+    setback: Setback,
+}
+
+/// The way to one API server.
+#[derive(Clone)]
+pub(super) struct Transport {
+    pub(super) client: kube::Client,
+    /// How long one attempt of one request may take.
+    pub(super) request_timeout: Duration,
+}
+
+impl Transport {
+    /// Sends it, again where that is safe and may help.
+    pub(super) async fn send(&self, call: &Call) -> Result<Reply, ClusterError> {
+        self.send_explained(call)
+            .await
+            .map_err(|failed| failed.error)
+    }
+
+    /// As [`Transport::send`], with what is known about a connection that failed.
+    pub(super) async fn send_explained(&self, call: &Call) -> Result<Reply, Failed> {
+        let mut waited = Duration::ZERO;
+        let mut attempt = 1;
+        loop {
+            let failed = match self.send_once(call).await {
+                Ok(mut reply) => {
+                    reply.attempts = attempt;
+                    return Ok(reply);
+                }
+                Err(failed) => failed,
+            };
+            match decide(call.repeat, &failed.setback, attempt, waited, jitter()) {
+                Decision::GiveUp => return Err(failed),
+                Decision::Retry(delay) => {
+                    let error = &failed.error;
+                    tracing::debug!(attempt, ?delay, %error, "{} is sent again", call.what());
+                    tokio::time::sleep(delay).await;
+                    waited += delay;
+                    attempt += 1;
+                }
+            }
+        }
+    }
+
+    async fn send_once(&self, call: &Call) -> Result<Reply, Failed> {
+        let request = call.request().map_err(|error| {
+            let cause = format!("{} cannot be written: {error}", call.what());
+            Failed {
+                error: ClusterError::Unavailable { cause },
+                cause: None,
+                setback: Setback::Hopeless,
+            }
+        })?;
+        let exchange = async {
+            let response = self.client.send(request).await?;
+            let (parts, body) = response.into_parts();
+            let body = body.collect_bytes().await?.to_vec();
+            Ok((parts, body))
+        };
+        let (parts, body) = match tokio::time::timeout(self.request_timeout, exchange).await {
+            Err(_elapsed) => {
+                return Err(Failed {
+                    error: ClusterError::TimedOut {
+                        what: call.what(),
+                        after: self.request_timeout,
+                    },
+                    cause: None,
+                    setback: Setback::Hopeless,
+                });
+            }
+            Ok(Err(error)) => return Err(no_answer(&error)),
+            Ok(Ok(answer)) => answer,
+        };
+        let code = parts.status.as_u16();
+        if code >= 400 {
+            let error = ClusterError::from_answer(code, &body);
+            let setback = Setback::Answer {
+                code,
+                retry_after: retry_after(&parts.headers),
+                message: error.to_string(),
+            };
+            return Err(Failed {
+                error,
+                cause: None,
+                setback,
+            });
+        }
+        Ok(Reply {
+            code,
+            warnings: warnings(&parts.headers),
+            attempts: 1,
+            body,
+            what: call.what(),
+        })
+    }
+}
+
+/// What an error of the library means for the retry, and for the user.
+fn no_answer(error: &kube::Error) -> Failed {
+    let cause = Cause::of(error);
+    let setback = match &cause {
+        Cause::Refused => Setback::NotSent,
+        Cause::Broken(_) => Setback::Broken,
+        _ => Setback::Hopeless,
+    };
+    let words = match &cause {
+        Cause::Credentials(words) => format!("no credentials: {words}"),
+        cause => cause.to_string(),
+    };
+    Failed {
+        error: ClusterError::Unavailable { cause: words },
+        cause: Some(cause),
+        setback,
+    }
+}
+
+/// The seconds form of `Retry-After`, the only one the API server uses.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    Some(Duration::from_secs(seconds.parse().ok()?))
+}
+
+/// The texts of the `Warning: 299 - "…"` headers.
+///
+/// See [warnings](https://kubernetes.io/blog/2020/09/03/warnings/).
+fn warnings(headers: &HeaderMap) -> Vec<String> {
+    const WARNING: HeaderName = header::WARNING;
+    headers
+        .get_all(WARNING)
+        .iter()
+        .filter_map(warning)
+        .collect()
+}
+
+fn warning(value: &HeaderValue) -> Option<String> {
+    let value = String::from_utf8_lossy(value.as_bytes());
+    let (_, quoted) = value.split_once('"')?;
+    let mut text = String::new();
+    let mut characters = quoted.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => break,
+            '\\' => text.extend(characters.next()),
+            other => text.push(other),
+        }
+    }
+    Some(text)
+}
+
+/// A number between 0 and 1 that differs each time; nothing depends on its quality.
+fn jitter() -> f64 {
+    let bits = RandomState::new().hash_one(0_u8);
+    // The upper 32 bits convert without loss.
+    f64::from(u32::try_from(bits >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_are_unquoted() {
+        let mut headers = HeaderMap::new();
+        for text in [
+            r#"299 - "policy/v1beta1 is deprecated""#,
+            r#"299 - "would violate \"restricted\"" "Mon""#,
+            "299 - unquoted",
+        ] {
+            headers.append(header::WARNING, HeaderValue::from_static(text));
+        }
+        assert_eq!(
+            warnings(&headers),
+            [
+                "policy/v1beta1 is deprecated",
+                "would violate \"restricted\""
+            ]
+        );
+    }
+
+    #[test]
+    fn retry_after_is_in_seconds() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(retry_after(&headers), None);
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("3"));
+        assert_eq!(retry_after(&headers), Some(Duration::from_secs(3)));
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("Wed, 21 Oct"));
+        assert_eq!(retry_after(&headers), None);
+    }
+
+    #[test]
+    fn jitter_is_a_fraction() {
+        for _ in 0..100 {
+            assert!((0.0..=1.0).contains(&jitter()));
+        }
+    }
+
+    #[test]
+    fn what_a_call_is_leaves_out_the_query() {
+        let call = Call::get("/api/v1/pods?limit=500");
+        assert_eq!(call.what(), "the request GET /api/v1/pods");
+    }
+}

@@ -1,0 +1,275 @@
+//! Follows the objects of a kind: one shared watch per kind and namespace, for as long as anyone
+//! holds a handle to it. What is waited for, and for how long, is the caller's.
+//!
+//! The state is replaced as a whole when the watch starts over (a 410, a long silence), so that a
+//! deletion that was missed is seen then. Errors are kept beside the last good state, never instead
+//! of it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
+
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use super::client::Cluster;
+use super::error::ClusterError;
+use super::feed::{self, Change};
+use super::resource::Resource;
+
+/// What a watch knows at one moment.
+#[derive(Debug, Default)]
+pub struct State {
+    objects: BTreeMap<(String, String), Arc<Value>>,
+    is_synced: bool,
+    last_error: Option<ClusterError>,
+    newest: u64,
+}
+
+impl State {
+    /// The object of this name; pass no namespace for what has none.
+    #[must_use]
+    pub fn find(&self, namespace: Option<&str>, name: &str) -> Option<Arc<Value>> {
+        let key = (namespace.unwrap_or_default().to_owned(), name.to_owned());
+        self.objects.get(&key).cloned()
+    }
+
+    /// The objects that `is_wanted` picks, by namespace and name.
+    #[must_use]
+    pub fn list(&self, is_wanted: impl Fn(&Value) -> bool) -> Vec<Arc<Value>> {
+        let objects = self.objects.values();
+        objects
+            .filter(|object| is_wanted(object))
+            .cloned()
+            .collect()
+    }
+
+    /// Whether all objects have been read once: before that, one that is not found may be there.
+    #[must_use]
+    pub fn is_synced(&self) -> bool {
+        self.is_synced
+    }
+
+    /// What keeps the watch from its work at the moment, such as a missing permission.
+    ///
+    /// It goes on trying whatever this says; the objects are those of the last good state.
+    #[must_use]
+    pub fn last_error(&self) -> Option<&ClusterError> {
+        self.last_error.as_ref()
+    }
+
+    /// Whether this is no older than the write that returned `resource_version`.
+    ///
+    /// Compares as [the API promises](https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions)
+    /// since 1.35 and etcd has always done; a version that is no number counts as seen.
+    /// Only versions of this kind's objects are seen, so ask with those only.
+    #[must_use]
+    pub fn has_seen(&self, resource_version: &str) -> bool {
+        resource_version
+            .parse()
+            .map_or(self.is_synced, |asked: u64| self.newest >= asked)
+    }
+
+    /// Takes a change in; says whether anybody could tell the difference.
+    pub(super) fn take(&mut self, change: Change) -> bool {
+        match change {
+            Change::All(objects) => {
+                self.newest = objects.iter().map(version_of).fold(self.newest, u64::max);
+                self.objects = objects
+                    .into_iter()
+                    .map(|object| (key_of(&object), Arc::new(object)))
+                    .collect();
+                self.is_synced = true;
+                self.last_error = None;
+            }
+            Change::Present(object) => {
+                self.newest = self.newest.max(version_of(&object));
+                self.objects.insert(key_of(&object), Arc::new(object));
+                self.last_error = None;
+            }
+            Change::Gone(object) => {
+                self.newest = self.newest.max(version_of(&object));
+                self.objects.remove(&key_of(&object));
+                self.last_error = None;
+            }
+            Change::Trouble(error) => {
+                if self.last_error.as_ref() == Some(&error) {
+                    return false;
+                }
+                self.last_error = Some(error);
+            }
+            Change::Recovered => return self.last_error.take().is_some(),
+        }
+        true
+    }
+}
+
+fn key_of(object: &Value) -> (String, String) {
+    let text = |field: &str| {
+        let text = object["metadata"][field].as_str();
+        text.unwrap_or_default().to_owned()
+    };
+    (text("namespace"), text("name"))
+}
+
+fn version_of(object: &Value) -> u64 {
+    let version = object["metadata"]["resourceVersion"].as_str();
+    version
+        .and_then(|version| version.parse().ok())
+        .unwrap_or(0)
+}
+
+/// A handle to a shared watch. The watch ends when its last handle is dropped.
+#[derive(Clone)]
+pub struct Watch {
+    shared: Arc<Shared>,
+    changes: watch::Receiver<u64>,
+}
+
+/// Kept by the handles; the task that feeds it has the board only, so that it does not keep itself.
+struct Shared {
+    board: Arc<Board>,
+    task: AbortHandle,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Where the feed writes and the handles read.
+#[derive(Default)]
+pub(super) struct Board {
+    state: RwLock<State>,
+    count: watch::Sender<u64>,
+}
+
+impl Board {
+    pub(super) fn post(&self, change: Change) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let is_news = state.take(change);
+        drop(state);
+        if is_news {
+            self.count.send_modify(|count| *count += 1);
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watch {
+    /// Reads the state as it is now. Keep it short: the watch waits meanwhile.
+    pub fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.shared.board.read())
+    }
+
+    /// [`State::find`] now.
+    #[must_use]
+    pub fn find(&self, namespace: Option<&str>, name: &str) -> Option<Arc<Value>> {
+        self.read(|state| state.find(namespace, name))
+    }
+
+    /// [`State::list`] now.
+    #[must_use]
+    pub fn list(&self, is_wanted: impl Fn(&Value) -> bool) -> Vec<Arc<Value>> {
+        self.read(|state| state.list(is_wanted))
+    }
+
+    /// [`State::is_synced`] now.
+    #[must_use]
+    pub fn is_synced(&self) -> bool {
+        self.read(State::is_synced)
+    }
+
+    /// [`State::last_error`] now.
+    #[must_use]
+    pub fn last_error(&self) -> Option<ClusterError> {
+        self.read(|state| state.last_error().cloned())
+    }
+
+    /// Resolves when anything changed since this handle last waited, errors included.
+    ///
+    /// A change between two calls is not lost. Adds no time-out of its own.
+    pub async fn changed(&mut self) {
+        // The sender lives in the board, which this handle keeps.
+        self.changes
+            .changed()
+            .await
+            .expect("the board outlives its handles");
+    }
+
+    /// Waits until `look` finds what it looks for: it is called at once and after each change.
+    ///
+    /// Adds no time-out of its own, and goes on through errors: a caller that should end on one
+    /// looks at [`State::last_error`].
+    pub async fn wait_until<T>(&mut self, mut look: impl FnMut(&State) -> Option<T>) -> T {
+        loop {
+            self.changes.mark_unchanged();
+            if let Some(found) = self.read(&mut look) {
+                return found;
+            }
+            self.changed().await;
+        }
+    }
+}
+
+/// The watches that somebody holds, by collection.
+#[derive(Default)]
+pub(super) struct Registry {
+    watches: Mutex<HashMap<String, Weak<Shared>>>,
+}
+
+impl Registry {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Weak<Shared>>> {
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    fn alive(&self) -> usize {
+        self.lock()
+            .values()
+            .filter(|weak| weak.strong_count() > 0)
+            .count()
+    }
+}
+
+impl Cluster {
+    /// Follows the objects of a kind, in one namespace or in all.
+    ///
+    /// Shares the watch of whoever follows the same already; then it may be synced at once. The
+    /// state lacks `metadata.managedFields`, which would be most of it.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    #[must_use]
+    pub fn watch(&self, resource: &Resource, namespace: Option<&str>) -> Watch {
+        let namespace = namespace.filter(|_| resource.namespaced);
+        let path = resource.path(namespace);
+        let mut watches = self.inner.watches.lock();
+        let shared = watches
+            .get(&path)
+            .and_then(Weak::upgrade)
+            .unwrap_or_else(|| {
+                let board = Arc::new(Board::default());
+                let transport = self.transport();
+                let feed = feed::run(
+                    transport.client.clone(),
+                    resource.clone(),
+                    namespace.map(str::to_owned),
+                    transport.request_timeout,
+                    Arc::clone(&board),
+                );
+                let task = tokio::spawn(feed).abort_handle();
+                Arc::new(Shared { board, task })
+            });
+        watches.retain(|_, weak| weak.strong_count() > 0);
+        watches.insert(path, Arc::downgrade(&shared));
+        let mut changes = shared.board.count.subscribe();
+        // What is known already has not been looked at by this handle.
+        changes.mark_changed();
+        Watch { shared, changes }
+    }
+}
