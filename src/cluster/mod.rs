@@ -31,7 +31,7 @@ mod watch;
 mod fake;
 
 pub use apply::{Applied, ApplyOptions, FIELD_MANAGER, PatchKind};
-pub use client::{Cluster, MAX_CONCURRENT_EXECS, ServerInfo};
+pub use client::{Cluster, MAX_CONCURRENT_EXECS, MAX_CONCURRENT_EXECS_PER_POD, ServerInfo};
 pub use connect::{ConnectOptions, install_crypto};
 pub use connect_error::ConnectError;
 pub use delete::{DeleteOptions, Deletion, Propagation};
