@@ -280,3 +280,42 @@ impl Way {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expired_client_certificate_is_named_with_its_date() {
+        let way = |end: &str| Way {
+            server: "https://s".to_owned(),
+            kubeconfig: "k".to_owned(),
+            user: "u".to_owned(),
+            credentials: "the kubeconfig".to_owned(),
+            certificate_end: Some(end.parse().unwrap()),
+        };
+        let expired = way("2020-02-03T04:05:06Z").expired();
+        assert_eq!(
+            expired.as_deref(),
+            Some("the client certificate expired on 2020-02-03")
+        );
+        assert_eq!(way("9990-01-01T00:00:00Z").expired(), None);
+    }
+
+    #[test]
+    fn versions_of_providers_are_read() {
+        for (text, expected) in [("1", 1), ("30+", 30), ("", 0), ("x", 0)] {
+            assert_eq!(number(&text.into()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn passwords_in_urls_are_not_shown() {
+        let shown = |url: &str| shown(&url.parse().unwrap());
+        assert_eq!(shown("https://me:hunter2@host:6443/"), "https://host:6443");
+        assert_eq!(
+            shown("https://host/k8s/clusters/c-1"),
+            "https://host/k8s/clusters/c-1"
+        );
+    }
+}

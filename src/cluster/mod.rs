@@ -28,7 +28,7 @@ mod transport;
 mod watch;
 
 #[cfg(test)]
-mod fake;
+mod tests;
 
 pub use apply::{Applied, ApplyOptions, FIELD_MANAGER, PatchKind};
 pub use client::{Cluster, MAX_CONCURRENT_EXECS, MAX_CONCURRENT_EXECS_PER_POD, ServerInfo};
