@@ -97,11 +97,7 @@ impl Catalog {
     pub(super) fn near(&self, name: &str) -> Option<String> {
         let name = name.to_lowercase();
         let name = name.split('.').next().unwrap_or_default();
-        let allowed = match name.len() {
-            0..=3 => 1,
-            4..=7 => 2,
-            _ => 3,
-        };
+        let allowed = allowed_distance(name);
         self.resources
             .iter()
             .flat_map(|r| [&r.singular, &r.plural])
@@ -111,20 +107,31 @@ impl Catalog {
             .map(|(_, known)| known.clone())
     }
 
-    /// The other versions in which a kind is served, for the message about one that is not.
-    pub(super) fn versions_of(&self, kind: &str) -> Option<String> {
-        let served = self.resources.iter().find(|r| r.kind == kind)?;
-        Some(format!("{} {}", served.api_version, served.kind))
+    /// What a manifest may have meant: its kind in another group or version, else a kind of its
+    /// group with a similar name.
+    pub(super) fn near_kind(&self, api_version: &str, kind: &str) -> Option<String> {
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        let near = || {
+            let allowed = allowed_distance(kind);
+            let in_group = self.resources.iter().filter(|r| r.group == group);
+            in_group
+                .map(|r| (distance(&kind.to_lowercase(), &r.kind.to_lowercase()), r))
+                .filter(|(distance, _)| *distance <= allowed)
+                .min_by_key(|(distance, _)| *distance)
+                .map(|(_, r)| r)
+        };
+        let same = self.resources.iter().find(|r| r.kind == kind);
+        same.or_else(near)
+            .map(|r| format!("{} {}", r.api_version, r.kind))
     }
+}
 
-    /// The kind whose name is nearest, for a manifest.
-    pub(super) fn near_kind(&self, kind: &str) -> Option<String> {
-        let near = self.near(kind)?;
-        let served = self
-            .resources
-            .iter()
-            .find(|r| r.singular == near || r.plural == near)?;
-        Some(format!("{} {}", served.api_version, served.kind))
+/// How far off a name may be to count as a slip.
+fn allowed_distance(name: &str) -> usize {
+    match name.len() {
+        0..=3 => 1,
+        4..=7 => 2,
+        _ => 3,
     }
 }
 
@@ -304,14 +311,14 @@ pub(super) mod tests {
         );
         assert!(catalog.of("apps/v1", "daemonset").is_none());
         assert!(catalog.of("apps/v1beta1", "DaemonSet").is_none());
-        assert_eq!(
-            catalog.versions_of("DaemonSet").as_deref(),
-            Some("apps/v1 DaemonSet")
-        );
-        assert_eq!(
-            catalog.near_kind("DeamonSet").as_deref(),
-            Some("apps/v1 DaemonSet")
-        );
+        for (api_version, kind, expected) in [
+            ("apps/v1beta1", "DaemonSet", Some("apps/v1 DaemonSet")),
+            ("apps/v1", "DeamonSet", Some("apps/v1 DaemonSet")),
+            ("other.example/v1", "DeamonSet", None),
+        ] {
+            let near = catalog.near_kind(api_version, kind);
+            assert_eq!(near.as_deref(), expected, "{api_version} {kind}");
+        }
     }
 
     #[test]

@@ -4,9 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
-
 use super::discovery::Discovery;
+use super::exec::Places;
 use super::transport::Transport;
 use super::watch::Registry;
 
@@ -14,6 +13,12 @@ use super::watch::Registry;
 ///
 /// Each takes a socket of its own, and the API server's priority and fairness does not cover exec.
 pub const MAX_CONCURRENT_EXECS: usize = 100;
+
+/// How many of them run in one pod.
+///
+/// The shim of containerd 1.6 locks up for good when a hundred commands of one container end at
+/// about the same time (measured), and the pod can then not even be deleted.
+pub const MAX_CONCURRENT_EXECS_PER_POD: usize = 16;
 
 /// What was connected to, for the block that is printed before anything runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +52,7 @@ pub(super) struct Inner {
     pub(super) transport: Transport,
     pub(super) discovery: Discovery,
     pub(super) watches: Registry,
-    pub(super) execs: Semaphore,
+    pub(super) execs: Places,
 }
 
 impl Cluster {
@@ -58,7 +63,7 @@ impl Cluster {
                 transport,
                 discovery: Discovery::default(),
                 watches: Registry::default(),
-                execs: Semaphore::new(MAX_CONCURRENT_EXECS),
+                execs: Places::default(),
             }),
         }
     }

@@ -103,8 +103,9 @@ impl Cluster {
             Ok(reply) => reply.json().ok().and_then(|review| username(&review)),
             // Credentials that are refused here are refused everywhere.
             Err(failed) if failed.error.code() == Some(401) => return Err(way.explain(failed)),
-            // Servers before 1.28 have no such review.
-            Err(_) => None,
+            // Who may not even ask this is anonymous, and the refusal names them so. Servers before
+            // 1.28 have no such review.
+            Err(failed) => refused_user(&failed.error),
         };
         let server = ServerInfo {
             version: text(&version["gitVersion"]),
@@ -130,6 +131,15 @@ fn review() -> Value {
 fn username(review: &Value) -> Option<String> {
     let name = review["status"]["userInfo"]["username"].as_str()?;
     Some(name.to_owned())
+}
+
+/// Whom a refusal names: `forbidden: User "system:anonymous" cannot create …`.
+fn refused_user(error: &ClusterError) -> Option<String> {
+    let message = error.to_string();
+    let (_, named) = message
+        .split_once("User \"")
+        .filter(|_| error.is_forbidden())?;
+    Some(named.split('"').next()?.to_owned())
 }
 
 fn text(value: &Value) -> String {
@@ -278,5 +288,54 @@ impl Way {
             "the client certificate expired on {}",
             end.strftime("%Y-%m-%d")
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expired_client_certificate_is_named_with_its_date() {
+        let way = |end: &str| Way {
+            server: "https://s".to_owned(),
+            kubeconfig: "k".to_owned(),
+            user: "u".to_owned(),
+            credentials: "the kubeconfig".to_owned(),
+            certificate_end: Some(end.parse().unwrap()),
+        };
+        let expired = way("2020-02-03T04:05:06Z").expired();
+        assert_eq!(
+            expired.as_deref(),
+            Some("the client certificate expired on 2020-02-03")
+        );
+        assert_eq!(way("9990-01-01T00:00:00Z").expired(), None);
+    }
+
+    #[test]
+    fn a_refusal_names_the_user() {
+        let refusal = |code: u16| {
+            let body = r#"{"message": "forbidden: User \"system:anonymous\" cannot create"}"#;
+            refused_user(&ClusterError::from_answer(code, body.as_bytes()))
+        };
+        assert_eq!(refusal(403).as_deref(), Some("system:anonymous"));
+        assert_eq!(refusal(404), None);
+    }
+
+    #[test]
+    fn versions_of_providers_are_read() {
+        for (text, expected) in [("1", 1), ("30+", 30), ("", 0), ("x", 0)] {
+            assert_eq!(number(&text.into()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn passwords_in_urls_are_not_shown() {
+        let shown = |url: &str| shown(&url.parse().unwrap());
+        assert_eq!(shown("https://me:hunter2@host:6443/"), "https://host:6443");
+        assert_eq!(
+            shown("https://host/k8s/clusters/c-1"),
+            "https://host/k8s/clusters/c-1"
+        );
     }
 }

@@ -74,7 +74,7 @@ impl Cluster {
             }
             // Only another object has its name by now, or none.
             Err(ClusterError::Conflict { message, .. })
-                if options.uid.is_some() && message.contains("UID in precondition") =>
+                if options.uid.is_some() && is_other_uid(&message) =>
             {
                 Ok(Deletion::Absent)
             }
@@ -82,6 +82,11 @@ impl Cluster {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether a conflict is about the uid alone; the registry and etcd's layer word it differently.
+fn is_other_uid(message: &str) -> bool {
+    message.contains("UID in precondition") || message.contains("UID in the precondition")
 }
 
 /// The `DeleteOptions` of the API.
@@ -161,6 +166,17 @@ mod tests {
         for (code, answer, expected) in cases {
             assert_eq!(progress(code, &answer), expected, "{code} {answer}");
         }
+    }
+
+    #[test]
+    fn a_successor_is_told_from_other_conflicts() {
+        assert!(is_other_uid(
+            "Operation cannot be fulfilled on ConfigMap \"x\": the UID in the precondition (0) does not match the UID in record (1)."
+        ));
+        assert!(is_other_uid(
+            "Precondition failed: UID in precondition: 0, UID in object meta: 1"
+        ));
+        assert!(!is_other_uid("the object has been modified"));
     }
 
     #[test]

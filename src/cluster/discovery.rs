@@ -75,9 +75,7 @@ impl Cluster {
             if look == LOOKS {
                 return Err(ClusterError::UnknownKind {
                     name: format!("{api_version} {kind}"),
-                    suggestion: catalog
-                        .versions_of(kind)
-                        .or_else(|| catalog.near_kind(kind)),
+                    suggestion: catalog.near_kind(api_version, kind),
                 });
             }
             // The first miss may be answered from what was read long ago: look again at once.

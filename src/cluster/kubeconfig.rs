@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use kube::config::{AuthInfo, Cluster, ExecInteractiveMode, Kubeconfig, KubeconfigError};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use x509_cert::der::DecodePem as _;
+use x509_cert::der::Decode as _;
 
 use super::cause::without_number;
 use super::connect_error::ConnectError;
@@ -272,14 +272,8 @@ fn client_certificate(auth: &AuthInfo, names: &str) -> Result<Option<Timestamp>,
 
 /// When the first certificate of a PEM text is no longer valid.
 pub(super) fn end_of_certificate(pem: &[u8]) -> Option<Timestamp> {
-    let der = CertificateDer::from_pem_slice(pem).ok();
-    let certificate = match der {
-        Some(der) => {
-            use x509_cert::der::Decode as _;
-            x509_cert::Certificate::from_der(&der).ok()?
-        }
-        None => x509_cert::Certificate::from_pem(pem).ok()?,
-    };
+    let der = CertificateDer::from_pem_slice(pem).ok()?;
+    let certificate = x509_cert::Certificate::from_der(&der).ok()?;
     let end = certificate
         .tbs_certificate()
         .validity()
@@ -310,4 +304,27 @@ fn data_or_file(
             path: PathBuf::from(path),
             cause: without_number(&error.to_string()),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_certificate_is_read() {
+        let pem = b"-----BEGIN CERTIFICATE-----
+MIIBdDCCARugAwIBAgIUZ4ZzMRM1cpEpMCsaNf82daIplUwwCgYIKoZIzj0EAwIw
+EDEOMAwGA1UEAwwFYWRtaW4wHhcNMjYxMTIzMTk0NzA2WhcNMjYxMTI0MTk0NzA2
+WjAQMQ4wDAYDVQQDDAVhZG1pbjBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABFXa
+M2PMDnWO9SlPT+5mjCSOuqZXwSzmO905MbB6xj0TWn20aNqH/neyALwGSxKzsTt5
+npQbsID0n8xdU5VnvGajUzBRMB0GA1UdDgQWBBR1WwVCYHkwaaJVPqBTcMyDwAWW
+pTAfBgNVHSMEGDAWgBR1WwVCYHkwaaJVPqBTcMyDwAWWpTAPBgNVHRMBAf8EBTAD
+AQH/MAoGCCqGSM49BAMCA0cAMEQCIGuByXHXuq2ay4UigocKXKn32PwrUZEtPgIS
+a/veFYJcAiA5OeUUHiD+Sa3izJenMhA1jUAPiRelkjHqVIYtYBww6w==
+-----END CERTIFICATE-----
+";
+        let end = end_of_certificate(pem).unwrap();
+        assert_eq!(end.to_string(), "2026-11-24T19:47:06Z");
+        assert_eq!(end_of_certificate(b"no certificate"), None);
+    }
 }

@@ -28,10 +28,10 @@ mod transport;
 mod watch;
 
 #[cfg(test)]
-mod fake;
+mod tests;
 
 pub use apply::{Applied, ApplyOptions, FIELD_MANAGER, PatchKind};
-pub use client::{Cluster, MAX_CONCURRENT_EXECS, ServerInfo};
+pub use client::{Cluster, MAX_CONCURRENT_EXECS, MAX_CONCURRENT_EXECS_PER_POD, ServerInfo};
 pub use connect::{ConnectOptions, install_crypto};
 pub use connect_error::ConnectError;
 pub use delete::{DeleteOptions, Deletion, Propagation};

@@ -228,7 +228,7 @@ impl Registry {
     }
 
     #[cfg(test)]
-    fn alive(&self) -> usize {
+    pub(super) fn alive(&self) -> usize {
         self.lock()
             .values()
             .filter(|weak| weak.strong_count() > 0)

@@ -4,8 +4,10 @@
 //! breaks. Which pod to run in, and what the exit code means, is the caller's.
 
 mod output;
+mod places;
 mod session;
 mod status;
 mod stop;
 
+pub(super) use places::Places;
 pub use session::{ExecError, ExecLimits, ExecResult, ExecTarget};

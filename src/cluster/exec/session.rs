@@ -44,8 +44,8 @@ pub struct ExecTarget {
 /// How much a command may take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExecLimits {
-    /// The time for all of it, connecting included; 30 s by default. Waiting for one of the
-    /// [`MAX_CONCURRENT_EXECS`](super::super::MAX_CONCURRENT_EXECS) places does not count.
+    /// The time for all of it, connecting included; 30 s by default. Waiting until fewer than
+    /// [`MAX_CONCURRENT_EXECS`](super::super::MAX_CONCURRENT_EXECS) others run does not count.
     pub timeout: Duration,
     /// How many bytes of stdout are kept, and of stderr; 1 MiB by default.
     pub output: usize,
@@ -172,54 +172,51 @@ impl Cluster {
         stdin: Option<Vec<u8>>,
         limits: &ExecLimits,
     ) -> Result<ExecResult, ExecError> {
-        let _place = self
-            .inner
-            .execs
-            .acquire()
-            .await
-            .expect("the semaphore is never closed");
+        let _place = self.inner.execs.take(target).await;
         let begun = Instant::now();
         let mut progress = Progress::new(limits.output);
         let session = self.session(target, command, stdin, &mut progress);
         let ended = timeout_at(begun + limits.timeout, session).await;
         let took = begun.elapsed();
-        match ended {
-            Ok(Ok(Ending::Exit(exit))) => Ok(ExecResult {
-                exit,
-                left_out: progress.stdout.left_out() + progress.stderr.left_out(),
-                stdout: progress.stdout.into_bytes(),
-                stderr: progress.stderr.into_bytes(),
-                took,
-            }),
-            // What printed something had started.
-            Ok(Ok(Ending::Failure(cause)))
-                if !(progress.stdout.is_empty() && progress.stderr.is_empty()) =>
-            {
-                Err(ExecError::Broken {
-                    cause,
-                    stdout: progress.stdout.into_bytes(),
-                    stderr: progress.stderr.into_bytes(),
-                })
-            }
-            Ok(Ok(Ending::Failure(cause))) => Err(ExecError::NotStarted { cause }),
-            Ok(Err(cause)) if progress.has_started => Err(ExecError::Broken {
-                cause,
-                stdout: progress.stdout.into_bytes(),
-                stderr: progress.stderr.into_bytes(),
-            }),
-            Ok(Err(cause)) => Err(ExecError::NotStarted { cause }),
-            Err(_elapsed) => {
-                if progress.has_started {
-                    self.stop(target, command, took).await;
-                }
-                Err(ExecError::TimedOut {
-                    started: progress.has_started,
-                    after: limits.timeout,
-                    stdout: progress.stdout.into_bytes(),
-                    stderr: progress.stderr.into_bytes(),
-                })
-            }
+        // What printed something has started, whatever the status says.
+        let has_printed = !(progress.stdout.is_empty() && progress.stderr.is_empty());
+        let has_started = progress.has_started;
+        if ended.is_err() && has_started {
+            self.stop(target, command, took).await;
         }
+        let left_out = progress.stdout.left_out() + progress.stderr.left_out();
+        let stdout = progress.stdout.into_bytes();
+        let stderr = progress.stderr.into_bytes();
+        let (cause, has_run) = match ended {
+            Ok(Ok(Ending::Exit(exit))) => {
+                return Ok(ExecResult {
+                    exit,
+                    stdout,
+                    stderr,
+                    left_out,
+                    took,
+                });
+            }
+            Err(_elapsed) => {
+                return Err(ExecError::TimedOut {
+                    started: has_started,
+                    after: limits.timeout,
+                    stdout,
+                    stderr,
+                });
+            }
+            Ok(Ok(Ending::Failure(cause))) => (cause, has_printed),
+            Ok(Err(cause)) => (cause, has_started),
+        };
+        Err(if has_run {
+            ExecError::Broken {
+                cause,
+                stdout,
+                stderr,
+            }
+        } else {
+            ExecError::NotStarted { cause }
+        })
     }
 
     async fn session(

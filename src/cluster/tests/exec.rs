@@ -1,0 +1,168 @@
+//! Exec: every way in which a command can end or its connection break.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::super::{ExecError, ExecLimits, ExecResult, ExecTarget};
+use super::fake::{Answer, Fake, Then};
+
+const SUCCESS: &[u8] = b"\x03{\"status\":\"Success\"}";
+
+fn frames(frames: &[&[u8]]) -> Vec<Vec<u8>> {
+    frames.iter().map(|frame| frame.to_vec()).collect()
+}
+
+async fn run(
+    fake: &Fake,
+    stdin: Option<&[u8]>,
+    timeout: Duration,
+) -> Result<ExecResult, ExecError> {
+    let target = ExecTarget {
+        namespace: "n".into(),
+        pod: "p".into(),
+        container: None,
+    };
+    let command = ["true".to_owned()];
+    let limits = ExecLimits {
+        timeout,
+        output: 1024,
+    };
+    let stdin = stdin.map(<[u8]>::to_vec);
+    fake.cluster().exec(&target, &command, stdin, &limits).await
+}
+
+async fn answered(sent: &[&[u8]], then: Then) -> Result<ExecResult, ExecError> {
+    let sent = frames(sent);
+    let fake = Fake::start(move |_| Answer::Exec(sent.clone(), then)).await;
+    run(&fake, None, Duration::from_secs(5)).await
+}
+
+#[tokio::test]
+async fn an_exit_code_is_an_answer() {
+    let result = answered(&[b"\x01out", b"\x02err", b"\x01put", SUCCESS], Then::Close)
+        .await
+        .unwrap();
+    assert_eq!(result.exit, 0);
+    assert_eq!(result.stdout, b"output");
+    assert_eq!(result.stderr, b"err");
+    let status = br#"{"status":"Failure","reason":"NonZeroExitCode","details":{"causes":[{"reason":"ExitCode","message":"3"}]}}"#;
+    let frame = [b"\x03".as_slice(), status].concat();
+    let result = answered(&[&frame], Then::Close).await.unwrap();
+    assert_eq!(result.exit, 3);
+}
+
+#[tokio::test]
+async fn after_the_status_a_broken_connection_does_no_harm() {
+    for then in [Then::Drop, Then::Hang] {
+        let result = answered(&[b"\x01x", SUCCESS], then).await.unwrap();
+        assert_eq!((result.exit, result.stdout), (0, b"x".to_vec()));
+    }
+    // Output may still follow the status.
+    let result = answered(&[SUCCESS, b"\x01late"], Then::Close)
+        .await
+        .unwrap();
+    assert_eq!(result.stdout, b"late");
+}
+
+#[tokio::test]
+async fn without_a_status_the_partial_output_is_kept() {
+    for then in [Then::Drop, Then::Close] {
+        match answered(&[b"\x01half", b"\x02of it"], then).await {
+            Err(ExecError::Broken { stdout, stderr, .. }) => {
+                assert_eq!((stdout, stderr), (b"half".to_vec(), b"of it".to_vec()));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reset_is_broken_not_a_result() {
+    let error = answered(&[b"\x01half"], Then::Reset).await.unwrap_err();
+    assert!(matches!(error, ExecError::Broken { .. }), "{error:?}");
+    assert!(error.is_environment());
+}
+
+#[tokio::test]
+async fn a_failure_of_the_runtime_is_not_a_result() {
+    let failure = b"\x03{\"status\":\"Failure\",\"reason\":\"InternalError\",\"message\":\"no such executable\"}";
+    let error = answered(&[failure], Then::Close).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the command did not start: no such executable"
+    );
+    let error = answered(&[b"\x01began", failure], Then::Close)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ExecError::Broken { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_refused_upgrade_has_the_servers_words() {
+    let fake = Fake::start(|_| {
+        Answer::Json(
+            404,
+            json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "reason": "NotFound", "message": "pods \"p\" not found", "code": 404}),
+        )
+    })
+    .await;
+    let error = run(&fake, None, Duration::from_secs(5)).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the command did not start: pods \"p\" not found"
+    );
+    assert_eq!(
+        fake.requests(),
+        ["GET /api/v1/namespaces/n/pods/p/exec?&stdout=true&stderr=true&command=true"]
+    );
+}
+
+#[tokio::test]
+async fn a_time_out_tells_whether_it_had_started_and_ends_the_command() {
+    let fake = Fake::start(|asked| match asked.before {
+        0 => Answer::Exec(vec![b"\x01half".to_vec()], Then::Hang),
+        _ => Answer::Exec(vec![SUCCESS.to_vec()], Then::Close),
+    })
+    .await;
+    let error = run(&fake, None, Duration::from_millis(500))
+        .await
+        .unwrap_err();
+    assert_eq!(error.to_string(), "the command did not end within 500ms");
+    assert!(!error.is_environment());
+    let ExecError::TimedOut { stdout, .. } = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(stdout, b"half");
+    let requests = fake.requests();
+    assert!(
+        requests[1].contains("command=sh&command=-c&"),
+        "{requests:?}"
+    );
+    assert!(requests[1].ends_with("command=kubeproof&command=0&command=true"));
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_the_environment() {
+    let fake = Fake::start(|_| Answer::Nothing(Then::Hang)).await;
+    let error = run(&fake, None, Duration::from_millis(300))
+        .await
+        .unwrap_err();
+    assert_eq!(error.to_string(), "the command did not start within 300ms");
+    assert!(error.is_environment());
+    assert_eq!(fake.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn stdin_is_sent_whole_and_closed() {
+    let fake = Fake::start(|_| Answer::Echo).await;
+    let stdin = vec![b'x'; 100_000];
+    let result = run(&fake, Some(&stdin), Duration::from_secs(5))
+        .await
+        .unwrap();
+    assert_eq!(result.left_out, 100_000 - 1024);
+    assert!(fake.requests()[0].contains("&stdin=true&"));
+    let empty = run(&fake, Some(b""), Duration::from_secs(5)).await.unwrap();
+    assert_eq!((empty.exit, empty.stdout), (0, Vec::new()));
+}

@@ -1,0 +1,8 @@
+//! The facade against a fake API server at the socket: what retries, watches and exec do when a
+//! connection breaks, hangs or answers nonsense.
+
+mod connect;
+mod exec;
+mod fake;
+mod requests;
+mod watch;

@@ -1,0 +1,140 @@
+//! Watches: shared, resumed, started over, ended with their last handle.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::super::{Resource, Watch};
+use super::fake::{Answer, Fake, Then};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn pod(name: &str, version: u32) -> Value {
+    json!({"metadata": {"name": name, "namespace": "n", "resourceVersion": version.to_string(),
+           "managedFields": [{"manager": "m"}]}})
+}
+
+fn typed(kind: &str, name: &str, version: u32) -> Value {
+    let mut object = pod(name, version);
+    object["apiVersion"] = "v1".into();
+    object["kind"] = "Pod".into();
+    json!({"type": kind, "object": object})
+}
+
+fn list(items: &[Value], version: u32) -> Answer {
+    Answer::Json(
+        200,
+        json!({"kind": "PodList", "apiVersion": "v1",
+        "metadata": {"resourceVersion": version.to_string()}, "items": items}),
+    )
+}
+
+async fn names(watch: &mut Watch, expected: &[&str]) {
+    let found = watch.wait_until(|state| {
+        let names: Vec<_> = state
+            .list(|_| true)
+            .iter()
+            .map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned())
+            .collect();
+        (state.is_synced() && names == expected).then_some(())
+    });
+    if timeout(PATIENCE, found).await.is_err() {
+        panic!(
+            "never {expected:?}: {:?}",
+            watch.read(|state| format!("{state:?}"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn it_resumes_after_a_disconnect_and_starts_over_after_a_410() {
+    let fake = Fake::start(|asked| {
+        if !asked.line.contains("watch=true") {
+            let second = asked.before > 1;
+            return if second { list(&[pod("late", 40)], 40) } else { list(&[pod("a", 10)], 10) };
+        }
+        if asked.line.contains("resourceVersion=10") {
+            Answer::Events(vec![typed("ADDED", "b", 11)], Then::Drop)
+        } else if asked.line.contains("resourceVersion=11") {
+            let gone = json!({"type": "ERROR", "object": {"kind": "Status", "apiVersion": "v1", "metadata": {},
+                "status": "Failure", "reason": "Expired", "message": "too old", "code": 410}});
+            Answer::Events(vec![typed("DELETED", "a", 12), gone], Then::Close)
+        } else {
+            Answer::Events(vec![], Then::Hang)
+        }
+    })
+    .await;
+    let cluster = fake.cluster();
+    let mut watch = cluster.watch(&Resource::pod(), Some("n"));
+    names(&mut watch, &["late"]).await;
+    let late = watch.find(Some("n"), "late").unwrap();
+    assert_eq!(late["kind"], "Pod");
+    assert_eq!(late["apiVersion"], "v1");
+    assert!(late["metadata"]["managedFields"].is_null());
+    assert!(watch.read(|state| state.has_seen("40") && !state.has_seen("41")));
+    assert_eq!(watch.last_error(), None);
+    let watches = fake.requests();
+    assert!(
+        watches
+            .iter()
+            .any(|line| line.contains("resourceVersion=11")),
+        "{watches:?}"
+    );
+}
+
+#[tokio::test]
+async fn handles_share_one_watch_which_ends_with_the_last() {
+    let fake = Fake::start(|asked| {
+        if asked.line.contains("watch=true") {
+            Answer::Events(vec![], Then::Hang)
+        } else {
+            list(&[pod("a", 10)], 10)
+        }
+    })
+    .await;
+    let cluster = fake.cluster();
+    let mut first = cluster.watch(&Resource::pod(), Some("n"));
+    names(&mut first, &["a"]).await;
+    let mut second = cluster.watch(&Resource::pod(), Some("n"));
+    // Known already, and not looked at yet.
+    timeout(PATIENCE, second.changed()).await.unwrap();
+    assert!(second.is_synced());
+    assert_eq!(cluster.inner.watches.alive(), 1);
+    let elsewhere = cluster.watch(&Resource::pod(), None);
+    assert_eq!(cluster.inner.watches.alive(), 2);
+    drop((first, elsewhere));
+    assert_eq!(cluster.inner.watches.alive(), 1);
+    drop(second);
+    assert_eq!(cluster.inner.watches.alive(), 0);
+    let lists = fake.requests();
+    let lists = lists.iter().filter(|line| {
+        line.starts_with("GET /api/v1/namespaces/n/pods?") && !line.contains("watch=true")
+    });
+    assert_eq!(lists.count(), 1);
+}
+
+#[tokio::test]
+async fn an_error_is_told_and_forgotten_when_it_is_over() {
+    let fake = Fake::start(|asked| {
+        if asked.line.contains("watch=true") {
+            Answer::Events(vec![], Then::Hang)
+        } else if asked.before == 0 {
+            Answer::Json(
+                403,
+                json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                "reason": "Forbidden", "message": "pods is forbidden", "code": 403}),
+            )
+        } else {
+            list(&[pod("a", 10)], 10)
+        }
+    })
+    .await;
+    let mut watch = fake.cluster().watch(&Resource::pod(), Some("n"));
+    let error = watch.wait_until(|state| state.last_error().cloned());
+    let error = timeout(PATIENCE, error).await.unwrap();
+    assert!(error.is_forbidden());
+    assert!(!watch.is_synced());
+    names(&mut watch, &["a"]).await;
+    assert_eq!(watch.last_error(), None);
+}
