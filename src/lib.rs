@@ -10,7 +10,9 @@
 
 pub mod event;
 pub mod matcher;
+pub mod outcome;
 pub mod plan;
+pub mod report;
 pub mod source;
 pub mod template;
 pub mod yaml;
