@@ -89,6 +89,8 @@ pub enum EventKind {
     },
     /// A case, or one cell of it, begins.
     CaseStarted(CaseId),
+    /// An attempt did not pass, and another one follows: a case with `retries`.
+    CaseRetried(CaseAttempt),
     /// A case, or one cell of it, has its outcome.
     CaseFinished(CaseResult),
     /// Something outside of a case could not be done.
@@ -204,8 +206,25 @@ pub struct CaseResult {
     /// How long it ran.
     #[serde(serialize_with = "seconds")]
     pub took: Duration,
-    /// Why it did not pass; nothing for a passed one.
+    /// Why it did not pass. A passed one has it where `severity: warning` turned
+    /// what would have failed into a warning, and nothing otherwise.
     pub why: Option<Explanation>,
+}
+
+/// A whole run of a case that did not pass and was not its last.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CaseAttempt {
+    /// Of which testcase.
+    pub id: CaseId,
+    /// Which attempt, from 1.
+    pub attempt: usize,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How long it ran.
+    #[serde(serialize_with = "seconds")]
+    pub took: Duration,
+    /// Why it did not pass.
+    pub why: Explanation,
 }
 
 /// Why something did not pass.

@@ -11,7 +11,9 @@
 pub mod cluster;
 pub mod event;
 pub mod matcher;
+pub mod outcome;
 pub mod plan;
+pub mod report;
 pub mod source;
 pub mod template;
 pub mod yaml;
