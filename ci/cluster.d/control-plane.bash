@@ -72,7 +72,7 @@ start_controller-manager() {
   start_in_control controller-manager "$programs/kube-controller-manager" --kubeconfig="$state/controller-manager.kubeconfig" \
     --leader-elect=false --use-service-account-credentials --service-account-private-key-file="$pki/service-accounts.key" \
     --root-ca-file="$pki/ca.crt" --cluster-signing-cert-file="$pki/ca.crt" --cluster-signing-key-file="$pki/ca.key" \
-    --allocate-node-cidrs=false --node-monitor-period=1s --node-monitor-grace-period=12s
+    --flex-volume-plugin-dir="$state/volume-plugins" --allocate-node-cidrs=false --node-monitor-period=1s --node-monitor-grace-period=12s
 }
 
 start_scheduler() {
