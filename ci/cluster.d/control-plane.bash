@@ -91,7 +91,8 @@ registry_files() {
     "$state/registry" $network.1 >"$state/registry.yaml"
 }
 
-kc() { "$programs/kubectl" --kubeconfig "$state/admin.kubeconfig" "$@"; }
+# past the user's proxy, which knows nothing of these addresses
+kc() { NO_PROXY='*' no_proxy='*' "$programs/kubectl" --kubeconfig "$state/admin.kubeconfig" "$@"; }
 # a look at the port first: kubectl takes much longer to start than to be refused
 apiserver_is_ready() { (: <"/dev/tcp/$network.1/6443") 2>/dev/null && kc get --raw /readyz --request-timeout=5s; }
 explain_control_plane() {
