@@ -103,6 +103,12 @@ pub enum EventKind {
         #[serde(serialize_with = "seconds")]
         took: Duration,
     },
+    /// Teardown is over and the suite's objects are gone or told as left over; its
+    /// namespace may still be on its way out.
+    SuiteCleaned {
+        /// Which.
+        suite: SuiteRef,
+    },
     /// Every suite is finished: summary and reports are due now, though cleanup
     /// may still add to them.
     VerdictReached {

@@ -282,6 +282,7 @@ impl Verdict {
             }
             EventKind::StageStarted { .. }
             | EventKind::CaseStarted(_)
+            | EventKind::SuiteCleaned { .. }
             | EventKind::Notice { .. } => {}
         }
     }

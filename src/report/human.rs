@@ -229,6 +229,7 @@ impl<W: Write + Send> Reporter for Human<W> {
             | EventKind::NodeExcluded { .. }
             | EventKind::CasesPlanned { .. }
             | EventKind::CaseStarted(_)
+            | EventKind::SuiteCleaned { .. }
             | EventKind::CaseRetried(_)
             | EventKind::CaseFinished(_)
             | EventKind::Cancelling { .. }

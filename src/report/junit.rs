@@ -230,6 +230,7 @@ impl Reporter for Junit {
             | EventKind::NodeExcluded { .. }
             | EventKind::CasesPlanned { .. }
             | EventKind::CaseStarted(_)
+            | EventKind::SuiteCleaned { .. }
             | EventKind::CaseRetried(_)
             | EventKind::Problem(_)
             | EventKind::SuiteFinished { .. }

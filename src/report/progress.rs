@@ -207,6 +207,7 @@ impl<W: Write + Send> Reporter for Progress<W> {
             EventKind::RunStarted { .. }
             | EventKind::NodeExcluded { .. }
             | EventKind::CaseStarted(_)
+            | EventKind::SuiteCleaned { .. }
             | EventKind::Problem(_)
             | EventKind::Leftover(_) => Ok(()),
         }
