@@ -20,6 +20,9 @@ pub mod style;
 pub mod summary;
 pub mod text;
 
+#[cfg(test)]
+mod tests;
+
 /// Something that writes down a run.
 pub trait Reporter: Send {
     /// What to call it when it fails, such as `junit report out.xml`.
