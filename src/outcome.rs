@@ -378,6 +378,14 @@ impl Verdict {
         self.took.is_none() && self.suites.values().any(|suite| suite.started.is_some())
     }
 
+    /// How many testcases were announced and have no outcome.
+    pub fn lost(&self) -> usize {
+        self.suites
+            .values()
+            .filter_map(|suite| suite.planned?.checked_sub(suite.counts.total()))
+            .sum()
+    }
+
     fn all_problems(&self) -> impl Iterator<Item = &Problem> {
         let of_suites = self.suites.values().flat_map(|suite| &suite.problems);
         self.problems.iter().chain(of_suites)
@@ -398,12 +406,7 @@ impl Verdict {
     /// Whether testcases are without an answer that were to have one. Nobody may
     /// take such a run for a pass, whatever lost them.
     fn is_unfinished(&self) -> bool {
-        self.suites.values().any(|suite| {
-            suite.counts.cancelled > 0
-                || suite
-                    .planned
-                    .is_some_and(|planned| suite.counts.total() < planned)
-        }) || self.broke_off()
+        self.broke_off() || self.lost() > 0 || self.counts().cancelled > 0
     }
 
     fn finish_case(&mut self, result: &CaseResult) {

@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use indexmap::IndexMap;
+
 use super::sanitize;
 use super::style::{Color, Tone, Verbosity};
 use super::text;
@@ -13,7 +15,7 @@ use crate::outcome::{Counts, RunExit, SuiteVerdict, Verdict};
 /// share a line. What failed never does: each is an answer of its own.
 const ERRORED_ALIKE: usize = 10;
 
-/// So many groups of testcases of one suite are shown with their details.
+/// So many different explanations of one suite are shown.
 const DETAILED: usize = 20;
 
 /// So many lines of one block of details are shown.
@@ -38,7 +40,7 @@ pub fn groups(suite: &SuiteVerdict) -> Vec<Group<'_>> {
         .filter(|it| is_before_cases(it.stage) && !it.why.message.is_empty())
         .map(|it| it.why.message.as_str())
         .collect();
-    let mut alike: indexmap::IndexMap<_, Vec<&CaseResult>> = indexmap::IndexMap::new();
+    let mut alike: IndexMap<_, Vec<&CaseResult>> = IndexMap::new();
     for (place, case) in suite.not_passed.iter().enumerate() {
         let message = case.why.as_ref().map_or("", |why| &why.message);
         let repeats_setup = case.outcome == Outcome::Errored
@@ -107,15 +109,39 @@ fn group_line(group: &Group<'_>, suite: &SuiteVerdict) -> String {
     if group.count == suite.counts.total() {
         format!("all {} cases {word}: {reason}", group.count)
     } else {
-        format!("{}: {word}: {reason}", group_name(group))
+        let (name, more) = (text::name(case), group.count - 1);
+        format!("{name} … and {more} more: {word}: {reason}")
     }
 }
 
-fn group_name(group: &Group<'_>) -> String {
-    match group.count {
-        1 => text::name(group.first),
-        count => format!("{} … and {} more", text::name(group.first), count - 1),
+/// What failed or errored and has more to say than its line, by what it has to say.
+fn explained(suite: &SuiteVerdict) -> IndexMap<(Outcome, &Explanation), Vec<&CaseResult>> {
+    let mut explained: IndexMap<_, Vec<_>> = IndexMap::new();
+    for case in &suite.not_passed {
+        match (case.outcome, &case.why) {
+            (Outcome::Failed | Outcome::Errored, Some(why)) if says_more(why) => {
+                explained.entry((case.outcome, why)).or_default().push(case);
+            }
+            // their lines have said it
+            (
+                Outcome::Failed
+                | Outcome::Errored
+                | Outcome::Passed
+                | Outcome::Skipped
+                | Outcome::Cancelled,
+                _,
+            ) => {}
+        }
     }
+    explained
+}
+
+/// Whether there is more to an explanation than its line.
+fn says_more(why: &Explanation) -> bool {
+    why.place.is_some()
+        || !why.details.is_empty()
+        || why.failure.as_ref().is_some_and(|it| *it != why.message)
+        || why.message.contains('\n')
 }
 
 /// The details of what did not pass wholly, of the whole run. Empty for a run
@@ -126,8 +152,11 @@ pub fn details(verdict: &Verdict, color: Color, verbosity: Verbosity) -> String 
         verbosity,
         text: String::new(),
     };
-    for problem in &verdict.problems {
+    for problem in verdict.problems.iter().filter(|it| says_more(&it.why)) {
         page.problem(problem);
+    }
+    if !page.text.is_empty() {
+        page.text.push('\n');
     }
     for suite in verdict.suites() {
         page.suite(suite);
@@ -160,24 +189,19 @@ impl Page {
             verbosity: self.verbosity,
             text: String::new(),
         };
-        for problem in &suite.problems {
+        for problem in suite.problems.iter().filter(|it| says_more(&it.why)) {
             inner.problem(problem);
         }
         let mut left_out = 0;
-        let worth: Vec<_> = groups(suite)
-            .into_iter()
-            .filter(|it| matches!(it.first.outcome, Outcome::Failed | Outcome::Errored))
-            .filter(|it| !it.repeats_setup)
-            .collect();
-        for (place, group) in worth.iter().enumerate() {
+        for (place, ((_, why), cases)) in explained(suite).into_iter().enumerate() {
             if place < DETAILED || self.verbosity == Verbosity::Verbose {
-                inner.case(&group_name(group), group.first);
+                inner.case(&cases, why);
             } else {
-                left_out += group.count;
+                left_out += cases.len();
             }
         }
         if left_out > 0 {
-            let more = format!("… and {left_out} more, with their details in the reports");
+            let more = format!("… and {left_out} more (-v shows all)");
             inner.line(2, &self.color.paint(Tone::Faint, more));
         }
         if !quiet {
@@ -198,7 +222,9 @@ impl Page {
     /// What is worth knowing of what passed, and of what was not tried at all.
     fn remarks(&mut self, suite: &SuiteVerdict) {
         for case in &suite.warned {
-            self.case(&text::name(case), case);
+            if let Some(why) = &case.why {
+                self.case(&[case], why);
+            }
         }
         for flaky in suite
             .retried
@@ -215,7 +241,7 @@ impl Page {
                 self.line(4, &format!("attempt {} {word}: {reason}", attempt.attempt));
             }
         }
-        let mut by_reason: indexmap::IndexMap<&str, Vec<String>> = indexmap::IndexMap::new();
+        let mut by_reason: IndexMap<&str, Vec<String>> = IndexMap::new();
         for node in &suite.excluded {
             let nodes = by_reason.entry(&node.reason).or_default();
             nodes.push(sanitize::line(&node.node));
@@ -238,21 +264,26 @@ impl Page {
         self.explanation(&problem.why);
     }
 
-    fn case(&mut self, name: &str, case: &CaseResult) {
-        let word = match case.outcome {
-            Outcome::Passed => "warning",
-            outcome => text::outcome(outcome),
+    /// Testcases that share an explanation; there is at least one.
+    fn case(&mut self, cases: &[&CaseResult], why: &Explanation) {
+        let Some(first) = cases.first() else {
+            return;
         };
-        let tone = match case.outcome {
-            Outcome::Passed => Tone::Mild,
-            outcome => Tone::of(outcome),
+        let (word, tone) = match first.outcome {
+            Outcome::Passed => ("warning", Tone::Mild),
+            outcome => (text::outcome(outcome), Tone::of(outcome)),
         };
-        let took = self.color.paint(Tone::Faint, text::duration(case.took));
         let word = self.color.paint(tone, word);
-        self.line(2, &format!("{word} {name} ({took})"));
-        if let Some(why) = &case.why {
-            self.explanation(why);
+        let name = text::name(first);
+        match cases.len() {
+            1 => {
+                let took = format!("({})", text::duration(first.took));
+                let took = self.color.paint(Tone::Faint, took);
+                self.line(2, &format!("{word} {name} {took}"));
+            }
+            count => self.line(2, &format!("{word} {name} … and {} more", count - 1)),
         }
+        self.explanation(why);
     }
 
     fn explanation(&mut self, why: &Explanation) {
@@ -353,10 +384,18 @@ pub fn total(verdict: &Verdict, color: Color) -> String {
     if let Some(took) = verdict.took {
         line.push_str(&format!(" in {}", text::duration(took)));
     }
-    if exit == RunExit::Failed
-        && let Some(reason) = verdict.cancelled
-    {
-        line.push_str(&format!("; stopped early: {}", reason.describe()));
+    match (exit, verdict.cancelled) {
+        (RunExit::Interrupted | RunExit::Terminated, _) => {}
+        (_, Some(reason)) => line.push_str(&format!("; stopped early: {}", reason.describe())),
+        (_, None) if verdict.broke_off() => line.push_str("; the run did not finish"),
+        (_, None) => {}
+    }
+    let lost = verdict.lost();
+    if lost > 0 {
+        line.push_str(&format!(
+            "; {} without an outcome",
+            text::count(lost, "case")
+        ));
     }
     line
 }

@@ -18,7 +18,17 @@ fn progress(story: &Story, verbosity: Verbosity) -> String {
 
 #[test]
 fn plain_progress_names_stages_and_not_cases() {
-    assert_snapshot!(progress(&interrupted(), Verbosity::Normal), @"");
+    assert_snapshot!(progress(&interrupted(), Verbosity::Normal), @r"
+    kubeconfig  ~/.kube/config
+    context     prod
+    server      https://10.0.0.1:6443 (v1.34.4)
+    user        admin
+    nodes       3 of 3 ready
+    overlay: network overlay test
+    overlay: [setup] wait daemonset/overlaytest
+    stopping: interrupted (SIGINT)
+    overlay: 9 cases done, 6 not passed, in 2.8 s
+    ");
 }
 
 #[test]
@@ -54,7 +64,9 @@ fn json_is_one_event_per_line_with_its_schema() {
     Story::begun(vec![overlay()])
         .tell(&mut Json::new("events", output.clone()))
         .unwrap();
-    assert_snapshot!(output.text(), @"");
+    assert_snapshot!(output.text(), @r#"
+    {"schema":1,"time":"2026-11-23T10:00:00Z","event":"run-started","run":"k7q2","version":"0.1.0","suites":[{"index":0,"name":"overlay"}]}
+    "#);
 }
 
 /// Fails from the second event on, like a pipe that nobody reads any more.
