@@ -10,6 +10,7 @@ use std::{fmt, io};
 use crate::event::Event;
 use crate::outcome::Verdict;
 
+pub mod details;
 pub mod file;
 pub mod human;
 pub mod json;
@@ -18,6 +19,7 @@ pub mod progress;
 pub mod sanitize;
 pub mod style;
 pub mod summary;
+mod testcase;
 pub mod text;
 
 #[cfg(test)]
