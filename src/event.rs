@@ -234,7 +234,7 @@ pub struct CaseAttempt {
 }
 
 /// Why something did not pass.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct Explanation {
     /// The suite's own `failure` text: stands alone in the human report.
     pub failure: Option<String>,
@@ -262,7 +262,7 @@ impl Explanation {
 }
 
 /// A titled block of text, such as what a command wrote to stderr.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Detail {
     /// `stdout`, `stderr`, `finally`.
     pub title: String,

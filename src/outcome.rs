@@ -276,7 +276,12 @@ impl Verdict {
                     self.cancelled = Some(*reason);
                 }
             }
-            EventKind::Leftover(leftover) => self.leftovers.push(leftover.clone()),
+            EventKind::Leftover(leftover) => {
+                if let Some(suite) = &leftover.suite {
+                    self.suite_mut(suite);
+                }
+                self.leftovers.push(leftover.clone());
+            }
             EventKind::RunFinished { took: _ } => {
                 self.suites.values_mut().for_each(SuiteVerdict::sort);
             }
@@ -374,6 +379,14 @@ impl Verdict {
         self.took.is_none() && self.suites.values().any(|suite| suite.started.is_some())
     }
 
+    /// How many testcases were announced and have no outcome.
+    pub fn lost(&self) -> usize {
+        self.suites
+            .values()
+            .filter_map(|suite| suite.planned?.checked_sub(suite.counts.total()))
+            .sum()
+    }
+
     fn all_problems(&self) -> impl Iterator<Item = &Problem> {
         let of_suites = self.suites.values().flat_map(|suite| &suite.problems);
         self.problems.iter().chain(of_suites)
@@ -394,12 +407,7 @@ impl Verdict {
     /// Whether testcases are without an answer that were to have one. Nobody may
     /// take such a run for a pass, whatever lost them.
     fn is_unfinished(&self) -> bool {
-        self.suites.values().any(|suite| {
-            suite.counts.cancelled > 0
-                || suite
-                    .planned
-                    .is_some_and(|planned| suite.counts.total() < planned)
-        }) || self.broke_off()
+        self.broke_off() || self.lost() > 0 || self.counts().cancelled > 0
     }
 
     fn finish_case(&mut self, result: &CaseResult) {
@@ -473,5 +481,190 @@ fn is_signal(reason: CancelReason) -> bool {
     match reason {
         CancelReason::Interrupt | CancelReason::Terminate => true,
         CancelReason::RunDeadline | CancelReason::FailFast => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn suite() -> SuiteRef {
+        SuiteRef {
+            index: 0,
+            name: "a".to_owned(),
+        }
+    }
+
+    fn ended(outcome: Outcome) -> EventKind {
+        case(0, outcome)
+    }
+
+    fn case(cell: usize, outcome: Outcome) -> EventKind {
+        EventKind::CaseFinished(CaseResult {
+            id: CaseId {
+                suite: suite(),
+                case: 0,
+                cell,
+                name: format!("cell {cell}"),
+            },
+            outcome,
+            took: Duration::ZERO,
+            why: (outcome != Outcome::Passed).then(|| Explanation::new("why")),
+        })
+    }
+
+    fn problem(suite: Option<SuiteRef>, stage: Stage) -> EventKind {
+        EventKind::Problem(Problem {
+            suite,
+            stage,
+            why: Explanation::new("why"),
+        })
+    }
+
+    fn left(kept: bool) -> EventKind {
+        EventKind::Leftover(Leftover {
+            suite: Some(suite()),
+            object: "pod/a".to_owned(),
+            reason: "held".to_owned(),
+            kept,
+        })
+    }
+
+    fn stopped(reason: CancelReason) -> EventKind {
+        EventKind::Cancelling { reason }
+    }
+
+    fn started() -> EventKind {
+        EventKind::SuiteStarted {
+            suite: suite(),
+            title: "A".to_owned(),
+            file: "a.yaml".to_owned(),
+            namespace: None,
+        }
+    }
+
+    fn reached() -> EventKind {
+        EventKind::VerdictReached {
+            took: Duration::from_secs(1),
+        }
+    }
+
+    fn verdict(kinds: Vec<EventKind>) -> Verdict {
+        let events: Vec<_> = kinds.into_iter().map(Event::now).collect();
+        Verdict::of(&events)
+    }
+
+    #[test]
+    fn the_exit_code_is_the_first_that_applies() {
+        use CancelReason::{FailFast, Interrupt, RunDeadline, Terminate};
+        use Outcome::{Cancelled, Errored, Failed, Passed, Skipped};
+        let pass = || ended(Passed);
+        for (what, kinds, code) in [
+            ("passed", vec![pass()], 0),
+            ("one skipped", vec![pass(), case(1, Skipped)], 0),
+            ("kept", vec![pass(), left(true)], 0),
+            ("left", vec![pass(), left(false)], 5),
+            ("cleanup", vec![pass(), problem(None, Stage::Cleanup)], 5),
+            ("nothing", vec![], 4),
+            ("all skipped", vec![ended(Skipped)], 4),
+            ("skipped, left", vec![ended(Skipped), left(false)], 4),
+            ("errored", vec![pass(), case(1, Errored), left(false)], 3),
+            ("connect", vec![problem(None, Stage::Connect)], 3),
+            ("setup", vec![problem(Some(suite()), Stage::Setup)], 3),
+            (
+                "teardown",
+                vec![pass(), problem(Some(suite()), Stage::Teardown)],
+                3,
+            ),
+            ("run deadline", vec![pass(), stopped(RunDeadline)], 3),
+            ("cancelled alone", vec![pass(), case(1, Cancelled)], 3),
+            (
+                "failed and errored",
+                vec![ended(Failed), case(1, Errored)],
+                1,
+            ),
+            ("fail fast", vec![ended(Failed), stopped(FailFast)], 1),
+            ("interrupted", vec![ended(Failed), stopped(Interrupt)], 130),
+            ("terminated", vec![pass(), stopped(Terminate)], 143),
+            (
+                "fail fast, signal",
+                vec![stopped(FailFast), stopped(Terminate)],
+                143,
+            ),
+            (
+                "two signals",
+                vec![stopped(Interrupt), stopped(Terminate)],
+                130,
+            ),
+        ] {
+            let mut kinds = kinds;
+            kinds.push(reached());
+            assert_eq!(verdict(kinds).exit_code().code(), code, "{what}");
+        }
+    }
+
+    #[test]
+    fn lost_testcases_are_no_pass() {
+        let planned = |total| EventKind::CasesPlanned {
+            suite: suite(),
+            total,
+        };
+        let pass = || ended(Outcome::Passed);
+        let exit = |kinds| verdict(kinds).exit_code();
+        assert_eq!(
+            exit(vec![started(), planned(1), pass(), reached()]),
+            RunExit::Passed
+        );
+        assert_eq!(
+            exit(vec![started(), planned(2), pass(), reached()]),
+            RunExit::Errored
+        );
+        assert_eq!(exit(vec![started(), pass()]), RunExit::Errored);
+    }
+
+    #[test]
+    fn what_did_not_pass_is_kept_in_the_order_of_the_file() {
+        let verdict = verdict(vec![
+            case(2, Outcome::Failed),
+            case(1, Outcome::Passed),
+            case(0, Outcome::Errored),
+            reached(),
+        ]);
+        let suite = verdict.suite(0).unwrap();
+        let cells: Vec<_> = suite.not_passed.iter().map(|it| it.id.cell).collect();
+        assert_eq!(cells, [0, 2]);
+        assert_eq!((suite.counts.total(), suite.counts.bad()), (3, 2));
+    }
+
+    #[test]
+    fn a_case_that_passes_later_is_flaky() {
+        let id = match case(0, Outcome::Passed) {
+            EventKind::CaseFinished(result) => result.id,
+            _ => unreachable!(),
+        };
+        let verdict = verdict(vec![
+            EventKind::CaseRetried(CaseAttempt {
+                id,
+                attempt: 1,
+                outcome: Outcome::Failed,
+                took: Duration::ZERO,
+                why: Explanation::new("why"),
+            }),
+            case(0, Outcome::Passed),
+            reached(),
+        ]);
+        let suite = verdict.suite(0).unwrap();
+        assert_eq!((suite.counts.passed, suite.counts.flaky), (1, 1));
+        assert_eq!(suite.retried[0].attempts.len(), 1);
+        assert_eq!(verdict.exit_code(), RunExit::Passed);
+    }
+
+    #[test]
+    fn leftovers_are_an_error_once() {
+        let of = |kinds| verdict(kinds).errors_outside_count();
+        assert_eq!(of(vec![left(true)]), 0);
+        assert_eq!(of(vec![started(), left(false), left(false)]), 1);
+        let told = problem(Some(suite()), Stage::Cleanup);
+        assert_eq!(of(vec![started(), told, left(false)]), 1);
     }
 }

@@ -3,14 +3,14 @@
 //!
 //! A frame is written when its suite is finished, so that its lines stand in the
 //! order of the file and of the axes; what goes on meanwhile is `progress`'s to
-//! tell. What the lines say is in `summary`.
+//! tell. What the lines say is in `summary` and `details`.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::style::{Color, Tone, Verbosity};
-use super::{Reporter, sanitize, summary, text};
+use super::{Reporter, details, sanitize, summary, text};
 use crate::event::{Event, EventKind, Problem};
 use crate::outcome::{RunExit, SuiteVerdict, Verdict};
 
@@ -155,7 +155,7 @@ impl<W: Write + Send> Human<W> {
         let HumanOptions {
             color, verbosity, ..
         } = self.options;
-        let details = summary::problem_details(problem, color, verbosity);
+        let details = details::of_problem(problem, color, verbosity);
         self.page.push_str(&details);
     }
 
@@ -176,7 +176,7 @@ impl<W: Write + Send> Human<W> {
         let HumanOptions {
             color, verbosity, ..
         } = self.options;
-        let details = summary::details(verdict, color, verbosity);
+        let details = details::of_run(verdict, color, verbosity);
         let junit = self.options.junit.as_deref();
         let summary = summary::summary(verdict, color, verbosity, junit);
         if !self.is_quiet() || !details.is_empty() {

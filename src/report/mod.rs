@@ -10,6 +10,7 @@ use std::{fmt, io};
 use crate::event::Event;
 use crate::outcome::Verdict;
 
+pub mod details;
 pub mod file;
 pub mod human;
 pub mod json;
@@ -18,7 +19,11 @@ pub mod progress;
 pub mod sanitize;
 pub mod style;
 pub mod summary;
+mod testcase;
 pub mod text;
+
+#[cfg(test)]
+mod tests;
 
 /// Something that writes down a run.
 pub trait Reporter: Send {

@@ -301,3 +301,61 @@ fn block(connection: &Connection, color: Color) -> String {
     })
     .join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{CaseId, CaseResult};
+
+    fn suite() -> SuiteRef {
+        SuiteRef {
+            index: 0,
+            name: "overlay".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_live_line_says_where_a_suite_is() {
+        let mut verdict = Verdict::default();
+        assert_eq!(status(&suite(), None, &verdict), "overlay");
+        verdict.apply(&Event::now(EventKind::SuiteStarted {
+            suite: suite(),
+            title: "network\noverlay".to_owned(),
+            file: "a.yaml".to_owned(),
+            namespace: None,
+        }));
+        let step = (Stage::Setup, "wait daemonset/a".to_owned());
+        assert_eq!(
+            status(&suite(), Some(&step), &verdict),
+            "network overlay: [setup] wait daemonset/a"
+        );
+        verdict.apply(&Event::now(EventKind::CasesPlanned {
+            suite: suite(),
+            total: 9,
+        }));
+        verdict.apply(&Event::now(EventKind::CaseFinished(CaseResult {
+            id: CaseId {
+                suite: suite(),
+                case: 0,
+                cell: 0,
+                name: "a".to_owned(),
+            },
+            outcome: crate::event::Outcome::Failed,
+            took: Duration::ZERO,
+            why: None,
+        })));
+        assert_eq!(
+            status(&suite(), None, &verdict),
+            "network overlay: 1 of 9 cases, 1 not passed"
+        );
+    }
+
+    #[test]
+    fn what_is_written_beside_live_lines_arrives_whole() {
+        let progress = Progress::live(Vec::new(), Color::Plain, Verbosity::Normal);
+        let mut text = Vec::new();
+        let mut beside = progress.beside(&mut text);
+        beside.write_all(b"=> Start\n").expect("it is a vector");
+        assert_eq!(text, b"=> Start\n");
+    }
+}

@@ -1,23 +1,20 @@
 //! What the human report says of a suite and of a run: which testcases share a
-//! line, the details, the numbers. Pure text; `human` says when it is due.
+//! line, and the numbers. Pure text; the details are in `details`, and `human` says
+//! when each is due.
 
 use std::path::Path;
+
+use indexmap::IndexMap;
 
 use super::sanitize;
 use super::style::{Color, Tone, Verbosity};
 use super::text;
-use crate::event::{CaseResult, Detail, Explanation, Outcome, Problem, Stage};
+use crate::event::{CaseResult, Outcome, Problem, Stage};
 use crate::outcome::{Counts, RunExit, SuiteVerdict, Verdict};
 
 /// So many errored testcases of one suite may say the same thing before they
 /// share a line. What failed never does: each is an answer of its own.
 const ERRORED_ALIKE: usize = 10;
-
-/// So many groups of testcases of one suite are shown with their details.
-const DETAILED: usize = 20;
-
-/// So many lines of one block of details are shown.
-const DETAIL_LINES: usize = 30;
 
 /// Testcases that say the same.
 #[derive(Debug, PartialEq)]
@@ -38,7 +35,7 @@ pub fn groups(suite: &SuiteVerdict) -> Vec<Group<'_>> {
         .filter(|it| is_before_cases(it.stage) && !it.why.message.is_empty())
         .map(|it| it.why.message.as_str())
         .collect();
-    let mut alike: indexmap::IndexMap<_, Vec<&CaseResult>> = indexmap::IndexMap::new();
+    let mut alike: IndexMap<_, Vec<&CaseResult>> = IndexMap::new();
     for (place, case) in suite.not_passed.iter().enumerate() {
         let message = case.why.as_ref().map_or("", |why| &why.message);
         let repeats_setup = case.outcome == Outcome::Errored
@@ -107,199 +104,8 @@ fn group_line(group: &Group<'_>, suite: &SuiteVerdict) -> String {
     if group.count == suite.counts.total() {
         format!("all {} cases {word}: {reason}", group.count)
     } else {
-        format!("{}: {word}: {reason}", group_name(group))
-    }
-}
-
-fn group_name(group: &Group<'_>) -> String {
-    match group.count {
-        1 => text::name(group.first),
-        count => format!("{} … and {} more", text::name(group.first), count - 1),
-    }
-}
-
-/// The details of what did not pass wholly, of the whole run. Empty for a run
-/// about which there is nothing to say.
-pub fn details(verdict: &Verdict, color: Color, verbosity: Verbosity) -> String {
-    let mut page = Page {
-        color,
-        verbosity,
-        text: String::new(),
-    };
-    for problem in &verdict.problems {
-        page.problem(problem);
-    }
-    for suite in verdict.suites() {
-        page.suite(suite);
-    }
-    page.text
-}
-
-/// The details of one problem, for those that come after the verdict.
-pub fn problem_details(problem: &Problem, color: Color, verbosity: Verbosity) -> String {
-    let mut page = Page {
-        color,
-        verbosity,
-        text: String::new(),
-    };
-    page.problem(problem);
-    page.text
-}
-
-struct Page {
-    color: Color,
-    verbosity: Verbosity,
-    text: String,
-}
-
-impl Page {
-    fn suite(&mut self, suite: &SuiteVerdict) {
-        let quiet = self.verbosity == Verbosity::Quiet;
-        let mut inner = Self {
-            color: self.color,
-            verbosity: self.verbosity,
-            text: String::new(),
-        };
-        for problem in &suite.problems {
-            inner.problem(problem);
-        }
-        let mut left_out = 0;
-        let worth: Vec<_> = groups(suite)
-            .into_iter()
-            .filter(|it| matches!(it.first.outcome, Outcome::Failed | Outcome::Errored))
-            .filter(|it| !it.repeats_setup)
-            .collect();
-        for (place, group) in worth.iter().enumerate() {
-            if place < DETAILED || self.verbosity == Verbosity::Verbose {
-                inner.case(&group_name(group), group.first);
-            } else {
-                left_out += group.count;
-            }
-        }
-        if left_out > 0 {
-            let more = format!("… and {left_out} more, with their details in the reports");
-            inner.line(2, &self.color.paint(Tone::Faint, more));
-        }
-        if !quiet {
-            inner.remarks(suite);
-        }
-        if !inner.text.is_empty() {
-            let name = sanitize::line(&suite.suite.name);
-            let place = match &suite.file {
-                Some(file) => format!("{name} ({})", sanitize::line(file)),
-                None => name,
-            };
-            self.line(0, &self.color.paint(Tone::Strong, place));
-            self.text.push_str(&inner.text);
-            self.text.push('\n');
-        }
-    }
-
-    /// What is worth knowing of what passed, and of what was not tried at all.
-    fn remarks(&mut self, suite: &SuiteVerdict) {
-        for case in &suite.warned {
-            self.case(&text::name(case), case);
-        }
-        for flaky in suite
-            .retried
-            .iter()
-            .filter(|it| it.outcome == Outcome::Passed)
-        {
-            let word = self.color.paint(Tone::Mild, "flaky");
-            let attempts = flaky.attempts.len() + 1;
-            let name = sanitize::line(&flaky.id.name);
-            self.line(2, &format!("{word} {name}: passed at attempt {attempts}"));
-            for attempt in &flaky.attempts {
-                let reason = text::reason(attempt.outcome, Some(&attempt.why));
-                let word = text::outcome(attempt.outcome);
-                self.line(4, &format!("attempt {} {word}: {reason}", attempt.attempt));
-            }
-        }
-        let mut by_reason: indexmap::IndexMap<&str, Vec<String>> = indexmap::IndexMap::new();
-        for node in &suite.excluded {
-            let nodes = by_reason.entry(&node.reason).or_default();
-            nodes.push(sanitize::line(&node.node));
-        }
-        for (reason, nodes) in by_reason {
-            let word = self.color.paint(Tone::Mild, "not tested");
-            let (shown, more) = nodes.split_at(nodes.len().min(DETAILED));
-            let more = match more.len() {
-                0 => String::new(),
-                more => format!(" … and {more} more"),
-            };
-            let (nodes, reason) = (shown.join(", "), sanitize::line(reason));
-            self.line(2, &format!("{word} {nodes}{more}: {reason}"));
-        }
-    }
-
-    fn problem(&mut self, problem: &Problem) {
-        let word = self.color.paint(Tone::Broken, "errored");
-        self.line(2, &format!("{word} {}", problem.stage.testcase()));
-        self.explanation(&problem.why);
-    }
-
-    fn case(&mut self, name: &str, case: &CaseResult) {
-        let word = match case.outcome {
-            Outcome::Passed => "warning",
-            outcome => text::outcome(outcome),
-        };
-        let tone = match case.outcome {
-            Outcome::Passed => Tone::Mild,
-            outcome => Tone::of(outcome),
-        };
-        let took = self.color.paint(Tone::Faint, text::duration(case.took));
-        let word = self.color.paint(tone, word);
-        self.line(2, &format!("{word} {name} ({took})"));
-        if let Some(why) = &case.why {
-            self.explanation(why);
-        }
-    }
-
-    fn explanation(&mut self, why: &Explanation) {
-        if let Some(place) = &why.place {
-            let place = format!("at {}", sanitize::line(place));
-            self.line(4, &self.color.paint(Tone::Faint, place));
-        }
-        let failure = why.failure.as_deref().unwrap_or_default();
-        if failure != why.message {
-            self.block(4, "", failure);
-        }
-        self.block(4, "", &why.message);
-        for Detail { title, text } in &why.details {
-            self.line(4, &format!("{}:", sanitize::line(title)));
-            // the bar tells what a pod printed from what we say
-            self.block(4, "| ", text);
-        }
-    }
-
-    fn block(&mut self, indent: usize, bar: &str, raw: &str) {
-        let clean = sanitize::text(raw);
-        let lines: Vec<_> = clean.trim_end().lines().collect();
-        let (head, tail) = if lines.len() <= DETAIL_LINES || self.verbosity == Verbosity::Verbose {
-            (&lines[..], &[][..])
-        } else {
-            let half = DETAIL_LINES / 2;
-            (&lines[..half], &lines[lines.len() - half..])
-        };
-        for line in head {
-            self.line(indent, &format!("{bar}{line}"));
-        }
-        if !tail.is_empty() {
-            let left_out = format!(
-                "… {} lines left out …",
-                lines.len() - head.len() - tail.len()
-            );
-            self.line(indent, &self.color.paint(Tone::Faint, left_out));
-        }
-        for line in tail {
-            self.line(indent, &format!("{bar}{line}"));
-        }
-    }
-
-    fn line(&mut self, indent: usize, line: &str) {
-        self.text.push_str(&" ".repeat(indent));
-        self.text.push_str(line.trim_end());
-        self.text.push('\n');
+        let (name, more) = (text::name(case), group.count - 1);
+        format!("{name} … and {more} more: {word}: {reason}")
     }
 }
 
@@ -353,10 +159,18 @@ pub fn total(verdict: &Verdict, color: Color) -> String {
     if let Some(took) = verdict.took {
         line.push_str(&format!(" in {}", text::duration(took)));
     }
-    if exit == RunExit::Failed
-        && let Some(reason) = verdict.cancelled
-    {
-        line.push_str(&format!("; stopped early: {}", reason.describe()));
+    match (exit, verdict.cancelled) {
+        (RunExit::Interrupted | RunExit::Terminated, _) => {}
+        (_, Some(reason)) => line.push_str(&format!("; stopped early: {}", reason.describe())),
+        (_, None) if verdict.broke_off() => line.push_str("; the run did not finish"),
+        (_, None) => {}
+    }
+    let lost = verdict.lost();
+    if lost > 0 {
+        line.push_str(&format!(
+            "; {} without an outcome",
+            text::count(lost, "case")
+        ));
     }
     line
 }
