@@ -8,9 +8,13 @@
 //!                                           cluster
 //! ```
 
+pub mod catalog;
+pub mod diagnostic;
+pub mod duration;
 pub mod event;
 pub mod matcher;
 pub mod plan;
 pub mod source;
+pub mod spec;
 pub mod template;
 pub mod yaml;
