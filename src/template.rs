@@ -104,6 +104,12 @@ static FILES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment
 });
 
+/// Whether templates have a function or constant of this name without anybody
+/// giving it to them, such as `range`.
+pub fn is_builtin(name: &str) -> bool {
+    SCALARS.globals().any(|(known, _)| known == name)
+}
+
 /// One scalar of a suite: text with `{{ … }}` in it, or none.
 #[derive(Clone, Debug)]
 pub struct Template {
@@ -164,15 +170,25 @@ impl Template {
 
     /// The root names that it asks for, such as `inputs`.
     pub fn names(&self) -> BTreeSet<String> {
+        self.undeclared(false)
+    }
+
+    /// The same with the fields asked of them, as far as they are written down:
+    /// `inputs.image`.
+    pub fn paths(&self) -> BTreeSet<String> {
+        self.undeclared(true)
+    }
+
+    fn undeclared(&self, nested: bool) -> BTreeSet<String> {
         let names = match self.kind {
             TemplateKind::Literal => return BTreeSet::new(),
             TemplateKind::Expression => lone_expression(&self.source)
                 .and_then(|expression| SCALARS.compile_expression(expression).ok())
-                .map(|expression| expression.undeclared_variables(false)),
+                .map(|expression| expression.undeclared_variables(nested)),
             TemplateKind::Text => SCALARS
                 .template_from_str(&self.source)
                 .ok()
-                .map(|template| template.undeclared_variables(false)),
+                .map(|template| template.undeclared_variables(nested)),
         };
         names.unwrap_or_default().into_iter().collect()
     }
@@ -282,9 +298,18 @@ impl Condition {
 
     /// The root names that it asks for.
     pub fn names(&self) -> BTreeSet<String> {
+        self.undeclared(false)
+    }
+
+    /// The same with the fields asked of them, as [`Template::paths`].
+    pub fn paths(&self) -> BTreeSet<String> {
+        self.undeclared(true)
+    }
+
+    fn undeclared(&self, nested: bool) -> BTreeSet<String> {
         SCALARS
             .compile_expression(&self.source)
-            .map(|expression| expression.undeclared_variables(false))
+            .map(|expression| expression.undeclared_variables(nested))
             .unwrap_or_default()
             .into_iter()
             .collect()
@@ -374,9 +399,18 @@ impl TextTemplate {
 
     /// The root names that it asks for.
     pub fn names(&self) -> BTreeSet<String> {
+        self.undeclared(false)
+    }
+
+    /// The same with the fields asked of them, as [`Template::paths`].
+    pub fn paths(&self) -> BTreeSet<String> {
+        self.undeclared(true)
+    }
+
+    fn undeclared(&self, nested: bool) -> BTreeSet<String> {
         FILES
             .template_from_str(&self.file.text)
-            .map(|template| template.undeclared_variables(false))
+            .map(|template| template.undeclared_variables(nested))
             .unwrap_or_default()
             .into_iter()
             .collect()
