@@ -9,16 +9,16 @@
 //! ```
 
 // what was written, and where
-pub mod source;
-pub mod yaml;
 pub mod diagnostic;
 pub mod duration;
+pub mod source;
+pub mod yaml;
 // what suites say
-pub mod template;
-pub mod matcher;
 pub mod catalog;
-pub mod spec;
+pub mod matcher;
 pub mod plan;
+pub mod spec;
+pub mod template;
 // what is done
 pub mod cluster;
 pub mod run;
