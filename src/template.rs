@@ -42,7 +42,10 @@ pub struct Named {
 
 impl Named {
     /// A value for a scope; `name` is a field of it too.
-    pub fn new(name: &str, fields: impl IntoIterator<Item = (&'static str, Value)>) -> Scope {
+    pub fn scope_value(
+        name: &str,
+        fields: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Scope {
         let mut fields: BTreeMap<String, Scope> = fields
             .into_iter()
             .map(|(field, value)| (field.to_owned(), scope_value(&value)))
@@ -594,7 +597,10 @@ mod tests {
 
     #[test]
     fn a_node_stands_for_its_name() {
-        let scope = Scope::from_pairs([("node", Named::new("node1", [("ip", json!("10.0.0.1"))]))]);
+        let scope = Scope::from_pairs([(
+            "node",
+            Named::scope_value("node1", [("ip", json!("10.0.0.1"))]),
+        )]);
         let text = |source: &str| {
             Template::parse(source, place(source))
                 .and_then(|template| template.render_text(&scope))

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::discovery::Discovery;
-use super::exec::Places;
+use super::exec::{Places, Shellless};
 use super::transport::Transport;
 use super::watch::Registry;
 
@@ -53,6 +53,7 @@ pub(super) struct Inner {
     pub(super) discovery: Discovery,
     pub(super) watches: Registry,
     pub(super) execs: Places,
+    pub(super) shellless: Shellless,
 }
 
 impl Cluster {
@@ -64,6 +65,7 @@ impl Cluster {
                 discovery: Discovery::default(),
                 watches: Registry::default(),
                 execs: Places::default(),
+                shellless: Shellless::default(),
             }),
         }
     }

@@ -141,7 +141,7 @@ impl Ledger {
     /// Takes everything out, the last step's objects first, a list for each step.
     pub fn take(&self) -> Vec<Vec<Entry>> {
         let mut entries = std::mem::take(&mut self.lock().entries);
-        entries.sort_by(|a, b| b.step.cmp(&a.step));
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.step));
         entries
             .chunk_by(|a, b| a.step == b.step)
             .map(<[Entry]>::to_vec)

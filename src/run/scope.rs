@@ -33,7 +33,7 @@ impl Names {
 /// A node as suites see it: `.name`, `.ip`, `.labels`; as text, its name.
 pub fn node_value(node: &Value) -> Scope {
     let name = node["metadata"]["name"].as_str().unwrap_or_default();
-    Named::new(
+    Named::scope_value(
         name,
         [
             ("ip", internal_ip(node)),
@@ -45,7 +45,7 @@ pub fn node_value(node: &Value) -> Scope {
 /// A usable pod as suites see it: `.name`, `.namespace`, `.node`, `.ip`, `.labels`.
 pub fn pod_value(pod: &Value) -> Scope {
     let name = pod["metadata"]["name"].as_str().unwrap_or_default();
-    Named::new(
+    Named::scope_value(
         name,
         [
             ("namespace", pod["metadata"]["namespace"].clone()),

@@ -132,11 +132,18 @@ impl<'a> Decoder<'a> {
     /// Says what was expected and what stands there.
     pub(super) fn expected(&mut self, field: Field<'_>, expected: &str, help: Option<&str>) {
         let found = field.node.kind.describe();
+        let (but, label) = match field.node.kind {
+            NodeKind::Null => (
+                "and has nothing".to_owned(),
+                "nothing stands here".to_owned(),
+            ),
+            _ => (format!("not {found}"), format!("this is {found}")),
+        };
         let diagnostic = Diagnostic::new(
-            format!("`{}` takes {expected}, not {found}", field.name),
+            format!("`{}` takes {expected}, {but}", field.name),
             self.place(field.span()),
         )
-        .label(format!("this is {found}"))
+        .label(label)
         .maybe_help(help.map(str::to_owned));
         self.diagnostics.push(diagnostic);
     }
@@ -302,7 +309,10 @@ impl<'a> Decoder<'a> {
     ) -> Option<T> {
         let words = || choices.iter().map(|(word, _)| *word);
         let expected = words().map(|word| format!("`{word}`")).collect::<Vec<_>>();
-        let expected = expected.join(" or ");
+        let expected = match expected.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+            _ => expected.join(""),
+        };
         let NodeKind::String(written) = &field.node.kind else {
             self.expected(field, &expected, None);
             return None;
@@ -324,6 +334,11 @@ impl<'a> Decoder<'a> {
 
     /// Two fields of which only one may be there.
     pub(super) fn exclude(&mut self, first: Field<'_>, second: Field<'_>, why: &str) {
+        let (first, second) = if first.key <= second.key {
+            (first, second)
+        } else {
+            (second, first)
+        };
         let diagnostic = Diagnostic::new(
             format!("`{}` and `{}`: {why}", first.name, second.name),
             self.place(second.key),

@@ -221,7 +221,7 @@ fn exit_code_and_output_are_held_against_what_is_expected() {
     assert_eq!(outcome("good").0, "passed", "{run}");
     let (kind, message) = outcome("wrong exit");
     assert_eq!(kind, "failed");
-    assert!(message.contains("exit code 3, expected 0"), "{message}");
+    assert!(message.contains("exit code 3, not 0"), "{message}");
     let (kind, message) = outcome("wrong output");
     assert_eq!(kind, "failed");
     assert!(

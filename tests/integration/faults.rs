@@ -47,12 +47,21 @@ fn a_node_that_does_not_answer_is_errored_not_failed() {
     assert_eq!(
         run.junit(),
         JunitCounts {
-            tests: 9,
+            tests: 10,
             failures: 0,
-            errors: 5,
+            errors: 6,
             skipped: 0
-        }
+        },
+        "nine cases, and [cleanup]"
     );
+    let finished = run.events("case-finished");
+    let count = |outcome: &str| {
+        finished
+            .iter()
+            .filter(|event| event["outcome"] == outcome)
+            .count()
+    };
+    assert_eq!((count("passed"), count("errored")), (4, 5), "{run}");
     let junit = run.read("junit.xml");
     assert!(
         junit.contains("Kubelet stopped posting node status"),

@@ -8,6 +8,8 @@ mod places;
 mod session;
 mod status;
 mod stop;
+mod witness;
 
 pub(super) use places::Places;
 pub use session::{ExecError, ExecLimits, ExecResult, ExecTarget};
+pub(super) use witness::Shellless;

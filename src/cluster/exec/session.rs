@@ -31,7 +31,7 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where to run a command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ExecTarget {
     /// The pod's namespace.
     pub namespace: String,
@@ -153,19 +153,8 @@ impl Progress {
 }
 
 impl Cluster {
-    /// Runs a command in a container, once, and waits until it ends.
-    ///
-    /// Without `stdin`, the command has none; with it, it is sent whole and then closed, which
-    /// needs Kubernetes 1.30. The command is not interpreted by a shell. An exit code of 0 does not
-    /// prove that the output is whole (kubernetes#73056): where that matters, have the output end in a
-    /// line of its own.
-    ///
-    /// On a time-out, a second command ends the first inside the container, where it has `sh`;
-    /// that adds at most two seconds. Dropping the future does not end the command.
-    ///
-    /// # Errors
-    /// [`ExecError`]; it is never tried again here.
-    pub async fn exec(
+    /// One session, as the API server tells it: what [`Cluster::exec`] is made of.
+    pub(in super::super) async fn exec_bare(
         &self,
         target: &ExecTarget,
         command: &[String],
