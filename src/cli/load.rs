@@ -51,7 +51,7 @@ fn tell(error: &LoadError) -> Exit {
         LoadError::Invalid(diagnostics) => {
             let color = color_of(&std::io::stderr()) == Color::Ansi;
             eprint_text(&diagnostic::render(diagnostics, color, WIDTH));
-            eprint_text(&format!("{error}; nothing was run\n"));
+            eprint_text(&format!("{error}\n"));
         }
     }
     Exit::Usage

@@ -226,7 +226,7 @@ pub fn leftovers(verdict: &Verdict, color: Color) -> String {
         && !page.is_empty()
     {
         let run = sanitize::line(run);
-        page.push_str(&format!("To delete: kubeproof cleanup --run {run}\n"));
+        page.push_str(&format!("They carry the label kubeproof.dev/run={run}\n"));
     }
     page
 }

@@ -243,6 +243,15 @@ impl Cleanup {
     }
 }
 
+/// Whether an object can go while its namespace is ending already.
+///
+/// The namespace controller waits 5 s before it looks, which can pass while the objects go. But
+/// nothing can be made in an ending namespace any more, and the controller of a custom resource
+/// may need to make something to clean up after it.
+pub fn goes_in_an_ending_namespace(key: &ObjectKey) -> bool {
+    !key.resource.group.contains('.') || key.resource.group.ends_with(".k8s.io")
+}
+
 /// What was made through the API without dependents goes in one request; what makes
 /// objects itself goes after them, so that its end means that they are gone.
 fn propagation(resource: &Resource) -> Propagation {

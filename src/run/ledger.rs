@@ -125,6 +125,11 @@ impl Ledger {
             .any(|entry| entry.key == *key && matches!(entry.deed, Deed::Made { .. }))
     }
 
+    /// Whether all that is written down is of such a kind.
+    pub fn holds_only(&self, is_such: impl Fn(&ObjectKey) -> bool) -> bool {
+        self.lock().entries.iter().all(|entry| is_such(&entry.key))
+    }
+
     /// It turned out not to be the run's after all.
     pub fn forget(&self, key: &ObjectKey) {
         self.lock().entries.retain(|entry| entry.key != *key);

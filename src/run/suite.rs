@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::cancel::{CLEANUP_AFTER_CANCEL, Cancellation};
 use super::cells;
-use super::cleanup::{Cleanup, Held, shown};
+use super::cleanup::{self, Cleanup, Held, shown};
 use super::deadline::human_duration;
 use super::dispatcher::Teller;
 use super::executor::{Keep, RunOptions};
@@ -90,13 +90,15 @@ impl SuiteRun {
         let passed = self.passed.load(Ordering::SeqCst);
         if begun {
             self.teardown(&ledger).await;
+            let early = ledger.holds_only(cleanup::goes_in_an_ending_namespace);
+            if early {
+                self.remove_namespace(namespace.take(), passed);
+            }
             self.take_back(&ledger, passed).await;
             self.teller.tell(EventKind::SuiteCleaned {
                 suite: self.reference.clone(),
             });
-            if let Some(entry) = namespace {
-                self.remove_namespace(entry, passed);
-            }
+            self.remove_namespace(namespace, passed);
         }
     }
 
@@ -350,7 +352,10 @@ impl SuiteRun {
     }
 
     /// A namespace takes 5 s to go even where it is empty: the next suites do not wait.
-    fn remove_namespace(self: &Arc<Self>, entry: Entry, passed: bool) {
+    fn remove_namespace(self: &Arc<Self>, namespace: Option<Entry>, passed: bool) {
+        let Some(entry) = namespace else {
+            return;
+        };
         if self.keeps(passed) {
             self.tell_kept(&entry.key);
             return;
