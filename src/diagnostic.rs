@@ -159,18 +159,24 @@ fn snippet(
     let end = file.text[last..]
         .find('\n')
         .map_or(file.text.len(), |at| last + at);
+    // a replacement of the same length, so that the places stay right
+    let mut quoted = file.text[start..end].replace("\r\n", " \n");
+    if quoted.ends_with('\r') {
+        quoted.pop();
+    }
+    let within = |at: usize| (at - start).min(quoted.len());
     let annotations: Vec<_> = marks
         .iter()
         .zip(ranges)
         .map(|((_, label, kind), range)| {
-            let annotation = kind.span(range.start - start..range.end - start);
+            let annotation = kind.span(within(range.start)..within(range.end));
             match label {
                 Some(label) => annotation.label(printable(label)),
                 None => annotation,
             }
         })
         .collect();
-    Snippet::source(file.text[start..end].to_owned())
+    Snippet::source(quoted)
         .path(printable(&file.name))
         .line_start(file.position(start).line)
         .annotations(annotations)
@@ -229,4 +235,135 @@ pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         return Some(format!("did you mean `{candidate}`?"));
     }
     (!candidates.is_empty()).then(|| format!("known here: {}", candidates.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use insta::assert_snapshot;
+
+    fn place(text: &str, start: usize, end: usize) -> Place {
+        Place {
+            file: SourceFile::new("a.yaml", text),
+            span: Span::new(start, end),
+        }
+    }
+
+    fn shown(text: &str, start: usize, end: usize) -> String {
+        let diagnostic = Diagnostic::new("wrong", place(text, start, end)).label("here");
+        render(&[diagnostic], false, 80)
+    }
+
+    #[test]
+    fn everything_of_a_diagnostic_is_shown() {
+        let text = "a: 1\nb: 2\nc: 3\nd: 4\ne: 5\nf: 6\ng: 7\n";
+        let other = Place {
+            file: SourceFile::new("b.yaml", "x: 1\n"),
+            span: Span::new(0, 1),
+        };
+        let diagnostic = Diagnostic::new("`g` again", place(text, 30, 31))
+            .label("second")
+            .secondary(place(text, 5, 6), "first")
+            .secondary(other, "from here")
+            .help("remove one");
+        assert_eq!(diagnostic.one_line(), "a.yaml:7:1: `g` again");
+        assert_snapshot!(render(&[diagnostic], false, 80), @r#"
+        error: `g` again
+         --> a.yaml:7:1
+          |
+        2 | b: 2
+          | - first
+        ...
+        7 | g: 7
+          | ^ second
+          |
+         ::: b.yaml:1:1
+          |
+        1 | x: 1
+          | - from here
+          |
+          = help: remove one
+        "#);
+    }
+
+    #[test]
+    fn odd_characters_do_not_break_the_quote() {
+        assert_snapshot!(shown("a:\t\u{1b}[31m x\n", 9, 10), @r#"
+        error: wrong
+         --> a.yaml:1:10
+          |
+        1 | a:    ␛[31m x
+          |             ^ here
+        "#);
+        assert_snapshot!(shown("日本: x\n", 8, 9), @r#"
+        error: wrong
+         --> a.yaml:1:5
+          |
+        1 | 日本: x
+          |       ^ here
+        "#);
+        assert_snapshot!(shown("a: 1\r\nb: 2\r\n", 6, 7), @r#"
+        error: wrong
+         --> a.yaml:2:1
+          |
+        2 | b: 2
+          | ^ here
+        "#);
+        assert_snapshot!(shown("a: |\n  x\n  y\nb: 1\n", 7, 13), @r#"
+        error: wrong
+         --> a.yaml:2:3
+          |
+        2 |   x
+          |   ^ here
+        "#);
+    }
+
+    #[test]
+    fn odd_places_do_not_break_the_quote() {
+        for text in ["", "\n", "a", "ä\nö", "a\r\n", "\u{feff}a: 1", "\0"] {
+            for start in 0..8 {
+                for end in 0..8 {
+                    shown(text, start, end);
+                }
+            }
+        }
+        shown("a", usize::MAX - 1, usize::MAX);
+    }
+
+    #[test]
+    fn a_long_line_is_cut_to_the_width() {
+        let text = format!("a: {}x{}\n", "b ".repeat(200), " c".repeat(200));
+        let shown = shown(&text, 403, 404);
+        assert!(
+            shown.lines().all(|line| line.chars().count() <= 90),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn diagnostics_are_sorted_and_said_once() {
+        let text = "a: 1\nb: 2\n";
+        let at = |start| Diagnostic::new("wrong", place(text, start, start + 1));
+        let mut diagnostics = vec![at(5), at(0), at(5)];
+        sort(&mut diagnostics);
+        let lines: Vec<_> = diagnostics.iter().map(Diagnostic::one_line).collect();
+        assert_eq!(lines, ["a.yaml:1:1: wrong", "a.yaml:2:1: wrong"]);
+    }
+
+    #[test]
+    fn near_misses_are_found() {
+        let known = ["command", "container", "perNode", "if", "target"];
+        for (written, meant) in [
+            ("comand", Some("command")),
+            ("commnad", Some("command")),
+            ("per_node", Some("perNode")),
+            ("pernode", Some("perNode")),
+            ("fi", None),
+            ("assert", None),
+            ("target", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(written, known), meant, "{written}");
+        }
+    }
 }

@@ -196,16 +196,42 @@ fn strip_place(message: &str) -> String {
     message[..end].trim().to_owned()
 }
 
-/// An unquoted `{{ x }}` is a map with a map for a key to YAML.
+/// What YAML does to beginners, told by the line on which the parser gave up.
 fn beginners_help(text: &str, span: Span) -> Option<String> {
-    let line_start = text[..span.start.min(text.len())]
-        .rfind('\n')
-        .map_or(0, |at| at + 1);
+    let mut at = span.start.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    let line_start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let line = text[line_start..].lines().next().unwrap_or("");
-    let unquoted = [": {{", "- {{", "[{{"]
+    let indent = line.len() - line.trim_start().len();
+    if line[..indent].contains('\t') {
+        return Some("YAML is indented with spaces: replace the tab".to_owned());
+    }
+    // `{{ x }}` is a map with a map for a key
+    let is_template = [": {{", "- {{", "[{{", ", {{"]
         .iter()
         .any(|start| line.contains(start));
-    unquoted.then(|| "quote a value that begins with `{{`: \"{{ … }}\"".to_owned())
+    if is_template {
+        return Some("quote a value that begins with `{{`: \"{{ … }}\"".to_owned());
+    }
+    // `'a' in b` is a quoted scalar and something behind it
+    let (key, value) = line.split_once(": ")?;
+    let is_condition = matches!(key.trim_start_matches([' ', '-']), "that" | "if");
+    let value = value.trim();
+    let (quote, other) = match value.chars().next()? {
+        '\'' => ('\'', '"'),
+        '"' => ('"', '\''),
+        start @ ('@' | '`' | '%' | '*' | '&' | '!') => {
+            return Some(format!("quote a value that begins with `{start}`"));
+        }
+        _ => return None,
+    };
+    let has_rest = value[1..]
+        .find(quote)
+        .is_some_and(|end| end + 2 < value.len());
+    (is_condition && has_rest && !value.contains(other))
+        .then(|| format!("quote the whole expression: {other}{value}{other}"))
 }
 
 fn offset_of(text: &str, line: usize, column: usize) -> Span {
@@ -390,6 +416,33 @@ mod tests {
         assert!(
             help.unwrap()
                 .starts_with("quote a value that begins with `{{`")
+        );
+    }
+
+    #[test]
+    fn mistakes_of_beginners_are_explained() {
+        let help = |text| refused(text).2.unwrap_or_default();
+        assert_eq!(
+            help("- that: 'a' in b\n"),
+            "quote the whole expression: \"'a' in b\""
+        );
+        assert_eq!(
+            help("if: \"a\" in b\n"),
+            "quote the whole expression: '\"a\" in b'"
+        );
+        assert_eq!(
+            help("a:\n\tb: 1\n"),
+            "YAML is indented with spaces: replace the tab"
+        );
+        assert_eq!(help("a: @x\n"), "quote a value that begins with `@`");
+        assert_eq!(help("a: 'x' y\n"), "");
+    }
+
+    #[test]
+    fn anchors_merge() {
+        assert_eq!(
+            read_one("d: &d {a: 1, b: 2}\nx: {<<: *d, b: 3}\n").to_value()["x"],
+            json!({"b": 3, "a": 1})
         );
     }
 

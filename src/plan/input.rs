@@ -275,7 +275,12 @@ fn from_node(kind: InputKind, node: &Node) -> Result<Value, Problem> {
         (InputKind::Duration, NodeKind::Number(number)) => Some(format!("write {number}s")),
         _ => None,
     };
-    Err(Problem::new(kind, node.kind.describe(), help))
+    let found = match &node.kind {
+        // "an integer, not a number" would leave the reader guessing
+        NodeKind::Number(number) if kind == InputKind::Integer => format!("`{number}`"),
+        other => other.describe().to_owned(),
+    };
+    Err(Problem::new(kind, found, help))
 }
 
 fn checked_duration(text: &str) -> Result<Value, Problem> {

@@ -9,3 +9,5 @@ pub mod model;
 mod names;
 pub mod select;
 mod step;
+#[cfg(test)]
+mod tests;

@@ -179,3 +179,56 @@ pub fn is_path(argument: &str) -> bool {
         || argument.ends_with(".yml")
         || matches!(argument, "." | "..")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_selected_as_kubernetes_does() {
+        let labels = BTreeMap::from([("area".to_owned(), "network".to_owned())]);
+        for (text, expected) in [
+            ("", true),
+            ("area=network", true),
+            ("area==network", true),
+            ("area=disk", false),
+            ("area!=disk", true),
+            ("tier!=slow", true),
+            ("area", true),
+            ("!area", false),
+            ("!tier", true),
+            ("area=network, !tier", true),
+            ("area,tier", false),
+        ] {
+            let selector = LabelSelector::parse([text]).unwrap();
+            assert_eq!(selector.admits(&labels), expected, "{text}");
+        }
+        for wrong in ["=a", "a=", "a in (b)", "!", "a=b=c", "a b"] {
+            assert!(LabelSelector::parse([wrong]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn names_are_filtered_by_globs() {
+        let admits = |include: &[&str], exclude: &[&str], name: &str| {
+            NameFilter::new(include, exclude).admits(name)
+        };
+        assert!(admits(&[], &[], "anything"));
+        assert!(admits(&["node1 *"], &[], "node1 reaches node2"));
+        assert!(!admits(&["node1 *"], &[], "node10 reaches node2"));
+        assert!(!admits(&["node1"], &[], "node1 reaches node2"));
+        assert!(admits(&["b", "a?"], &[], "ab"));
+        assert!(!admits(&["*"], &["*node2"], "node1 reaches node2"));
+        assert!(admits(&["a [x=1] (b)*"], &[], "a [x=1] (b)\n"));
+    }
+
+    #[test]
+    fn an_ambiguous_name_is_not_guessed() {
+        let ids = ["a/x", "b/x", "x2"];
+        assert_eq!(
+            shipped("x", &ids).unwrap_err(),
+            "`x` may be any of a/x, b/x: name it in full"
+        );
+        assert_eq!(shipped("a", &ids), Ok(vec!["a/x"]));
+    }
+}

@@ -36,8 +36,7 @@ impl Folder {
     /// The suites of some paths, or everything that is said of them.
     fn load(&self, names: &[&str], inputs: &InputSources) -> Result<Vec<Suite>, String> {
         let arguments: Vec<_> = names.iter().map(|name| self.path(name)).collect();
-        load_suites(&arguments, inputs, &LabelSelector::default())
-            .map_err(|error| self.told(error))
+        load_suites(&arguments, inputs, &LabelSelector::default()).map_err(|error| self.told(error))
     }
 
     fn told(&self, error: LoadError) -> String {
@@ -65,9 +64,7 @@ fn suite(spec: &str) -> String {
         .chain((!has_cases).then_some(cases))
         .map(|line| format!("  {line}\n"))
         .collect();
-    format!(
-        "apiVersion: kubeproof.dev/v1alpha1\nkind: Suite\nmetadata: {{name: a}}\nspec:\n{spec}"
-    )
+    format!("apiVersion: kubeproof.dev/v1alpha1\nkind: Suite\nmetadata: {{name: a}}\nspec:\n{spec}")
 }
 
 /// Everything that is said of a `spec`, a line for each mistake.
@@ -126,23 +123,54 @@ fn names_must_be_in_scope() {
         ),
         ""
     );
-    assert_snapshot!(check_steps("- exec: {target: \"pod/{{ pdo.name }}\", command: ['{{ inputs.sise }}', '{{ pod.nod }}']}"), @"");
-    assert_snapshot!(check_steps("- exec: {target: pod/a, command: ['{{ inputs.a-b }}', '{{ run.nam }}', '{{ xyz }}']}"), @"");
-    assert_snapshot!(check_steps("- exec: {target: pod/a, command: ['{{ size + }}', '{% for %}']}"), @"");
-    assert_snapshot!(check_steps("- exec: {target: pod/a, command: [a]}\n  name: '{{ a }}'\n  failure: '{{ b }}'\n  expect: {stdout: {contains: ['{{ c }}']}}"), @"");
+    assert_snapshot!(check_steps("- exec: {target: \"pod/{{ pdo.name }}\", command: ['{{ inputs.sise }}', '{{ pod.nod }}']}"), @r#"
+    a.yaml:12:32: unknown name `pdo` (did you mean `pod`?)
+    a.yaml:12:60: the suite has no input `sise` (did you mean `size`?)
+    a.yaml:12:81: `pod` has no field `nod` (did you mean `node`?)
+    "#);
+    assert_snapshot!(check_steps("- exec: {target: pod/a, command: ['{{ inputs.a-b }}', '{{ run.nam }}', '{{ xyz }}']}"), @r#"
+    a.yaml:12:45: the suite has no input `a` (write inputs["a-b"] for a name with a dash)
+    a.yaml:12:54: unknown name `b` (known here: case, inputs, nodes, pod, run, size, suite)
+    a.yaml:12:65: `run` has no field `nam` (known here: id, namespace, started, server)
+    a.yaml:12:82: unknown name `xyz` (known here: case, inputs, nodes, pod, run, size, suite)
+    "#);
+    assert_snapshot!(check_steps("- exec: {target: pod/a, command: ['{{ size + }}', '{% for %}']}"), @r#"
+    a.yaml:12:41: unexpected end of variable block
+    a.yaml:12:57: unexpected end of block, expected in
+    "#);
+    assert_snapshot!(check_steps("- exec: {target: pod/a, command: [a]}\n  name: '{{ a }}'\n  failure: '{{ b }}'\n  expect: {stdout: {contains: ['{{ c }}']}}"), @r#"
+    a.yaml:13:19: unknown name `a` (known here: case, inputs, nodes, pod, run, size, suite)
+    a.yaml:14:22: unknown name `b` (known here: case, inputs, nodes, pod, run, size, suite)
+    a.yaml:15:42: unknown name `c` (known here: case, inputs, nodes, pod, run, size, suite)
+    "#);
 }
 
 #[test]
 fn each_place_has_its_own_names() {
-    assert_snapshot!(check("inputs: {size: {type: integer, default: 1}}\nsetup:\n- exec: {target: pod/a, command: ['{{ size }}', '{{ case.name }}']}"), @"");
-    assert_snapshot!(check("title: '{{ run.id }}'\ntimeout: '{{ nodes }}'"), @"");
-    assert_snapshot!(check("requires:\n- that: node | length > 1\n  reason: '{{ inputs.x }}'"), @"");
-    assert_snapshot!(check("cases:\n- name: '{{ case.name }}'\n  matrix:\n    a: {values: [1]}\n    b: {pods: {selector: 'x={{ a }}'}}\n  steps: [{exec: {target: pod/a, command: [a]}}]"), @"");
+    assert_snapshot!(check("inputs: {size: {type: integer, default: 1}}\nsetup:\n- exec: {target: pod/a, command: ['{{ size }}', '{{ case.name }}']}"), @r#"
+    a.yaml:7:41: unknown name `size` (an input is used as `inputs.size`)
+    a.yaml:7:55: unknown name `case` (`case` is not known yet at this place)
+    "#);
+    assert_snapshot!(check("title: '{{ run.id }}'\ntimeout: '{{ nodes }}'"), @r#"
+    a.yaml:5:14: unknown name `run` (`run` is not known yet at this place)
+    a.yaml:6:16: unknown name `nodes` (`nodes` is not known yet at this place)
+    "#);
+    assert_snapshot!(check("requires:\n- that: node | length > 1\n  reason: '{{ inputs.x }}'"), @r#"
+    a.yaml:6:11: unknown name `node` (did you mean `nodes`?)
+    a.yaml:7:17: the suite has no input `x` (the suite declares no inputs)
+    "#);
+    assert_snapshot!(check("cases:\n- name: '{{ case.name }}'\n  matrix:\n    a: {values: [1]}\n    b: {pods: {selector: 'x={{ a }}'}}\n  steps: [{exec: {target: pod/a, command: [a]}}]"), @r#"
+    a.yaml:6:15: unknown name `case` (`case` is not known yet at this place)
+    a.yaml:9:34: unknown name `a` (known here: inputs, nodes, run, suite)
+    "#);
 }
 
 #[test]
 fn conditions_are_expressions() {
-    assert_snapshot!(check("requires: [{that: \"{{ nodes }}\"}, {that: nodes ==}]"), @"");
+    assert_snapshot!(check("requires: [{that: \"{{ nodes }}\"}, {that: nodes ==}]"), @r#"
+    a.yaml:5:21: a condition has no braces (a condition is an expression already: remove the braces)
+    a.yaml:5:44: unexpected end of input, expected expression
+    "#);
 }
 
 #[test]
@@ -156,28 +184,58 @@ fn names_that_users_give() {
             .unwrap_or_default()
     };
     assert_eq!(named("network-2"), "");
-    assert_snapshot!(named("Network"), @"");
-    assert_snapshot!(named("-a"), @"");
-    assert_snapshot!(named("''"), @"");
+    assert_snapshot!(named("Network"), @"a.yaml:3:18: `Network` is not the name of a suite: lowercase letters, digits and `-` are allowed (it becomes part of names in the cluster; `title` is for people)");
+    assert_snapshot!(named("-a"), @"a.yaml:3:18: `-a` is not the name of a suite: it begins and ends with a letter or a digit (it becomes part of names in the cluster; `title` is for people)");
+    assert_snapshot!(named("''"), @"a.yaml:3:18: `` is not the name of a suite: it is empty (it becomes part of names in the cluster; `title` is for people)");
     assert!(named(&"a".repeat(64)).contains("longer than 63"));
-    assert_snapshot!(check("inputs: {1a: {type: string, default: x}, a-b: {type: string, default: x}, a_b: {type: string, default: x}}"), @"");
-    assert_snapshot!(check("cases:\n- name: a\n  matrix: {nodes: {values: [1]}, range: {values: [1]}, a-b: {values: [1]}, not: {values: [1]}}\n  steps: [{exec: {target: pod/a, command: [a]}}]"), @"");
-    assert_snapshot!(check("cases:\n- {name: a, steps: [{exec: {target: pod/a, command: [a]}}]}\n- {name: a, steps: [{exec: {target: pod/a, command: [a]}}]}"), @"");
-    assert_snapshot!(check("namespace: {existing: Foo}"), @"");
+    assert_snapshot!(check("inputs: {1a: {type: string, default: x}, a-b: {type: string, default: x}, a_b: {type: string, default: x}}"), @r#"
+    a.yaml:5:12: `1a` is not the name of an input (it begins with a letter and has letters, digits, `_` and `-`)
+    a.yaml:5:77: KUBEPROOF_INPUT_A_B would set two inputs
+    "#);
+    assert_snapshot!(check("cases:\n- name: a\n  matrix: {nodes: {values: [1]}, range: {values: [1]}, a-b: {values: [1]}, not: {values: [1]}}\n  steps: [{exec: {target: pod/a, command: [a]}}]"), @r#"
+    a.yaml:7:14: the axis `nodes` hides a name of the program (it keeps inputs, run, suite, case, nodes for itself)
+    a.yaml:7:36: the axis `range` hides a name of the program (it keeps inputs, run, suite, case, nodes for itself)
+    a.yaml:7:58: `a-b` is not the name of an axis (templates use it: letters, digits and `_`)
+    a.yaml:7:78: `not` is not the name of an axis (templates use it: letters, digits and `_`)
+    "#);
+    assert_snapshot!(check("cases:\n- {name: a, steps: [{exec: {target: pod/a, command: [a]}}]}\n- {name: a, steps: [{exec: {target: pod/a, command: [a]}}]}"), @"a.yaml:7:12: two cases are called `a`");
+    assert_snapshot!(check("namespace: {existing: Foo}"), @"a.yaml:5:25: `Foo` is not the name of a namespace: lowercase letters, digits and `-` are allowed");
 }
 
 #[test]
 fn literals_are_checked() {
-    assert_snapshot!(check("timeout: 10\nsetup:\n- apply: {manifest: {apiVersion: v1, kind: A, metadata: {name: a}}}\n  timeout: 5 minutes\n- wait: {target: ds/a, until: rolledOut}\n  timeout: 0s"), @"");
-    assert_snapshot!(check("setup:\n- wait: {target: pod/a, until: rolledOut}\n- wait: {target: deploymnt/a, until: rolledOut}\n- wait: {target: a, until: rolledOut}\n- wait: {target: sts/a, until: rolledOut, perNode: true}\n- wait: {target: Deployments.v1.apps/a, until: rolledOut}"), @"");
-    assert_snapshot!(check_steps("- exec: {target: deployment/a, command: [a]}\n- exec: {target: 'job/{{ size }}', command: [a]}\n- exec: {target: pod/, command: [a]}\n- exec: {target: pod/a/b, command: [a]}\n- exec: {target: po/a, command: [a]}\n- exec: {target: '{{ pod.name }}', command: [a]}"), @"");
-    assert_snapshot!(check_steps("- exec: {target: pod/a, command: [a]}\n  expect: {stdout: {matches: ['(', '^a$', '({{ size }}'], contains: ''}}"), @"");
-    assert_snapshot!(check("cases:\n- name: a\n  matrix: {a: {pods: {selector: ' '}}}\n  steps: [{exec: {target: pod/a, command: [a]}}]"), @"");
+    assert_snapshot!(check("timeout: 10\nsetup:\n- apply: {manifest: {apiVersion: v1, kind: A, metadata: {name: a}}}\n  timeout: 5 minutes\n- wait: {target: ds/a, until: rolledOut}\n  timeout: 0s"), @r#"
+    a.yaml:5:12: `10` has no unit (write 10s for seconds, 10m for minutes)
+    a.yaml:8:14: `5 minutes` is not a duration (a duration is written like 10s, 1m30s, 500ms, 2h or 1d)
+    a.yaml:10:14: a timeout of nothing is never met
+    "#);
+    assert_snapshot!(check("setup:\n- wait: {target: pod/a, until: rolledOut}\n- wait: {target: deploymnt/a, until: rolledOut}\n- wait: {target: a, until: rolledOut}\n- wait: {target: sts/a, until: rolledOut, perNode: true}\n- wait: {target: Deployments.v1.apps/a, until: rolledOut}"), @r#"
+    a.yaml:6:20: a `pod` is never rolled out (a daemonset, a deployment or a statefulset does)
+    a.yaml:7:20: a `deploymnt` is never rolled out (did you mean `deployment`?)
+    a.yaml:8:20: `a` names no object (a target is written kind/name: daemonset/NAME)
+    a.yaml:9:54: `perNode` is for a daemonset: a statefulset has no pod of each node
+    "#);
+    assert_snapshot!(check_steps("- exec: {target: deployment/a, command: [a]}\n- exec: {target: 'job/{{ size }}', command: [a]}\n- exec: {target: pod/, command: [a]}\n- exec: {target: pod/a/b, command: [a]}\n- exec: {target: po/a, command: [a]}\n- exec: {target: '{{ pod.name }}', command: [a]}"), @r#"
+    a.yaml:12:24: `exec` runs in a pod, not in a `deployment` (the target is written pod/NAME)
+    a.yaml:13:24: `exec` runs in a pod, not in a `job` (the target is written pod/NAME)
+    a.yaml:14:24: `pod/` names no object (a target is written kind/name: pod/NAME)
+    a.yaml:15:24: `pod/a/b` names no object (a target is written kind/name: pod/NAME)
+    "#);
+    assert_snapshot!(check_steps("- exec: {target: pod/a, command: [a]}\n  expect: {stdout: {matches: ['(', '^a$', '({{ size }}'], contains: ''}}"), @r#"
+    a.yaml:13:37: `(` is not a regular expression: unclosed group
+    a.yaml:13:75: empty text is in every output
+    "#);
+    assert_snapshot!(check("cases:\n- name: a\n  matrix: {a: {pods: {selector: ' '}}}\n  steps: [{exec: {target: pod/a, command: [a]}}]"), @"a.yaml:7:35: an empty selector would choose everything (a selector is written like app=web,tier!=cache)");
 }
 
 #[test]
 fn manifests_are_objects() {
-    assert_snapshot!(check("setup:\n- apply: {manifest: {kind: A}}\n- apply: {manifest: {apiVersion: v1, kind: 3, metadata: {}}}"), @"");
+    assert_snapshot!(check("setup:\n- apply: {manifest: {kind: A}}\n- apply: {manifest: {apiVersion: v1, kind: 3, metadata: {}}}"), @r#"
+    a.yaml:6:13: a manifest needs `apiVersion`
+    a.yaml:6:13: an object to apply needs `metadata.name`
+    a.yaml:7:13: `kind` of a manifest is a string, not a number
+    a.yaml:7:13: an object to apply needs `metadata.name`
+    "#);
     let suite = lowered(
         "setup:\n\
          - apply: {manifest: {apiVersion: v1, kind: A, metadata: {name: '{{ run.id }}'}, n: 1}}\n\
@@ -209,7 +267,10 @@ fn files_are_found_beside_the_suite_or_in_the_nearest_templates() {
         ),
         ("suites/deep/beside.yaml", object),
         ("suites/deep/more/2.yaml", object),
-        ("suites/deep/more/1.json", "{\"apiVersion\": \"v1\", \"kind\": \"A\", \"metadata\": {\"name\": \"b\"}}"),
+        (
+            "suites/deep/more/1.json",
+            "{\"apiVersion\": \"v1\", \"kind\": \"A\", \"metadata\": {\"name\": \"b\"}}",
+        ),
         ("suites/deep/more/notes.txt", "words"),
         (
             "suites/deep/a.yaml",
@@ -247,7 +308,10 @@ fn files_that_are_missing_or_wrong() {
         ),
         ("templates/y.yaml.j2", "a: 1\nb: {% for %}\n"),
         ("broken.yaml", "a: 1\nb: [1\n"),
-        ("nameless.yaml", "apiVersion: v1\nkind: A\n---\nkind: B\n---\n3\n"),
+        (
+            "nameless.yaml",
+            "apiVersion: v1\nkind: A\n---\nkind: B\n---\n3\n",
+        ),
         ("empty.yaml", "# nothing\n"),
         ("folder/x.txt", ""),
         (
@@ -262,7 +326,21 @@ fn files_that_are_missing_or_wrong() {
             ),
         ),
     ]);
-    assert_snapshot!(folder.load(&["a.yaml"], &InputSources::default()).unwrap_err(), @"");
+    assert_snapshot!(folder.load(&["a.yaml"], &InputSources::default()).unwrap_err(), @r#"
+    a.yaml:8:23: there is no file `ds-overlaytest.yaml.j2` (looked for ds-overlaytest.yaml.j2, then templates/ds-overlaytest.yaml.j2; a template of this name ships in the program, but suites of your own bring their own)
+    a.yaml:9:23: `folder` is a folder
+    a.yaml:10:48: `empty.yaml` holds no object
+    a.yaml:10:60: there is no file `none.yaml` (looked for none.yaml, then templates/none.yaml)
+    a.yaml:10:71: the folder `folder` holds no YAML or JSON file
+    broken.yaml:2:4: unclosed bracket '['
+    nameless.yaml:1:1: an object to apply needs `metadata.name`
+    nameless.yaml:4:1: a manifest needs `apiVersion`, a string
+    nameless.yaml:6:1: a manifest is a map
+    templates/x.yaml.j2:1:6: unknown name `what` (known here: inputs, nodes, run, suite)
+    templates/x.yaml.j2:2:7: unknown name `inptus` (did you mean `inputs`?)
+    templates/x.yaml.j2:3:7: unknown name `pod` (known here: inputs, nodes, run, suite)
+    templates/y.yaml.j2:2:11: unexpected end of block, expected in
+    "#);
 }
 
 #[test]
@@ -271,7 +349,9 @@ fn an_error_in_a_template_shows_both_files() {
         ("x.yaml.j2", "kind: A\nname: {{ inputs.nmae }}\n"),
         (
             "a.yaml",
-            &suite("inputs: {name: {type: string, default: x}}\nsetup:\n- apply: {template: x.yaml.j2}"),
+            &suite(
+                "inputs: {name: {type: string, default: x}}\nsetup:\n- apply: {template: x.yaml.j2}",
+            ),
         ),
     ]);
     let arguments = [folder.path("a.yaml")];
@@ -284,7 +364,20 @@ fn an_error_in_a_template_shows_both_files() {
     };
     let rendered = diagnostic::render(&diagnostics, false, 100);
     let rendered = rendered.replace(&folder.path(""), "");
-    assert_snapshot!(rendered, @"");
+    assert_snapshot!(rendered, @r#"
+    error: the suite has no input `nmae`
+     --> x.yaml.j2:2:10
+      |
+    2 | name: {{ inputs.nmae }}
+      |          ^^^^^^^^^^^
+      |
+     ::: a.yaml:7:23
+      |
+    7 |   - apply: {template: x.yaml.j2}
+      |                       --------- is rendered from here
+      |
+      = help: did you mean `name`?
+    "#);
 }
 
 fn sources(set: &[&str], values: &[String], environment: &[(&str, &str)]) -> InputSources {
@@ -342,31 +435,41 @@ fn inputs_have_types() {
     assert_eq!(set("list", "[a, 1]"), Ok(json!(["a", 1])));
     assert_eq!(set("map", "{a: [1]}"), Ok(json!({"a": [1]})));
     assert_eq!(set("duration", "1m30s"), Ok(json!("1m30s")));
-    assert_snapshot!(set("integer", "1.5").unwrap_err(), @"");
-    assert_snapshot!(set("number", "NaN").unwrap_err(), @"");
-    assert_snapshot!(set("boolean", "yes").unwrap_err(), @"");
-    assert_snapshot!(set("list", "a,b").unwrap_err(), @"");
-    assert_snapshot!(set("map", "[a").unwrap_err(), @"");
-    assert_snapshot!(set("duration", "10").unwrap_err(), @"");
-    assert_snapshot!(check("inputs:\n  a: {type: string, default: 1.28}\n  b: {type: integer, default: 1.5}\n  c: {type: list, default: {a: b}}\n  d: {type: duration, default: 10}\n  e: {type: string, default: }\n  f: {type: map}"), @"");
+    assert_snapshot!(set("integer", "1.5").unwrap_err(), @"--set:1:3: the input `x` takes an integer, not `1.5`");
+    assert_snapshot!(set("number", "NaN").unwrap_err(), @"--set:1:3: the input `x` takes a number, not `NaN`");
+    assert_snapshot!(set("boolean", "yes").unwrap_err(), @"--set:1:3: the input `x` takes a boolean, not `yes` (write true or false)");
+    assert_snapshot!(set("list", "a,b").unwrap_err(), @"--set:1:3: the input `x` takes a list, not `a,b` (write it as in YAML: [a, b])");
+    assert_snapshot!(set("map", "[a").unwrap_err(), @"--set:1:3: the input `x` takes a map, not `[a` (write it as in YAML: {a: 1})");
+    assert_snapshot!(set("duration", "10").unwrap_err(), @"--set:1:3: the input `x` takes a duration, not `10` (write 10s for seconds, 10m for minutes)");
+    assert_snapshot!(check("inputs:\n  a: {type: string, default: 1.28}\n  b: {type: integer, default: 1.5}\n  c: {type: list, default: {a: b}}\n  d: {type: duration, default: 10}\n  e: {type: string, default: }\n  f: {type: map}"), @r#"
+    a.yaml:6:32: the input `a` takes a string, not a number (quote it to make it a string)
+    a.yaml:7:33: the input `b` takes an integer, not `1.5`
+    a.yaml:8:21: the input `c` takes a list, not a map
+    a.yaml:9:34: the input `d` takes a duration, not a number (write 10s)
+    a.yaml:10:23: the input `e` takes a string, not nothing
+    a.yaml:11:5: the input `f` has no value (set it: --set f=VALUE, or KUBEPROOF_INPUT_F, or a file of --values)
+    "#);
 }
 
 #[test]
 fn inputs_that_nobody_knows_or_sets() {
     let folder = Folder::new(&[
-        ("a.yaml", &suite("inputs: {image: {type: string, default: x}}")),
+        (
+            "a.yaml",
+            &suite("inputs: {image: {type: string, default: x}}"),
+        ),
         ("list.yaml", "[a]"),
     ]);
     let told = |inputs: InputSources| folder.load(&["a.yaml"], &inputs).unwrap_err();
-    assert_snapshot!(told(sources(&["imag=x"], &[], &[])), @"");
-    assert_snapshot!(told(sources(&["zzz=x"], &[], &[])), @"");
+    assert_snapshot!(told(sources(&["imag=x"], &[], &[])), @"--set imag: none of the selected suites has such an input; did you mean `image`?");
+    assert_snapshot!(told(sources(&["zzz=x"], &[], &[])), @"--set zzz: none of the selected suites has such an input; they have: image");
     let read = |set: &[String], files: &[String]| {
         let files: Vec<_> = files.iter().map(Into::into).collect();
         folder.told(InputSources::read(set, &files, []).unwrap_err())
     };
-    assert_snapshot!(read(&["image".to_owned()], &[]), @"");
-    assert_snapshot!(read(&[], &[folder.path("none.yaml")]), @"");
-    assert_snapshot!(read(&[], &[folder.path("list.yaml")]), @"");
+    assert_snapshot!(read(&["image".to_owned()], &[]), @"`--set image` sets nothing: write --set NAME=VALUE");
+    assert_snapshot!(read(&[], &[folder.path("none.yaml")]), @"--values: there is no file `none.yaml`");
+    assert_snapshot!(read(&[], &[folder.path("list.yaml")]), @"list.yaml:1:1: a file of values is a map of inputs, not a list");
 }
 
 #[test]
@@ -390,7 +493,9 @@ fn a_value_without_quotes_keeps_its_type_in_an_axis() {
         .iter()
         .map(|axis| match &axis.source {
             AxisSource::Values(tree) => tree
-                .render(&crate::template::scope_value(&json!({"inputs": {"l": [1]}})))
+                .render(&crate::template::scope_value(
+                    &json!({"inputs": {"l": [1]}}),
+                ))
                 .unwrap(),
             _ => panic!("values"),
         })
@@ -410,15 +515,21 @@ fn arguments_name_suites() {
         ("d/a.yaml", &suite("")),
     ]);
     let load = |names: &[&str]| {
-        folder
-            .load(names, &InputSources::default())
-            .map(|suites| suites.into_iter().map(|suite| suite.name).collect::<Vec<_>>())
+        folder.load(names, &InputSources::default()).map(|suites| {
+            suites
+                .into_iter()
+                .map(|suite| suite.name)
+                .collect::<Vec<_>>()
+        })
     };
     assert_eq!(load(&["b"]).unwrap(), ["a", "b"]);
-    assert_eq!(load(&["b/b.yaml", "b", "b/../b/b.yaml"]).unwrap(), ["b", "a"]);
-    assert_snapshot!(load(&["b/manifest.yaml"]).unwrap_err(), @"");
-    assert_snapshot!(load(&["c"]).unwrap_err(), @"");
-    assert_snapshot!(load(&["b", "d"]).unwrap_err(), @"");
+    assert_eq!(
+        load(&["b/b.yaml", "b", "b/../b/b.yaml"]).unwrap(),
+        ["b", "a"]
+    );
+    assert_snapshot!(load(&["b/manifest.yaml"]).unwrap_err(), @"b/manifest.yaml:1:13: `v1` is not the apiVersion of a suite (this looks like a manifest: a suite applies it by `- apply: {file: …}`)");
+    assert_snapshot!(load(&["c"]).unwrap_err(), @"the folder `c` holds no suite");
+    assert_snapshot!(load(&["b", "d"]).unwrap_err(), @"d/a.yaml:3:18: two suites are called `a` (run them one by one, or give one of them another name)");
 
     let shipped = |argument: &str| {
         find_suites(&[argument.to_owned()])
@@ -426,11 +537,23 @@ fn arguments_name_suites() {
             .map_err(|error| error.to_string())
     };
     for argument in ["overlay", "network/overlay", "network", "network/"] {
-        assert_eq!(shipped(argument).unwrap(), ["network/overlay"], "{argument}");
+        assert_eq!(
+            shipped(argument).unwrap(),
+            ["network/overlay"],
+            "{argument}"
+        );
     }
     assert_eq!(shipped("smoke").unwrap(), ["smoke"]);
-    assert!(shipped("overlap").unwrap_err().contains("did you mean `overlay`?"));
-    assert!(shipped("./none.yaml").unwrap_err().contains("These do: network/overlay, smoke"));
+    assert!(
+        shipped("overlap")
+            .unwrap_err()
+            .contains("did you mean `overlay`?")
+    );
+    assert!(
+        shipped("./none.yaml")
+            .unwrap_err()
+            .contains("These do: network/overlay, smoke")
+    );
 }
 
 #[test]
@@ -443,20 +566,34 @@ fn labels_select_before_inputs_are_asked_for() {
     };
     let folder = Folder::new(&[
         ("a.yaml", &labelled("a", "network", "")),
-        ("b.yaml", &labelled("b", "disk", "inputs: {x: {type: string}}")),
+        (
+            "b.yaml",
+            &labelled("b", "disk", "inputs: {x: {type: string}}"),
+        ),
     ]);
     let arguments = [folder.path("")];
     let selector = LabelSelector::parse(["area=network"]).unwrap();
     let suites = load_suites(&arguments, &InputSources::default(), &selector).unwrap();
     assert_eq!(suites.len(), 1);
-    assert_snapshot!(folder.load(&[""], &InputSources::default()).unwrap_err(), @"");
+    assert_snapshot!(folder.load(&[""], &InputSources::default()).unwrap_err(), @"b.yaml:5:12: the input `x` has no value (set it: --set x=VALUE, or KUBEPROOF_INPUT_X, or a file of --values)");
 }
 
 #[test]
 fn every_mistake_of_every_file_is_told_at_once() {
     let folder = Folder::new(&[
-        ("a.yaml", &suite("titel: x\ntimeout: 10\nsetup:\n- exec: {comand: ['{{ x }}'], target: '{{ y }}'}")),
+        (
+            "a.yaml",
+            &suite(
+                "titel: x\ntimeout: 10\nsetup:\n- exec: {comand: ['{{ x }}'], target: '{{ y }}'}",
+            ),
+        ),
         ("b.yaml", "apiVersion: kubeproof.dev/v1alpha1\na: [1"),
     ]);
-    assert_snapshot!(folder.load(&[""], &InputSources::default()).unwrap_err(), @"");
+    assert_snapshot!(folder.load(&[""], &InputSources::default()).unwrap_err(), @r#"
+    a.yaml:5:3: unknown field `titel` of `spec` (did you mean `title`?)
+    a.yaml:6:12: `10` has no unit (write 10s for seconds, 10m for minutes)
+    a.yaml:8:12: unknown field `comand` of `exec` (did you mean `command`?)
+    a.yaml:8:45: unknown name `y` (known here: inputs, nodes, run, suite)
+    b.yaml:2:4: unclosed bracket '['
+    "#);
 }

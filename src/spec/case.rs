@@ -114,7 +114,7 @@ impl Decoder<'_> {
     fn axis_source(&mut self, source: Field<'_>) -> Option<AxisSourceSpec> {
         match source.name {
             "pods" => {
-                let mut fields = self.fields(source, "the pods of an axis")?;
+                let mut fields = self.fields(source, "`pods`")?;
                 let pods = AxisSourceSpec::Pods {
                     selector: fields
                         .required(self, "selector")
@@ -135,7 +135,7 @@ impl Decoder<'_> {
                 if source.node.kind == NodeKind::Null {
                     return Some(AxisSourceSpec::Nodes { selector: None });
                 }
-                let mut fields = self.fields(source, "the nodes of an axis")?;
+                let mut fields = self.fields(source, "`nodes`")?;
                 let selector = fields
                     .optional("selector")
                     .and_then(|selector| self.text(selector));

@@ -167,7 +167,7 @@ impl Decoder<'_> {
     }
 
     fn metadata(&mut self, field: Field<'_>, suite: &mut SuiteSpec) {
-        let Some(mut fields) = self.fields(field, "metadata") else {
+        let Some(mut fields) = self.fields(field, "`metadata`") else {
             return;
         };
         suite.name = fields
@@ -181,7 +181,7 @@ impl Decoder<'_> {
     }
 
     fn spec(&mut self, field: Field<'_>, suite: &mut SuiteSpec) {
-        let Some(mut fields) = self.fields(field, "the spec of a suite") else {
+        let Some(mut fields) = self.fields(field, "`spec`") else {
             return;
         };
         suite.title = fields.optional("title").and_then(|title| self.text(title));

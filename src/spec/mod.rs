@@ -7,3 +7,5 @@ pub mod schema;
 mod step;
 
 pub use load::{is_suite, load};
+#[cfg(test)]
+mod tests;

@@ -277,7 +277,7 @@ impl Decoder<'_> {
             self.expected(field, "a map", Some(&help));
             return None;
         }
-        let mut fields = self.fields(field, "what is expected of an output")?;
+        let mut fields = self.fields(field, "an expected output")?;
         let expectation = OutputExpectation {
             equals: self.optional_text(&mut fields, "equals"),
             contains: self.optional_texts(&mut fields, "contains"),
