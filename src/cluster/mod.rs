@@ -18,6 +18,7 @@ mod error;
 mod events;
 mod exec;
 mod feed;
+mod identity;
 mod kubeconfig;
 mod proxy;
 mod read;
@@ -37,6 +38,7 @@ pub use connect_error::ConnectError;
 pub use delete::{DeleteOptions, Deletion, Propagation};
 pub use error::{ClusterError, Refusal};
 pub use exec::{ExecError, ExecLimits, ExecResult, ExecTarget};
+pub use identity::Identity;
 pub use readiness::{
     PodReadiness, Readiness, node_excluded_by, node_problem, owned_by, pod_state, pods_of,
     rolled_out,

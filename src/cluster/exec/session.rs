@@ -172,7 +172,7 @@ impl Cluster {
         stdin: Option<Vec<u8>>,
         limits: &ExecLimits,
     ) -> Result<ExecResult, ExecError> {
-        let _place = self.inner.execs.take(target).await;
+        let _place = self.inner.shared.execs.take(target).await;
         let begun = Instant::now();
         let mut progress = Progress::new(limits.output);
         let session = self.session(target, command, stdin, &mut progress);

@@ -122,7 +122,7 @@ pub(super) fn cluster_at(address: SocketAddr) -> Cluster {
         user: "test".to_owned(),
         default_namespace: "default".to_owned(),
     };
-    Cluster::new(transport, server)
+    Cluster::new(transport, None, server)
 }
 
 /// Reads the head, and the body by its length.
