@@ -3,11 +3,10 @@
 //! Frames are read here rather than by the library, whose process handle hangs where a connection
 //! breaks. Which pod to run in, and what the exit code means, is the caller's.
 
-mod output;
 mod places;
 mod session;
 mod status;
 mod stop;
 
 pub(super) use places::Places;
-pub use session::{ExecError, ExecLimits, ExecResult, ExecTarget};
+pub use session::{ExecError, ExecLimits, ExecResult};
