@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use super::discovery::Discovery;
 use super::exec::Places;
+use super::http::PlatformTrust;
 use super::identity::Identity;
 use super::transport::Transport;
 use super::watch::Registry;
@@ -67,6 +68,7 @@ pub(super) struct Shared {
     pub(super) own: Transport,
     pub(super) discovery: Discovery,
     pub(super) execs: Places,
+    pub(super) trust: PlatformTrust,
     /// Those that somebody holds, so that many who act as the same share its watches.
     pub(super) identities: Mutex<HashMap<Identity, Weak<Inner>>>,
 }
@@ -86,6 +88,7 @@ impl Cluster {
                     own: transport.clone(),
                     discovery: Discovery::default(),
                     execs: Places::default(),
+                    trust: PlatformTrust::default(),
                     identities: Mutex::default(),
                 }),
                 identity,

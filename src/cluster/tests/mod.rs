@@ -4,5 +4,7 @@
 mod connect;
 mod exec;
 mod fake;
+mod http;
+mod logs;
 mod requests;
 mod watch;
