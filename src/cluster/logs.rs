@@ -14,7 +14,7 @@ use super::container::{PodTarget, needs_container};
 use super::error::{ClusterError, seconds};
 use super::output::Output;
 use super::resource::{ObjectKey, Resource, encoded};
-use super::transport::Call;
+use super::transport::{Call, Opened};
 
 /// Which part of a log is wanted, and how much of it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -202,15 +202,12 @@ impl Cluster {
         options: &LogOptions,
         follow: Follow,
     ) -> Result<LogStream, LogError> {
-        let open = async |target: &PodTarget| {
-            let call = Call::get(path(target, options, follow)).accept("text/plain, */*");
-            self.transport().open(&call).await
-        };
-        let opened = match open(target).await {
+        let opened = match self.open_log_of(target, options, follow).await {
             Err(ClusterError::Refused(refusal))
                 if target.container.is_none() && needs_container(&refusal.message) =>
             {
-                open(&self.with_container(target).await?).await
+                let target = self.with_container(target).await?;
+                self.open_log_of(&target, options, follow).await
             }
             result => result,
         };
@@ -218,6 +215,16 @@ impl Cluster {
             Ok(opened) => Ok(LogStream { body: opened.body }),
             Err(error) => Err(explained(error)),
         }
+    }
+
+    async fn open_log_of(
+        &self,
+        target: &PodTarget,
+        options: &LogOptions,
+        follow: Follow,
+    ) -> Result<Opened, ClusterError> {
+        let call = Call::get(path(target, options, follow)).accept("text/plain, */*");
+        self.transport().open(&call).await
     }
 }
 

@@ -150,41 +150,27 @@ impl Transport {
 
     /// As [`Transport::send`], with what is known about a connection that failed.
     pub(super) async fn send_explained(&self, call: &Call) -> Result<Reply, Failed> {
-        self.repeat(call, async |attempt| {
-            let mut reply = self.send_once(call).await?;
-            reply.attempts = attempt;
-            Ok(reply)
-        })
-        .await
+        let mut attempts = Attempts::default();
+        loop {
+            match self.send_once(call).await {
+                Ok(mut reply) => {
+                    reply.attempts = attempts.number;
+                    return Ok(reply);
+                }
+                Err(failed) => attempts.pause(call, failed).await?,
+            }
+        }
     }
 
     /// Sends it, and gives the body of the answer to the caller, who bounds its time and size.
     pub(super) async fn open(&self, call: &Call) -> Result<Opened, ClusterError> {
-        self.repeat(call, async |_| self.open_once(call).await)
-            .await
-            .map_err(|failed| failed.error)
-    }
-
-    async fn repeat<T>(
-        &self,
-        call: &Call,
-        send: impl AsyncFn(u32) -> Result<T, Failed>,
-    ) -> Result<T, Failed> {
-        let mut waited = Duration::ZERO;
-        let mut attempt = 1;
+        let mut attempts = Attempts::default();
         loop {
-            let failed = match send(attempt).await {
-                Ok(reply) => return Ok(reply),
-                Err(failed) => failed,
-            };
-            match decide(call.repeat, &failed.setback, attempt, waited, jitter()) {
-                Decision::GiveUp => return Err(failed),
-                Decision::Retry(delay) => {
-                    let error = &failed.error;
-                    tracing::debug!(attempt, ?delay, %error, "{} is sent again", call.what());
-                    tokio::time::sleep(delay).await;
-                    waited += delay;
-                    attempt += 1;
+            match self.open_once(call).await {
+                Ok(opened) => return Ok(opened),
+                Err(failed) => {
+                    let pause = attempts.pause(call, failed);
+                    pause.await.map_err(|failed| failed.error)?;
                 }
             }
         }
@@ -252,6 +238,40 @@ impl Transport {
             }),
             Ok(Err(error)) => Err(no_answer(&error)),
             Ok(Ok(answer)) => Ok(answer),
+        }
+    }
+}
+
+/// How often a call was sent.
+struct Attempts {
+    /// 1-based.
+    number: u32,
+    waited: Duration,
+}
+
+impl Default for Attempts {
+    fn default() -> Self {
+        Self {
+            number: 1,
+            waited: Duration::ZERO,
+        }
+    }
+}
+
+impl Attempts {
+    /// Waits until the call may be sent again; gives the failure back where it may not.
+    async fn pause(&mut self, call: &Call, failed: Failed) -> Result<(), Failed> {
+        let (number, waited) = (self.number, self.waited);
+        match decide(call.repeat, &failed.setback, number, waited, jitter()) {
+            Decision::GiveUp => Err(failed),
+            Decision::Retry(delay) => {
+                let error = &failed.error;
+                tracing::debug!(attempt = number, ?delay, %error, "{} is sent again", call.what());
+                tokio::time::sleep(delay).await;
+                self.waited += delay;
+                self.number += 1;
+                Ok(())
+            }
         }
     }
 }
