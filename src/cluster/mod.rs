@@ -42,7 +42,7 @@ pub use client::{Cluster, MAX_CONCURRENT_EXECS, MAX_CONCURRENT_EXECS_PER_POD, Se
 pub use connect::{ConnectOptions, install_crypto};
 pub use connect_error::ConnectError;
 pub use container::{PodTarget, PodTarget as ExecTarget};
-pub use delete::{DeleteOptions, Deletion, Propagation};
+pub use delete::{DeleteOptions, Deleted, Deletion, Propagation};
 pub use error::{ClusterError, Refusal};
 pub use events::{EventFilter, EventInfo};
 pub use exec::{ExecError, ExecLimits, ExecResult};

@@ -41,7 +41,24 @@ impl Cluster {
         })?;
         let (near, far) = tokio::io::duplex(BUFFER);
         let (writer, reader) = connection.into_stream().split();
-        Ok((near, carry(far, writer, reader)))
+        let what = format!("port {port} of pod {pod}");
+        let carrying = async move {
+            let carried = carry(far, writer, reader).await;
+            carried.map_err(|error| plain(error, &what))
+        };
+        Ok((near, carrying))
+    }
+}
+
+/// Says shortly what the container runtime says with ids and paths that tell a reader nothing.
+fn plain(error: HttpError, what: &str) -> HttpError {
+    match error {
+        HttpError::NotReached { cause } if cause.contains("connect: connection refused") => {
+            HttpError::NotReached {
+                cause: format!("{what}: connection refused"),
+            }
+        }
+        other => other,
     }
 }
 
@@ -111,5 +128,25 @@ async fn receive(
         if to_near.write_all(bytes).await.is_err() {
             return Ok(());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_port_is_told_shortly() {
+        let error = |cause: &str| HttpError::NotReached {
+            cause: cause.to_owned(),
+        };
+        let long = "error forwarding port 8001 to pod e1954c39, uid : failed to execute portforward in network \
+                    namespace \"/var/run/netns/cni-10bb6d40\": failed to connect to localhost:8001 inside namespace \
+                    \"e1954c39\", IPv4: dial tcp4 127.0.0.1:8001: connect: connection refused";
+        assert_eq!(
+            plain(error(long), "port 8001 of pod web").to_string(),
+            "port 8001 of pod web: connection refused"
+        );
+        assert_eq!(plain(error("other"), "port").to_string(), "other");
     }
 }

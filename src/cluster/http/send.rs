@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout};
 use super::super::cause::Cause;
 use super::super::client::Cluster;
 use super::super::error::ClusterError;
+use super::super::output::Output;
 use super::super::read::{Selection, pairs};
 use super::super::resource::{ObjectKey, Resource};
 use super::super::transport::Call;
@@ -161,21 +162,26 @@ impl Cluster {
         })?;
         let (parts, body) = response.into_parts();
         let status = parts.status.as_u16();
-        let output = wire::read(body, request.limit, |error| HttpError::Broken {
+        let mut output = Output::new(request.limit);
+        // Whole, however little is kept: the words in it say whose answer it is.
+        let mut words = Output::new(service::LONGEST_STATUS);
+        let keep = |bytes: &[u8]| {
+            output.push(bytes);
+            words.push(bytes);
+        };
+        wire::read(body, keep, |error| HttpError::Broken {
             cause: Cause::of(error).to_string(),
-        });
-        let output = output.await?;
-        let left_out = output.left_out();
-        let body = output.into_bytes();
-        if let Some(error) = service::refusal(status, &body, service) {
+        })
+        .await?;
+        if let Some(error) = service::refusal(status, &words.into_bytes(), service) {
             return Err(error);
         }
         Ok(Done {
             answer: Answer {
                 status,
                 headers: pairs(&parts.headers),
-                body,
-                left_out,
+                left_out: output.left_out(),
+                body: output.into_bytes(),
             },
             tls: None,
             peer: None,

@@ -6,6 +6,9 @@ use serde_json::Value;
 use super::super::resource::{Resource, encoded};
 use super::model::{HttpError, HttpRequest, Scheme};
 
+/// A `Status` of the API server's proxy has one line, no more than so many bytes.
+pub(super) const LONGEST_STATUS: usize = 16 * 1024;
+
 /// The path of the proxy for a path of the service.
 pub(super) fn path(
     namespace: &str,

@@ -93,7 +93,8 @@ where
     let asking = async {
         let response = sender.send_request(message).await;
         let (parts, body) = response.map_err(|error| broken(&error))?.into_parts();
-        let output = read(body, request.limit, broken).await?;
+        let mut output = Output::new(request.limit);
+        read(body, |bytes| output.push(bytes), broken).await?;
         Ok(Answer {
             status: parts.status.as_u16(),
             headers: pairs(&parts.headers),
@@ -110,22 +111,21 @@ where
     }
 }
 
-/// Reads a body, and keeps its ends within the limit.
+/// Reads a body, piece by piece.
 pub(super) async fn read<B>(
     mut body: B,
-    limit: usize,
+    mut keep: impl FnMut(&[u8]),
     explain: impl Fn(&B::Error) -> HttpError,
-) -> Result<Output, HttpError>
+) -> Result<(), HttpError>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let mut output = Output::new(limit);
     while let Some(frame) = body.frame().await {
         if let Ok(bytes) = frame.map_err(|error| explain(&error))?.into_data() {
-            output.push(&bytes);
+            keep(&bytes);
         }
     }
-    Ok(output)
+    Ok(())
 }
 
 fn broken(error: &hyper::Error) -> HttpError {

@@ -54,6 +54,8 @@ pub(super) enum Then {
 pub(super) struct Asked {
     /// `GET /version`, with the query.
     pub(super) line: String,
+    /// All of the head, headers included.
+    pub(super) head: String,
     /// How many requests with the same method and path, query apart, there were before.
     pub(super) before: usize,
 }
@@ -88,7 +90,8 @@ impl Fake {
                         *count - 1
                     };
                     kept.lock().unwrap().push(line.clone());
-                    answer(stream, &head, script(&Asked { line, before })).await;
+                    let asked = Asked { line, head, before };
+                    answer(stream, &asked.head, script(&asked)).await;
                 });
             }
         });

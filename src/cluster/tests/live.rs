@@ -336,7 +336,6 @@ async fn http(cluster: &Cluster, namespace: &str) {
             matches!(error, HttpError::NotReached { .. }),
             "{target:?}: {error:?}"
         );
-        println!("{error}");
     }
     let account = Identity::service_account(namespace, "default");
     let as_account = cluster.impersonating(&account);
@@ -346,7 +345,6 @@ async fn http(cluster: &Cluster, namespace: &str) {
             matches!(error, HttpError::NotAsked { .. }),
             "{target:?}: {error:?}"
         );
-        println!("{error}");
     }
     let tls = HttpTarget::PodForward {
         namespace: namespace.into(),
@@ -354,5 +352,6 @@ async fn http(cluster: &Cluster, namespace: &str) {
         port: 8000,
         scheme: Scheme::Https,
     };
-    println!("{}", cluster.http(&tls, &request).await.unwrap_err());
+    let error = cluster.http(&tls, &request).await.unwrap_err();
+    assert!(matches!(error, HttpError::Tls { .. }), "{error:?}");
 }
