@@ -132,6 +132,16 @@ pub(super) struct Failed {
     setback: Setback,
 }
 
+impl Failed {
+    fn hopeless(error: ClusterError) -> Self {
+        Self {
+            error,
+            cause: None,
+            setback: Setback::Hopeless,
+        }
+    }
+}
+
 /// The way to one API server.
 #[derive(Clone)]
 pub(super) struct Transport {
@@ -177,7 +187,7 @@ impl Transport {
     }
 
     async fn send_once(&self, call: &Call) -> Result<Reply, Failed> {
-        let request = written(call)?;
+        let request = written(call).map_err(Failed::hopeless)?;
         let exchange = async {
             let response = self.client.send(request).await?;
             let (parts, body) = response.into_parts();
@@ -204,7 +214,7 @@ impl Transport {
     }
 
     async fn open_once(&self, call: &Call) -> Result<Opened, Failed> {
-        let request = written(call)?;
+        let request = written(call).map_err(Failed::hopeless)?;
         let exchange = async {
             let response = self.client.send(request).await?;
             if response.status().as_u16() < 400 {
@@ -228,14 +238,10 @@ impl Transport {
         exchange: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, Failed> {
         match tokio::time::timeout(self.request_timeout, exchange).await {
-            Err(_elapsed) => Err(Failed {
-                error: ClusterError::TimedOut {
-                    what: call.what(),
-                    after: self.request_timeout,
-                },
-                cause: None,
-                setback: Setback::Hopeless,
-            }),
+            Err(_elapsed) => Err(Failed::hopeless(ClusterError::TimedOut {
+                what: call.what(),
+                after: self.request_timeout,
+            })),
             Ok(Err(error)) => Err(no_answer(&error)),
             Ok(Ok(answer)) => Ok(answer),
         }
@@ -276,14 +282,9 @@ impl Attempts {
     }
 }
 
-fn written(call: &Call) -> Result<Request<Body>, Failed> {
-    call.request().map_err(|error| {
-        let cause = format!("{} cannot be written: {error}", call.what());
-        Failed {
-            error: ClusterError::Unavailable { cause },
-            cause: None,
-            setback: Setback::Hopeless,
-        }
+fn written(call: &Call) -> Result<Request<Body>, ClusterError> {
+    call.request().map_err(|error| ClusterError::Unavailable {
+        cause: format!("{} cannot be written: {error}", call.what()),
     })
 }
 
