@@ -89,6 +89,8 @@ pub enum EventKind {
     },
     /// A case, or one cell of it, begins.
     CaseStarted(CaseId),
+    /// An attempt did not pass, and another one follows: a case with `retries`.
+    CaseRetried(CaseAttempt),
     /// A case, or one cell of it, has its outcome.
     CaseFinished(CaseResult),
     /// Something outside of a case could not be done.
@@ -100,6 +102,12 @@ pub enum EventKind {
         /// From its start to its last case.
         #[serde(serialize_with = "seconds")]
         took: Duration,
+    },
+    /// Teardown is over and the suite's objects are gone or told as left over; its
+    /// namespace may still be on its way out.
+    SuiteCleaned {
+        /// Which.
+        suite: SuiteRef,
     },
     /// Every suite is finished: summary and reports are due now, though cleanup
     /// may still add to them.
@@ -204,12 +212,29 @@ pub struct CaseResult {
     /// How long it ran.
     #[serde(serialize_with = "seconds")]
     pub took: Duration,
-    /// Why it did not pass; nothing for a passed one.
+    /// Why it did not pass. A passed one has it where `severity: warning` turned
+    /// what would have failed into a warning, and nothing otherwise.
     pub why: Option<Explanation>,
 }
 
+/// A whole run of a case that did not pass and was not its last.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CaseAttempt {
+    /// Of which testcase.
+    pub id: CaseId,
+    /// Which attempt, from 1.
+    pub attempt: usize,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How long it ran.
+    #[serde(serialize_with = "seconds")]
+    pub took: Duration,
+    /// Why it did not pass.
+    pub why: Explanation,
+}
+
 /// Why something did not pass.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct Explanation {
     /// The suite's own `failure` text: stands alone in the human report.
     pub failure: Option<String>,
@@ -237,7 +262,7 @@ impl Explanation {
 }
 
 /// A titled block of text, such as what a command wrote to stderr.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Detail {
     /// `stdout`, `stderr`, `finally`.
     pub title: String,

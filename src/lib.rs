@@ -1,6 +1,6 @@
 //! kubeproof proves a Kubernetes cluster before you trust it.
 //!
-//! Data flows one way, and so do the modules below:
+//! Data flows one way, and the modules below stand in that order:
 //!
 //! ```text
 //! YAML → spec (with spans) → plan (checked) → run → Event → outcome, reports
@@ -8,10 +8,23 @@
 //!                                           cluster
 //! ```
 
-pub mod cluster;
-pub mod event;
+// what was written, and where
+pub mod diagnostic;
+pub mod duration;
+pub mod source;
+pub mod yaml;
+// what suites say
+pub mod catalog;
 pub mod matcher;
 pub mod plan;
-pub mod source;
+pub mod spec;
 pub mod template;
-pub mod yaml;
+// what is done
+pub mod cluster;
+pub mod run;
+// what is told
+pub mod event;
+pub mod outcome;
+pub mod report;
+// the program
+pub mod cli;

@@ -42,7 +42,10 @@ pub struct Named {
 
 impl Named {
     /// A value for a scope; `name` is a field of it too.
-    pub fn new(name: &str, fields: impl IntoIterator<Item = (&'static str, Value)>) -> Scope {
+    pub fn scope_value(
+        name: &str,
+        fields: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Scope {
         let mut fields: BTreeMap<String, Scope> = fields
             .into_iter()
             .map(|(field, value)| (field.to_owned(), scope_value(&value)))
@@ -104,6 +107,12 @@ static FILES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment
 });
 
+/// Whether templates have a function or constant of this name without anybody
+/// giving it to them, such as `range`.
+pub fn is_builtin(name: &str) -> bool {
+    SCALARS.globals().any(|(known, _)| known == name)
+}
+
 /// One scalar of a suite: text with `{{ … }}` in it, or none.
 #[derive(Clone, Debug)]
 pub struct Template {
@@ -164,15 +173,25 @@ impl Template {
 
     /// The root names that it asks for, such as `inputs`.
     pub fn names(&self) -> BTreeSet<String> {
+        self.undeclared(false)
+    }
+
+    /// The same with the fields asked of them, as far as they are written down:
+    /// `inputs.image`.
+    pub fn paths(&self) -> BTreeSet<String> {
+        self.undeclared(true)
+    }
+
+    fn undeclared(&self, nested: bool) -> BTreeSet<String> {
         let names = match self.kind {
             TemplateKind::Literal => return BTreeSet::new(),
             TemplateKind::Expression => lone_expression(&self.source)
                 .and_then(|expression| SCALARS.compile_expression(expression).ok())
-                .map(|expression| expression.undeclared_variables(false)),
+                .map(|expression| expression.undeclared_variables(nested)),
             TemplateKind::Text => SCALARS
                 .template_from_str(&self.source)
                 .ok()
-                .map(|template| template.undeclared_variables(false)),
+                .map(|template| template.undeclared_variables(nested)),
         };
         names.unwrap_or_default().into_iter().collect()
     }
@@ -282,9 +301,18 @@ impl Condition {
 
     /// The root names that it asks for.
     pub fn names(&self) -> BTreeSet<String> {
+        self.undeclared(false)
+    }
+
+    /// The same with the fields asked of them, as [`Template::paths`].
+    pub fn paths(&self) -> BTreeSet<String> {
+        self.undeclared(true)
+    }
+
+    fn undeclared(&self, nested: bool) -> BTreeSet<String> {
         SCALARS
             .compile_expression(&self.source)
-            .map(|expression| expression.undeclared_variables(false))
+            .map(|expression| expression.undeclared_variables(nested))
             .unwrap_or_default()
             .into_iter()
             .collect()
@@ -374,9 +402,18 @@ impl TextTemplate {
 
     /// The root names that it asks for.
     pub fn names(&self) -> BTreeSet<String> {
+        self.undeclared(false)
+    }
+
+    /// The same with the fields asked of them, as [`Template::paths`].
+    pub fn paths(&self) -> BTreeSet<String> {
+        self.undeclared(true)
+    }
+
+    fn undeclared(&self, nested: bool) -> BTreeSet<String> {
         FILES
             .template_from_str(&self.file.text)
-            .map(|template| template.undeclared_variables(false))
+            .map(|template| template.undeclared_variables(nested))
             .unwrap_or_default()
             .into_iter()
             .collect()
@@ -560,7 +597,10 @@ mod tests {
 
     #[test]
     fn a_node_stands_for_its_name() {
-        let scope = Scope::from_pairs([("node", Named::new("node1", [("ip", json!("10.0.0.1"))]))]);
+        let scope = Scope::from_pairs([(
+            "node",
+            Named::scope_value("node1", [("ip", json!("10.0.0.1"))]),
+        )]);
         let text = |source: &str| {
             Template::parse(source, place(source))
                 .and_then(|template| template.render_text(&scope))

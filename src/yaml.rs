@@ -120,6 +120,19 @@ pub fn manifests(text: &str) -> Result<Vec<Value>, YamlError> {
     Ok(documents.into_iter().flat_map(items_of_list).collect())
 }
 
+/// Where each document of a manifest begins, in the order of [`manifests`] before
+/// a `kind: List` is taken apart. Nothing where the text cannot be read.
+pub fn manifest_spans(text: &str) -> Vec<Span> {
+    let trees = read::<Tree>(text, manifest_options()).unwrap_or_default();
+    trees
+        .into_iter()
+        .map(|Tree(node)| match &node.kind {
+            NodeKind::Map(entries) => entries.first().map_or(node.span, |(key, _)| key.span),
+            _ => node.span,
+        })
+        .collect()
+}
+
 /// The items of a `kind: List`, or the one object itself.
 pub fn items_of_list(object: Value) -> Vec<Value> {
     let is_list = object["kind"] == "List" && object["apiVersion"] == "v1";

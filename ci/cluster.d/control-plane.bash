@@ -72,7 +72,7 @@ start_controller-manager() {
   start_in_control controller-manager "$programs/kube-controller-manager" --kubeconfig="$state/controller-manager.kubeconfig" \
     --leader-elect=false --use-service-account-credentials --service-account-private-key-file="$pki/service-accounts.key" \
     --root-ca-file="$pki/ca.crt" --cluster-signing-cert-file="$pki/ca.crt" --cluster-signing-key-file="$pki/ca.key" \
-    --allocate-node-cidrs=false --node-monitor-period=1s --node-monitor-grace-period=12s
+    --flex-volume-plugin-dir="$state/volume-plugins" --allocate-node-cidrs=false --node-monitor-period=1s --node-monitor-grace-period=12s
 }
 
 start_scheduler() {
@@ -91,7 +91,8 @@ registry_files() {
     "$state/registry" $network.1 >"$state/registry.yaml"
 }
 
-kc() { "$programs/kubectl" --kubeconfig "$state/admin.kubeconfig" "$@"; }
+# past the user's proxy, which knows nothing of these addresses
+kc() { NO_PROXY='*' no_proxy='*' "$programs/kubectl" --kubeconfig "$state/admin.kubeconfig" "$@"; }
 # a look at the port first: kubectl takes much longer to start than to be refused
 apiserver_is_ready() { (: <"/dev/tcp/$network.1/6443") 2>/dev/null && kc get --raw /readyz --request-timeout=5s; }
 explain_control_plane() {

@@ -129,6 +129,8 @@ start_missing() {
     for part in "${node_parts[@]}"; do
       is_running "$node-$part" || "start_$part" "$node"
     done
+    # a node that lost its kubelet just now is still called Ready
+    await 30 "the kubelet of $node to listen" explain_boot kubelet_listens "$node"
   done
 }
 

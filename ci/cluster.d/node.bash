@@ -12,14 +12,15 @@ node_namespace() { echo "kubeproof-$1"; }
 # a /proc, a /run and a /var of its own, so that a kubelet finds its usual paths, none takes another's pods for orphans
 # and clears their logs, and nothing is left on the host. The cluster's state and the programs stay in sight, the
 # latter under a path of their own since the user's cache may lie in /var or /run.
-# shellcheck disable=SC2016 # its own variables: $1 node, $2 state, $3 programs
+# Its own variables: $1 is the node, $2 the state, $3 the programs.
+# shellcheck disable=SC2016
 node_init='
   set -e
   read -r pid _ </proc/self/stat
   home=$2/$1
-  mkdir -p "$home"/var/{log,tmp} "$home"/var/lib/{kubelet,cni,containerd,programs} "$home/var$(echo "$2" | sed s#^/var##)"
+  mkdir -p "$home"/var/{log,tmp} "$home"/var/lib/{kubelet,cni,containerd,programs} "$home$2"
   mount --bind "$3" "$home/var/lib/programs"
-  mount --rbind "$2" "$home/var${2#/var}"
+  mount --rbind "$2" "$home$2"
   mount --rbind "$home/var" /var
   mount -t tmpfs tmpfs /run
   mkdir -p /run/flannel /run/netns /run/lock
@@ -87,7 +88,7 @@ node_certificate() { # NODE
 start_kubelet() { # NODE
   local home=$state/$1
   echo "nameserver 10.96.0.10" >"$home/resolv.conf" # the machine's own servers are out of a pod's reach
-  # cgroupsPerQOS off, and a root for each node: several kubelets share one host, and its cgroups
+  # cgroupsPerQOS off: several kubelets share one host, and none may take the cgroups of another's pods for orphans
   # nodeStatus…, nodeLease…: see the controller manager's grace period in control-plane.bash
   # imageGC…, evictionHard: how full the developer's disk is must not matter
   cat >"$home/kubelet.yaml" <<YAML
@@ -101,7 +102,6 @@ containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
 volumePluginDir: /var/lib/kubelet/volume-plugins
 cgroupDriver: cgroupfs
 cgroupsPerQOS: false
-cgroupRoot: /$cgroup/$1
 enforceNodeAllocatable: []
 failSwapOn: false
 localStorageCapacityIsolation: false
@@ -134,6 +134,7 @@ start_proxy() { # NODE
 
 node_has_init() { [ -s "$state/$1/init" ]; }
 node_has_containerd() { [ -S "$(node_root "$1")/run/containerd/containerd.sock" ]; }
+kubelet_listens() { (: <"/dev/tcp/$(node_address "$1")/10250") 2>/dev/null; }
 # what flanneld writes last, and a route to each of the other nodes
 node_has_overlay() { # NODE NODES
   [ -s "$(node_root "$1")/run/flannel/subnet.env" ] &&
@@ -154,7 +155,8 @@ JSON
   mv "$folder/new" "$folder/10-flannel.conflist"
 }
 
-# Made before the kubelets register, so that each node has its pod network from the start and flanneld need not wait.
+# Made before the kubelets register, so that each node has its pod network from the start and flanneld need not wait. One
+# annotation, which the kubelet would make as well, since flanneld crashes on a node that has none yet.
 node_manifest() { # NODE
   local role=''
   [ "$1" = node1 ] && role='node-role.kubernetes.io/control-plane: ""'
@@ -162,7 +164,10 @@ node_manifest() { # NODE
 ---
 apiVersion: v1
 kind: Node
-metadata: {name: $1, labels: {$role}}
+metadata:
+  name: $1
+  labels: {$role}
+  annotations: {volumes.kubernetes.io/controller-managed-attach-detach: "true"}
 spec: {podCIDR: $(pod_network "$1"), podCIDRs: [$(pod_network "$1")]}
 YAML
 }

@@ -40,7 +40,8 @@ expired_certificate() { # NAME SUBJECT
   touch "$work/index.txt"
   quietly openssl req -new -config "$pki/openssl.cnf" -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -subj "$2" \
     -keyout "$pki/$1.key" -out "$work/request"
-  { cat "$pki/openssl.cnf" && printf '[local]\ndatabase = %s/index.txt\nnew_certs_dir = %s\n' "$work" "$work"; } >"$work/openssl.cnf"
+  { cat "$pki/openssl.cnf" && printf '[local]\ndatabase = %s/index.txt\nnew_certs_dir = %s\nx509_extensions = client\n[client]\nextendedKeyUsage = clientAuth\n' \
+    "$work" "$work"; } >"$work/openssl.cnf"
   quietly openssl ca -batch -notext -preserveDN -config "$work/openssl.cnf" -cert "$pki/ca.crt" -keyfile "$pki/ca.key" \
     -startdate "$(date -u -d '2 days ago' +%Y%m%d%H%M%SZ)" -enddate "$(date -u -d '1 day ago' +%Y%m%d%H%M%SZ)" \
     -in "$work/request" -out "$pki/$1.crt"

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, Weak};
 
 use super::discovery::Discovery;
-use super::exec::Places;
+use super::exec::{Places, Shellless};
 use super::http::PlatformTrust;
 use super::identity::Identity;
 use super::transport::Transport;
@@ -68,6 +68,7 @@ pub(super) struct Shared {
     pub(super) own: Transport,
     pub(super) discovery: Discovery,
     pub(super) execs: Places,
+    pub(super) shellless: Shellless,
     pub(super) trust: PlatformTrust,
     /// Those that somebody holds, so that many who act as the same share its watches.
     pub(super) identities: Mutex<HashMap<Identity, Weak<Inner>>>,
@@ -88,6 +89,7 @@ impl Cluster {
                     own: transport.clone(),
                     discovery: Discovery::default(),
                     execs: Places::default(),
+                    shellless: Shellless::default(),
                     trust: PlatformTrust::default(),
                     identities: Mutex::default(),
                 }),

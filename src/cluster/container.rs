@@ -12,7 +12,7 @@ use super::resource::{ObjectKey, Resource};
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
 /// A container: where to run a command, or whose logs to read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PodTarget {
     /// The pod's namespace.
     pub namespace: String,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde_json::Value;
 
+pub use crate::matcher::ExitExpectation;
 use crate::matcher::OutputExpectation;
 use crate::source::{Place, SourceFile};
 use crate::template::{Condition, Template, TextTemplate, Tree};
@@ -153,6 +154,10 @@ pub struct Step {
 
 /// What a step does.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a suite has a handful of steps, and most are the large one"
+)]
 pub enum Verb {
     /// Makes objects what their manifests say.
     Apply(Apply),
@@ -252,15 +257,4 @@ pub struct ProcessExpectation {
     pub stdout: Option<OutputExpectation<Template>>,
     /// What it wrote to stderr.
     pub stderr: Option<OutputExpectation<Template>>,
-}
-
-/// Which exit codes pass.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ExitExpectation {
-    /// One of these: `exit: 0`, `exit: [0, 2]`.
-    OneOf(Vec<i32>),
-    /// Any but these: `exit: {not: 0}`.
-    NoneOf(Vec<i32>),
-    /// `exit: any`.
-    Any,
 }

@@ -7,6 +7,8 @@ mod places;
 mod session;
 mod status;
 mod stop;
+mod witness;
 
 pub(super) use places::Places;
 pub use session::{ExecError, ExecLimits, ExecResult};
+pub(super) use witness::Shellless;

@@ -144,19 +144,8 @@ impl Progress {
 }
 
 impl Cluster {
-    /// Runs a command in a container, once, and waits until it ends.
-    ///
-    /// Without `stdin`, the command has none; with it, it is sent whole and then closed, which
-    /// needs Kubernetes 1.30. The command is not interpreted by a shell. An exit code of 0 does not
-    /// prove that the output is whole (kubernetes#73056): where that matters, have the output end in a
-    /// line of its own.
-    ///
-    /// On a time-out, a second command ends the first inside the container, where it has `sh`;
-    /// that adds at most two seconds. Dropping the future does not end the command.
-    ///
-    /// # Errors
-    /// [`ExecError`]; it is never tried again here.
-    pub async fn exec(
+    /// One session, as the API server tells it: what [`Cluster::exec`] is made of.
+    pub(in super::super) async fn exec_bare(
         &self,
         target: &PodTarget,
         command: &[String],

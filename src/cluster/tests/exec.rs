@@ -29,7 +29,9 @@ async fn run(
         output: 1024,
     };
     let stdin = stdin.map(<[u8]>::to_vec);
-    fake.cluster().exec(&target, &command, stdin, &limits).await
+    fake.cluster()
+        .exec_bare(&target, &command, stdin, &limits)
+        .await
 }
 
 async fn answered(sent: &[&[u8]], then: Then) -> Result<ExecResult, ExecError> {

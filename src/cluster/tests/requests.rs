@@ -191,7 +191,9 @@ async fn an_identity_is_on_whatever_is_sent() {
         container: None,
     };
     let limits = ExecLimits::default();
-    let result = other.exec(&target, &["true".into()], None, &limits).await;
+    let result = other
+        .exec_bare(&target, &["true".into()], None, &limits)
+        .await;
     assert_eq!(result.unwrap().exit, 0);
     let mut watch = other.watch(&Resource::pod(), Some("n"));
     watch

@@ -1,0 +1,30 @@
+# Sourced by ci/test: the tools beside Rust that it needs, installed once into the user's cache or from Debian's packages.
+
+cargo_deny_version=0.20.2
+tools=${XDG_CACHE_HOME:-$HOME/.cache}/kubeproof/tools
+
+# Sets $cargo_deny.
+need_cargo_deny() {
+  local folder=$tools/cargo-deny-$cargo_deny_version
+  cargo_deny=$folder/bin/cargo-deny
+  [ -x "$cargo_deny" ] && return
+  echo "ci/test: building cargo-deny $cargo_deny_version, once" >&2
+  rm -rf "$folder.partial"
+  cargo install --quiet --locked --root "$folder.partial" --version "$cargo_deny_version" cargo-deny
+  mv "$folder.partial" "$folder"
+}
+
+# xmllint, and a JUnit parser that is not ours; sets KUBEPROOF_TEST_PYTHON.
+need_report_readers() {
+  local folder=$tools/junitparser-4
+  if ! command -v xmllint >/dev/null; then
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libxml2-utils >/dev/null
+  fi
+  if ! [ -x "$folder/bin/python" ]; then
+    rm -rf "$folder.partial" "$folder"
+    python3 -m venv "$folder"
+    "$folder/bin/pip" install --quiet 'junitparser>=4,<5' || { rm -rf "$folder"; return 1; }
+  fi
+  export KUBEPROOF_TEST_PYTHON=$folder/bin/python
+}

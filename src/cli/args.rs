@@ -1,0 +1,176 @@
+//! The arguments, as clap reads them. No I/O.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// Prove a Kubernetes cluster before you trust it.
+#[derive(Debug, Parser)]
+#[command(name = "kubeproof", version, propagate_version = true)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// When to use colours; `NO_COLOR` counts too.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: Color,
+    /// Print only what did not pass, and the verdict.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more on stderr; up to three times.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run suites against a cluster.
+    ///
+    /// Exit codes, the first that applies: 2 usage or invalid suite (nothing was run),
+    /// 130 or 143 interrupted, 1 failed, 3 errored (it could not be found out), 4
+    /// nothing was tested, 5 passed but something could not be cleaned up, 0.
+    Run(Box<RunArgs>),
+    /// Check suites without a cluster: every mistake at once, with its place.
+    Check(CheckArgs),
+    /// List suites and their cases.
+    List(ListArgs),
+}
+
+/// Which suites.
+#[derive(Debug, ClapArgs)]
+pub struct SuiteArgs {
+    /// Suites that ship with the program or folders of them (`overlay`, `network`), or
+    /// paths of your own files and folders. Without any: all that ship.
+    #[arg(value_name = "SUITE|FILE|DIR")]
+    pub suites: Vec<String>,
+    /// Only suites with these labels: `area=network,tier!=slow,gate`.
+    #[arg(long, value_name = "LABELS")]
+    pub select: Vec<String>,
+}
+
+/// Values of inputs.
+#[derive(Debug, ClapArgs)]
+pub struct InputArgs {
+    /// Give an input its value; over `KUBEPROOF_INPUT_NAME`, `--values` and defaults.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// A YAML file with values of inputs; a later file wins.
+    #[arg(long, value_name = "FILE")]
+    pub values: Vec<PathBuf>,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, ClapArgs)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub suites: SuiteArgs,
+    #[command(flatten)]
+    pub inputs: InputArgs,
+    /// The kubeconfig; otherwise found as kubectl finds it.
+    #[arg(long, value_name = "FILE", help_heading = "Cluster")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The context; otherwise the kubeconfig's current one.
+    #[arg(long, value_name = "NAME", help_heading = "Cluster")]
+    pub context: Option<String>,
+    /// Run in this namespace, which is there and stays as it is.
+    #[arg(short, long, value_name = "NAME", help_heading = "Cluster")]
+    pub namespace: Option<String>,
+    /// Only cases whose names match; `*` and `?` stand for anything.
+    #[arg(long, value_name = "GLOB")]
+    pub filter: Vec<String>,
+    /// No cases whose names match.
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+    /// Write JUnit XML: there from the start, replaced whole at the end.
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub junit: Option<PathBuf>,
+    /// Write one event per line as JSON.
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub json: Option<PathBuf>,
+    /// What goes to stdout.
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT",
+        help_heading = "Reports"
+    )]
+    pub output: Output,
+    /// At most so many cases at once.
+    #[arg(long, default_value_t = 32, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub concurrency: u16,
+    /// Deadline of the whole run, as 90s or 10m; cleanup has its own.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+    /// Stop at the first case that does not pass.
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// What stays in the cluster afterwards.
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub keep: Keep,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, ClapArgs)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub suites: SuiteArgs,
+    #[command(flatten)]
+    pub inputs: InputArgs,
+}
+
+/// Arguments of `list`.
+#[derive(Debug, ClapArgs)]
+pub struct ListArgs {
+    #[command(flatten)]
+    pub suites: SuiteArgs,
+}
+
+/// `--color`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// Where the output is a terminal.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// `--output`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Human,
+    /// One event per line.
+    Json,
+}
+
+/// `--keep`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Keep {
+    /// Everything is cleaned up.
+    #[default]
+    Never,
+    /// The objects of suites and cases that did not pass stay.
+    OnFailure,
+    /// Everything stays.
+    Always,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    crate::duration::parse(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_hold_together() {
+        Args::command().debug_assert();
+    }
+}

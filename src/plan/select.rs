@@ -1,0 +1,181 @@
+//! Which suites and cases are meant: arguments, labels, names.
+//!
+//! What an argument means among the suites that ship is decided here; `load` looks
+//! at the disk.
+
+use std::collections::BTreeMap;
+
+use regex::Regex;
+
+use crate::diagnostic::nearest;
+
+/// `--select`: `area=network,tier!=slow,stable,!broken`, all of which must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LabelSelector(Vec<Requirement>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Requirement {
+    Equals(String, String),
+    /// As in Kubernetes, a label that is not there is not equal.
+    NotEquals(String, String),
+    Exists(String),
+    Absent(String),
+}
+
+/// A text that is no label selector.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{part}` selects no label: write name=value, name!=value, name or !name")]
+pub struct SelectorError {
+    part: String,
+}
+
+impl LabelSelector {
+    /// Reads a selector; of several, as of several flags, all must hold. An empty
+    /// text selects everything.
+    ///
+    /// # Errors
+    /// Anything but comparisons with `=`, `==` and `!=`, and names.
+    pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, SelectorError> {
+        texts
+            .into_iter()
+            .flat_map(|text| text.split(','))
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .map(requirement)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// Whether labels are selected.
+    pub fn admits(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.0.iter().all(|requirement| match requirement {
+            Requirement::Equals(name, value) => labels.get(name) == Some(value),
+            Requirement::NotEquals(name, value) => labels.get(name) != Some(value),
+            Requirement::Exists(name) => labels.contains_key(name),
+            Requirement::Absent(name) => !labels.contains_key(name),
+        })
+    }
+}
+
+fn requirement(part: &str) -> Result<Requirement, SelectorError> {
+    let name = |text: &str| {
+        let text = text.trim();
+        let is_name = !text.is_empty() && !text.contains(['=', '!', ' ', '(', ')']);
+        is_name
+            .then(|| text.to_owned())
+            .ok_or_else(|| SelectorError {
+                part: part.to_owned(),
+            })
+    };
+    if let Some((key, value)) = part.split_once("!=") {
+        return Ok(Requirement::NotEquals(name(key)?, name(value)?));
+    }
+    if let Some((key, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
+        return Ok(Requirement::Equals(name(key)?, name(value)?));
+    }
+    match part.strip_prefix('!') {
+        Some(key) => Ok(Requirement::Absent(name(key)?)),
+        None => Ok(Requirement::Exists(name(part)?)),
+    }
+}
+
+/// `--filter` and `--exclude`: globs on the whole rendered name of a case, in which
+/// `*` is any text and `?` any character.
+#[derive(Clone, Debug, Default)]
+pub struct NameFilter {
+    include: Vec<Regex>,
+    exclude: Vec<Regex>,
+}
+
+impl NameFilter {
+    /// A filter that admits what one of `include` matches, or everything where
+    /// there are none, and none of `exclude` does.
+    pub fn new<S: AsRef<str>>(include: &[S], exclude: &[S]) -> Self {
+        let globs = |patterns: &[S]| {
+            patterns
+                .iter()
+                .map(|pattern| glob(pattern.as_ref()))
+                .collect()
+        };
+        Self {
+            include: globs(include),
+            exclude: globs(exclude),
+        }
+    }
+
+    /// Whether a case of this name is to run.
+    pub fn admits(&self, name: &str) -> bool {
+        let is_included =
+            self.include.is_empty() || self.include.iter().any(|glob| glob.is_match(name));
+        is_included && !self.exclude.iter().any(|glob| glob.is_match(name))
+    }
+}
+
+fn glob(pattern: &str) -> Regex {
+    let inner: String = pattern
+        .chars()
+        .map(|c| match c {
+            '*' => ".*".to_owned(),
+            '?' => ".".to_owned(),
+            c => regex::escape(&c.to_string()),
+        })
+        .collect();
+    Regex::new(&format!("(?s)^{inner}$")).expect("escaped text, `.` and `.*` are a pattern")
+}
+
+/// The ids of the suites that ship which an argument means: one of them, all of a
+/// folder, or the one whose last part it is.
+///
+/// # Errors
+/// Nothing of this name, or several: a message that says what there is.
+pub fn shipped(argument: &str, ids: &[&'static str]) -> Result<Vec<&'static str>, String> {
+    let argument = argument.trim_end_matches('/');
+    if let Some(id) = ids.iter().find(|id| **id == argument) {
+        return Ok(vec![id]);
+    }
+    let is_inside = |id: &str| {
+        id.strip_prefix(argument)
+            .is_some_and(|rest| rest.starts_with('/'))
+    };
+    let inside: Vec<_> = ids.iter().copied().filter(|id| is_inside(id)).collect();
+    if !inside.is_empty() {
+        return Ok(inside);
+    }
+    let named: Vec<_> = ids
+        .iter()
+        .copied()
+        .filter(|id| id.rsplit('/').next() == Some(argument))
+        .collect();
+    match named.len() {
+        1 => Ok(named),
+        0 => Err(unknown(argument, ids)),
+        _ => Err(format!(
+            "`{argument}` may be any of {}: name it in full",
+            named.join(", ")
+        )),
+    }
+}
+
+fn unknown(argument: &str, ids: &[&'static str]) -> String {
+    let folders = ids.iter().filter_map(|id| Some(id.rsplit_once('/')?.0));
+    let last_parts = ids.iter().filter_map(|id| id.rsplit('/').next());
+    let words = ids.iter().copied().chain(folders).chain(last_parts);
+    let hint = match nearest(argument, words) {
+        Some(word) => format!("did you mean `{word}`? "),
+        None => String::new(),
+    };
+    format!(
+        "there is no suite `{argument}`. {hint}These ship: {}. Files of your own are named \
+         by a path, such as ./{argument} or {argument}.yaml",
+        ids.join(", ")
+    )
+}
+
+/// Whether an argument is a path, the user's own, rather than the name of a suite
+/// that ships.
+pub fn is_path(argument: &str) -> bool {
+    argument.contains(['/', std::path::MAIN_SEPARATOR])
+        || argument.ends_with(".yaml")
+        || argument.ends_with(".yml")
+        || matches!(argument, "." | "..")
+}

@@ -1,0 +1,114 @@
+//! Progress, JSON and the fan-out.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use super::*;
+use crate::report::json::Json;
+use crate::report::progress::Progress;
+use crate::report::style::{Color, Verbosity};
+use crate::report::{ReporterError, Reporters};
+
+fn progress(story: &Story, verbosity: Verbosity) -> String {
+    let output = Shared::default();
+    let mut progress = Progress::plain(output.clone(), Color::Plain, verbosity);
+    story.tell(&mut progress).unwrap();
+    output.text()
+}
+
+#[test]
+fn plain_progress_names_stages_and_not_cases() {
+    assert_snapshot!(progress(&interrupted(), Verbosity::Normal), @r"
+    kubeconfig  ~/.kube/config
+    context     prod
+    server      https://10.0.0.1:6443 (v1.34.4)
+    user        admin
+    nodes       3 of 3 ready
+    overlay: network overlay test
+    overlay: [setup] wait daemonset/overlaytest
+    stopping: interrupted (SIGINT)
+    overlay: 9 cases done, 6 not passed, in 2.8 s
+    ");
+}
+
+#[test]
+fn verbose_progress_names_cases_and_quiet_nothing() {
+    let verbose = progress(&healthy(), Verbosity::Verbose);
+    assert!(
+        verbose.contains("\npassed node1 reaches node1 (1.2 s)\n"),
+        "{verbose}"
+    );
+    assert_eq!(progress(&healthy(), Verbosity::Quiet), "");
+    assert_eq!(
+        progress(&interrupted(), Verbosity::Quiet),
+        "stopping: interrupted (SIGINT)\n"
+    );
+}
+
+#[test]
+fn json_is_one_event_per_line_with_its_schema() {
+    for story in stories() {
+        let output = Shared::default();
+        story
+            .tell(&mut Json::new("events", output.clone()))
+            .unwrap();
+        let text = output.text();
+        assert_eq!(text.lines().count(), story.events.len());
+        for line in text.lines() {
+            let event: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(event["schema"], 1);
+            assert!(event["event"].is_string() && event["time"].is_string());
+        }
+    }
+    let output = Shared::default();
+    Story::begun(vec![overlay()])
+        .tell(&mut Json::new("events", output.clone()))
+        .unwrap();
+    assert_snapshot!(output.text(), @r#"
+    {"schema":1,"time":"2026-11-23T10:00:00Z","event":"run-started","run":"k7q2","version":"0.1.0","suites":[{"index":0,"name":"overlay"}]}
+    "#);
+}
+
+/// Fails from the second event on, like a pipe that nobody reads any more.
+struct Broken {
+    told: usize,
+}
+
+impl Reporter for Broken {
+    fn name(&self) -> &str {
+        "broken report"
+    }
+
+    fn event(&mut self, _event: &Event, _verdict: &Verdict) -> io::Result<()> {
+        self.told += 1;
+        if self.told < 2 {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+    }
+
+    fn finish(&mut self, _verdict: &Verdict) -> io::Result<()> {
+        panic!("it was dropped")
+    }
+}
+
+#[test]
+fn a_reporter_that_fails_is_named_once_and_the_others_go_on() {
+    let output = Shared::default();
+    let mut reporters = Reporters::new();
+    reporters.push(Broken { told: 0 });
+    reporters.push(Json::new("events", output.clone()));
+    let mut verdict = Verdict::default();
+    let mut errors: Vec<ReporterError> = Vec::new();
+    let story = healthy();
+    for event in &story.events {
+        verdict.apply(event);
+        errors.extend(reporters.event(event, &verdict));
+    }
+    errors.extend(reporters.finish(&verdict));
+    assert_eq!(errors.len(), 1);
+    assert_eq!(errors[0].to_string(), "failed to write the broken report");
+    assert_eq!(errors[0].source.kind(), io::ErrorKind::BrokenPipe);
+    assert_eq!(output.text().lines().count(), story.events.len());
+}

@@ -1,0 +1,381 @@
+//! Takes back what a ledger says: deletes what the run made, restores what it changed,
+//! and names what does not go with what holds it.
+//!
+//! Nothing is deleted that the run did not make: uid and labels are checked first.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use serde_json::Value;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::deadline::human_duration;
+use super::ledger::{Deed, Entry, Ledger};
+use crate::cluster::{
+    Cluster, ClusterError, DeleteOptions, Deletion, ObjectKey, Propagation, Resource, node_problem,
+    owned_by,
+};
+
+/// How long one object may take to go.
+const DELETE: Duration = Duration::from_secs(60);
+
+/// How long a pod gets before a node that does not answer is taken for the reason.
+const PATIENCE_WITH_NODES: Duration = Duration::from_secs(6);
+
+/// How often a restoration starts over because somebody else changed the object meanwhile.
+const RESTORE_ATTEMPTS: usize = 5;
+
+/// Something that is still there, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// `kind/name`, with `-n NAMESPACE` where it has one.
+    pub object: String,
+    /// In words.
+    pub reason: String,
+}
+
+/// What cleanup works with.
+#[derive(Clone)]
+pub struct Cleanup {
+    /// Where requests go.
+    pub cluster: Cluster,
+    /// The labels of what the run made.
+    pub labels: Vec<(String, String)>,
+    /// The end of all cleanup, where there is one.
+    pub deadline: Option<Instant>,
+    /// Pulled when cleanup must stop.
+    pub stop: CancellationToken,
+}
+
+/// How an object is called in reports: as kubectl takes it.
+pub fn shown(key: &ObjectKey) -> String {
+    match &key.namespace {
+        Some(namespace) => format!("{key} -n {namespace}"),
+        None => key.to_string(),
+    }
+}
+
+impl Cleanup {
+    /// Takes everything back, what was made last first, the objects of one step side by side.
+    pub async fn undo(&self, ledger: &Ledger) -> Vec<Held> {
+        let mut held = Vec::new();
+        for group in ledger.take() {
+            let done = join_all(group.iter().map(|entry| self.undo_one(entry))).await;
+            for (entry, left) in group.iter().zip(done) {
+                ledger.release(&entry.key);
+                held.extend(left);
+            }
+        }
+        held
+    }
+
+    /// Takes one object back; what is left of it and because of it.
+    pub async fn undo_one(&self, entry: &Entry) -> Vec<Held> {
+        let key = &entry.key;
+        let work = async {
+            match &entry.deed {
+                Deed::Made { uid } => self.delete(key, uid.as_deref()).await,
+                Deed::Changed { snapshot } => self.restore(key, snapshot).await,
+            }
+        };
+        let reason = tokio::select! {
+            biased;
+            result = work => match result {
+                Ok(held) => return held,
+                Err(error) => error.to_string(),
+            },
+            () = self.stop.cancelled() => "cleanup was stopped".to_owned(),
+            () = self.out_of_time() => "cleanup ran out of time".to_owned(),
+        };
+        vec![Held {
+            object: shown(key),
+            reason,
+        }]
+    }
+
+    async fn out_of_time(&self) {
+        match self.deadline {
+            Some(deadline) => tokio::time::sleep_until(deadline).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn delete(&self, key: &ObjectKey, uid: Option<&str>) -> Result<Vec<Held>, ClusterError> {
+        let Some(object) = self.cluster.get(key).await? else {
+            return Ok(Vec::new());
+        };
+        if !self.is_ours(&object, uid) {
+            return Ok(Vec::new());
+        }
+        let options = DeleteOptions {
+            uid: object["metadata"]["uid"].as_str().map(str::to_owned),
+            grace: None,
+            propagation: propagation(&key.resource),
+        };
+        match self.cluster.delete(key, &options).await? {
+            Deletion::Gone | Deletion::Absent => Ok(Vec::new()),
+            Deletion::Going => Ok(self.until_gone(key, &object).await),
+        }
+    }
+
+    fn is_ours(&self, object: &Value, uid: Option<&str>) -> bool {
+        let same = uid.is_none_or(|uid| object["metadata"]["uid"] == uid);
+        same && self
+            .labels
+            .iter()
+            .all(|(label, value)| object["metadata"]["labels"][label] == *value)
+    }
+
+    /// Follows an object on its way out.
+    async fn until_gone(&self, key: &ObjectKey, object: &Value) -> Vec<Held> {
+        let uid = &object["metadata"]["uid"];
+        let version = object["metadata"]["resourceVersion"]
+            .as_str()
+            .unwrap_or_default();
+        let mut watch = self.cluster.watch(&key.resource, key.namespace.as_deref());
+        let gone = watch.wait_until(|state| {
+            let there = state.find(key.namespace.as_deref(), &key.name);
+            let is_gone = there.is_none_or(|there| there["metadata"]["uid"] != *uid);
+            (state.is_synced() && state.has_seen(version) && is_gone).then_some(())
+        });
+        tokio::select! {
+            biased;
+            () = gone => Vec::new(),
+            held = self.held_by_nodes(key, object) => held,
+            () = tokio::time::sleep(DELETE) => {
+                let reason = self.what_holds(key).await;
+                vec![Held {
+                    object: shown(key),
+                    reason: format!("not gone after {}: {reason}", human_duration(DELETE)),
+                }]
+            }
+        }
+    }
+
+    /// Resolves where pods cannot go because their nodes do not answer: waiting is no use.
+    async fn held_by_nodes(&self, key: &ObjectKey, object: &Value) -> Vec<Held> {
+        tokio::time::sleep(PATIENCE_WITH_NODES).await;
+        let namespace = match key.resource.kind.as_str() {
+            "Namespace" => Some(key.name.as_str()),
+            _ => key.namespace.as_deref(),
+        };
+        let mut pods = self.cluster.watch(&Resource::pod(), namespace);
+        let mut nodes = self.cluster.watch(&Resource::node(), None);
+        let belongs = |pod: &Value| match key.resource.kind.as_str() {
+            "Namespace" => true,
+            "Pod" => pod["metadata"]["uid"] == object["metadata"]["uid"],
+            // the ReplicaSet between a Deployment and its pods is gone by now, or going
+            "Deployment" => pod["metadata"]["deletionTimestamp"].is_string(),
+            _ => owned_by(pod, object),
+        };
+        loop {
+            let left = pods.list(belongs);
+            let stuck: Vec<_> = left
+                .iter()
+                .filter_map(|pod| {
+                    let node = nodes.find(None, pod["spec"]["nodeName"].as_str()?)?;
+                    let problem = node_problem(&node)?;
+                    Some(Held {
+                        object: format!(
+                            "pod/{} -n {}",
+                            pod["metadata"]["name"].as_str()?,
+                            pod["metadata"]["namespace"].as_str()?
+                        ),
+                        reason: format!("still terminating: {problem}"),
+                    })
+                })
+                .collect();
+            if !stuck.is_empty() && stuck.len() == left.len() {
+                let names: Vec<_> = stuck.iter().map(|held| held.object.as_str()).collect();
+                let own = Held {
+                    object: shown(key),
+                    reason: format!("waits for {}", names.join(", ")),
+                };
+                return stuck
+                    .into_iter()
+                    .filter(|held| held.object != own.object)
+                    .chain([own.clone()])
+                    .collect();
+            }
+            tokio::select! {
+                () = pods.changed() => {}
+                () = nodes.changed() => {}
+            }
+        }
+    }
+
+    /// The cluster's own words for why an object is still there.
+    async fn what_holds(&self, key: &ObjectKey) -> String {
+        match self.cluster.get(key).await {
+            Ok(Some(object)) => describe_hold(&object),
+            Ok(None) => "it went just now".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// Puts an object back to what it was, unless it is gone or another one by now.
+    async fn restore(&self, key: &ObjectKey, snapshot: &Value) -> Result<Vec<Held>, ClusterError> {
+        let lost = |reason: &str| {
+            Ok(vec![Held {
+                object: shown(key),
+                reason: format!("it was there before the run and could not be restored: {reason}"),
+            }])
+        };
+        for _ in 0..RESTORE_ATTEMPTS {
+            let Some(current) = self.cluster.get(key).await? else {
+                return lost("it is gone");
+            };
+            if current["metadata"]["uid"] != snapshot["metadata"]["uid"] {
+                return lost("another object has its name now");
+            }
+            let restored = restored(&current, snapshot);
+            if restored == current {
+                return Ok(Vec::new());
+            }
+            match self.cluster.replace(key, &restored).await {
+                Ok(_) => return Ok(Vec::new()),
+                Err(ClusterError::Conflict { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        lost("somebody else keeps changing it")
+    }
+}
+
+/// What was made through the API without dependents goes in one request; what makes
+/// objects itself goes after them, so that its end means that they are gone.
+fn propagation(resource: &Resource) -> Propagation {
+    let has_no_dependents = [
+        "",
+        "rbac.authorization.k8s.io",
+        "networking.k8s.io",
+        "policy",
+        "scheduling.k8s.io",
+        "storage.k8s.io",
+    ];
+    if has_no_dependents.contains(&resource.group.as_str()) {
+        Propagation::Background
+    } else {
+        Propagation::Foreground
+    }
+}
+
+/// The present object with what a user writes taken from the snapshot: everything but
+/// status, and of the metadata labels and annotations.
+fn restored(current: &Value, snapshot: &Value) -> Value {
+    let mut restored = snapshot.clone();
+    restored["metadata"] = current["metadata"].clone();
+    for field in ["labels", "annotations"] {
+        match snapshot["metadata"].get(field) {
+            Some(value) => restored["metadata"][field] = value.clone(),
+            None => {
+                if let Some(metadata) = restored["metadata"].as_object_mut() {
+                    metadata.remove(field);
+                }
+            }
+        }
+    }
+    match current.get("status") {
+        Some(status) => restored["status"] = status.clone(),
+        None => {
+            if let Some(fields) = restored.as_object_mut() {
+                fields.remove("status");
+            }
+        }
+    }
+    restored
+}
+
+/// What an object's own fields say about why it does not go.
+fn describe_hold(object: &Value) -> String {
+    let mut reasons = Vec::new();
+    for condition in object["status"]["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
+        let says_what_remains = condition["type"]
+            .as_str()
+            .is_some_and(|kind| kind.starts_with("Namespace"));
+        if says_what_remains
+            && condition["status"] == "True"
+            && let Some(message) = condition["message"].as_str()
+        {
+            reasons.push(message.to_owned());
+        }
+    }
+    let finalizers: Vec<_> = object["metadata"]["finalizers"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    if !finalizers.is_empty() {
+        reasons.push(format!("held by the finalizers {}", finalizers.join(", ")));
+    }
+    if reasons.is_empty() {
+        reasons.push(match object["metadata"]["deletionTimestamp"].as_str() {
+            Some(since) => format!("terminating since {since}"),
+            None => "it is not marked for deletion".to_owned(),
+        });
+    }
+    reasons.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_restoration_takes_what_a_user_writes() {
+        let snapshot = json!({
+            "kind": "ConfigMap",
+            "metadata": {"uid": "1", "resourceVersion": "5", "labels": {"a": "b"}},
+            "data": {"k": "old"},
+            "status": {"seen": 1},
+        });
+        let current = json!({
+            "kind": "ConfigMap",
+            "metadata": {
+                "uid": "1",
+                "resourceVersion": "9",
+                "labels": {"a": "c", "x": "y"},
+                "annotations": {"n": "m"},
+            },
+            "data": {"k": "new"},
+            "binaryData": {"z": "AA=="},
+            "status": {"seen": 2},
+        });
+        assert_eq!(
+            restored(&current, &snapshot),
+            json!({
+                "kind": "ConfigMap",
+                "metadata": {"uid": "1", "resourceVersion": "9", "labels": {"a": "b"}},
+                "data": {"k": "old"},
+                "status": {"seen": 2},
+            })
+        );
+        assert_eq!(restored(&snapshot, &snapshot), snapshot);
+    }
+
+    #[test]
+    fn what_holds_an_object_is_told_in_the_clusters_words() {
+        assert_eq!(
+            describe_hold(&json!({"metadata": {"finalizers": ["a/b", "c"]}})),
+            "held by the finalizers a/b, c"
+        );
+        assert_eq!(
+            describe_hold(&json!({"status": {"conditions": [
+                {"type": "NamespaceContentRemaining", "status": "True", "message": "pods. has 1"},
+                {"type": "NamespaceDeletionDiscoveryFailure", "status": "False", "message": "no"},
+            ]}})),
+            "pods. has 1"
+        );
+        assert_eq!(
+            describe_hold(&json!({"metadata": {}})),
+            "it is not marked for deletion"
+        );
+    }
+}

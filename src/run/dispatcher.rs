@@ -1,0 +1,308 @@
+//! The one place that emits events: it folds each into the verdict, hands it to the
+//! reporters, and decides what signals and deadlines mean.
+//!
+//! The deciding part, [`State`], is synchronous and knows no clock and no channel.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::cancel::Cancellation;
+use super::signal::Signals;
+use crate::event::{CancelReason, Event, EventKind, Explanation, Outcome, Problem, Stage};
+use crate::outcome::Verdict;
+use crate::report::Reporters;
+
+/// Where the parts of a run tell what happens.
+#[derive(Clone)]
+pub struct Teller(mpsc::UnboundedSender<EventKind>);
+
+impl Teller {
+    /// Tells one thing. After a third signal nobody listens, and nothing is lost by that.
+    pub fn tell(&self, kind: EventKind) {
+        let _ = self.0.send(kind);
+    }
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// What the reports say.
+    pub verdict: Verdict,
+    /// Whether the user would not wait for cleanup: leave at once.
+    pub abandoned: bool,
+}
+
+/// What comes in beside events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Interruption {
+    Signal(CancelReason),
+    RunDeadline,
+}
+
+/// What is to be done about what came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Response {
+    Nothing,
+    Cancel(CancelReason),
+    StopCleanup,
+    Leave,
+}
+
+/// What the dispatcher remembers to decide.
+#[derive(Debug, Default)]
+struct State {
+    signals: usize,
+    cancelled: bool,
+    fail_fast: bool,
+}
+
+impl State {
+    /// A case that failed or errored ends a run with `--fail-fast`.
+    fn on_event(&mut self, kind: &EventKind) -> Response {
+        match kind {
+            EventKind::CaseFinished(result)
+                if self.fail_fast
+                    && !self.cancelled
+                    && matches!(result.outcome, Outcome::Failed | Outcome::Errored) =>
+            {
+                self.cancelled = true;
+                Response::Cancel(CancelReason::FailFast)
+            }
+            _ => Response::Nothing,
+        }
+    }
+
+    /// The first signal cancels and cleans up, the second stops cleaning, the third
+    /// leaves at once.
+    fn on_interruption(&mut self, interruption: Interruption) -> Response {
+        match interruption {
+            Interruption::RunDeadline if self.cancelled => Response::Nothing,
+            Interruption::RunDeadline => {
+                self.cancelled = true;
+                Response::Cancel(CancelReason::RunDeadline)
+            }
+            Interruption::Signal(reason) => {
+                self.signals += 1;
+                self.cancelled = true;
+                match self.signals {
+                    1 => Response::Cancel(reason),
+                    2 => Response::StopCleanup,
+                    _ => Response::Leave,
+                }
+            }
+        }
+    }
+}
+
+/// Receives what the parts of a run tell, until all of them are done.
+pub struct Dispatcher {
+    state: State,
+    verdict: Verdict,
+    reporters: Reporters,
+    cancellation: Cancellation,
+    events: mpsc::UnboundedReceiver<EventKind>,
+}
+
+impl Dispatcher {
+    /// A dispatcher and the way to tell it things. It ends when every copy of the
+    /// teller is gone.
+    pub fn new(
+        reporters: Reporters,
+        cancellation: Cancellation,
+        fail_fast: bool,
+    ) -> (Self, Arc<Teller>) {
+        let (sender, events) = mpsc::unbounded_channel();
+        let dispatcher = Self {
+            state: State {
+                fail_fast,
+                ..State::default()
+            },
+            verdict: Verdict::default(),
+            reporters,
+            cancellation,
+            events,
+        };
+        (dispatcher, Arc::new(Teller(sender)))
+    }
+
+    /// Works until the run is over or the user would not wait any longer. `timeout`
+    /// is the deadline of the whole run.
+    pub async fn drive(mut self, mut signals: Signals, timeout: Option<Duration>) -> Ended {
+        let deadline = async move {
+            match timeout {
+                Some(timeout) => tokio::time::sleep(timeout).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(deadline);
+        let mut deadline_passed = false;
+        let abandoned = loop {
+            let response = tokio::select! {
+                event = self.events.recv() => match event {
+                    Some(kind) => {
+                        let response = self.state.on_event(&kind);
+                        self.emit(kind);
+                        response
+                    }
+                    None => break false,
+                },
+                reason = signals.next() => {
+                    self.state.on_interruption(Interruption::Signal(reason))
+                }
+                () = &mut deadline, if !deadline_passed => {
+                    deadline_passed = true;
+                    self.state.on_interruption(Interruption::RunDeadline)
+                }
+            };
+            match response {
+                Response::Nothing => {}
+                Response::Cancel(reason) => self.cancel(reason, timeout),
+                Response::StopCleanup => {
+                    self.emit(EventKind::Notice {
+                        text: "cleanup is stopped; what is left is named below".to_owned(),
+                    });
+                    self.cancellation.cleanup.cancel();
+                }
+                Response::Leave => break true,
+            }
+        };
+        finish(&self.verdict, &mut self.reporters);
+        Ended {
+            verdict: self.verdict,
+            abandoned,
+        }
+    }
+
+    fn cancel(&mut self, reason: CancelReason, timeout: Option<Duration>) {
+        self.emit(EventKind::Cancelling { reason });
+        let stage = match reason {
+            CancelReason::Interrupt | CancelReason::Terminate => Some(Stage::Interrupted),
+            CancelReason::RunDeadline => Some(Stage::Deadline),
+            CancelReason::FailFast => None,
+        };
+        if let Some(stage) = stage {
+            let message = match timeout.filter(|_| reason == CancelReason::RunDeadline) {
+                Some(timeout) => format!(
+                    "the run did not end within {} (--timeout)",
+                    super::deadline::human_duration(timeout)
+                ),
+                None => format!("the run was {}", reason.describe()),
+            };
+            self.emit(EventKind::Problem(Problem {
+                suite: None,
+                stage,
+                why: Explanation::new(message),
+            }));
+        }
+        self.cancellation.cancel(reason);
+    }
+
+    fn emit(&mut self, kind: EventKind) {
+        emit(kind, &mut self.verdict, &mut self.reporters);
+    }
+}
+
+/// Tells the reporters of something that kept a run from beginning at all.
+pub fn report_problem(mut reporters: Reporters, stage: Stage, message: String) {
+    let mut verdict = Verdict::default();
+    let problem = Problem {
+        suite: None,
+        stage,
+        why: Explanation::new(message),
+    };
+    emit(EventKind::Problem(problem), &mut verdict, &mut reporters);
+    finish(&verdict, &mut reporters);
+}
+
+fn emit(kind: EventKind, verdict: &mut Verdict, reporters: &mut Reporters) {
+    let event = Event::now(kind);
+    verdict.apply(&event);
+    for error in reporters.event(&event, verdict) {
+        tracing::error!("{error}: {}", error.source);
+    }
+}
+
+fn finish(verdict: &Verdict, reporters: &mut Reporters) {
+    for error in reporters.finish(verdict) {
+        tracing::error!("{error}: {}", error.source);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{CaseId, CaseResult, SuiteRef};
+
+    fn finished(outcome: Outcome) -> EventKind {
+        EventKind::CaseFinished(CaseResult {
+            id: CaseId {
+                suite: SuiteRef {
+                    index: 0,
+                    name: "s".to_owned(),
+                },
+                case: 0,
+                cell: 0,
+                name: "c".to_owned(),
+            },
+            outcome,
+            took: Duration::ZERO,
+            why: None,
+        })
+    }
+
+    #[test]
+    fn signals_escalate() {
+        let mut state = State::default();
+        let signal = Interruption::Signal(CancelReason::Terminate);
+        assert_eq!(
+            state.on_interruption(signal),
+            Response::Cancel(CancelReason::Terminate)
+        );
+        assert_eq!(
+            state.on_interruption(Interruption::RunDeadline),
+            Response::Nothing
+        );
+        assert_eq!(state.on_interruption(signal), Response::StopCleanup);
+        assert_eq!(state.on_interruption(signal), Response::Leave);
+    }
+
+    #[test]
+    fn a_signal_after_the_deadline_still_cancels() {
+        let mut state = State::default();
+        assert_eq!(
+            state.on_interruption(Interruption::RunDeadline),
+            Response::Cancel(CancelReason::RunDeadline)
+        );
+        assert_eq!(
+            state.on_interruption(Interruption::Signal(CancelReason::Interrupt)),
+            Response::Cancel(CancelReason::Interrupt)
+        );
+    }
+
+    #[test]
+    fn only_fail_fast_ends_a_run_at_its_first_failure() {
+        let mut patient = State::default();
+        assert_eq!(
+            patient.on_event(&finished(Outcome::Failed)),
+            Response::Nothing
+        );
+        let mut hasty = State {
+            fail_fast: true,
+            ..State::default()
+        };
+        assert_eq!(
+            hasty.on_event(&finished(Outcome::Passed)),
+            Response::Nothing
+        );
+        assert_eq!(
+            hasty.on_event(&finished(Outcome::Errored)),
+            Response::Cancel(CancelReason::FailFast)
+        );
+        assert_eq!(
+            hasty.on_event(&finished(Outcome::Failed)),
+            Response::Nothing
+        );
+    }
+}

@@ -1,0 +1,324 @@
+//! A run from its start to its end: connects, takes the suites through their lives one
+//! after another, and ends when cleanup has.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::io;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio_util::task::TaskTracker;
+
+use super::cancel::Cancellation;
+use super::dispatcher::{Dispatcher, Ended, Teller};
+use super::ledger::Owners;
+use super::scope::{Names, node_value, server_value};
+use super::signal::Signals;
+use super::suite::SuiteRun;
+use super::writes::Writes;
+use crate::cluster::{Cluster, ConnectOptions, node_problem};
+use crate::event::{Connection, EventKind, Explanation, NodeCount, Problem, Stage, SuiteRef};
+use crate::plan::model::{Namespace, Suite};
+use crate::plan::select::NameFilter;
+use crate::report::Reporters;
+use crate::template::{Scope, scope_value};
+
+/// The label of everything that a run makes; its value is the run's id.
+pub const RUN_LABEL: &str = "kubeproof.dev/run";
+/// The label of everything that a suite makes; its value is the suite's name.
+pub const SUITE_LABEL: &str = "kubeproof.dev/suite";
+
+/// What of the objects stays in the cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// Nothing.
+    #[default]
+    Never,
+    /// What belongs to a suite or case that did not pass.
+    OnFailure,
+    /// Everything.
+    Always,
+}
+
+impl fmt::Display for Keep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Never => "never",
+            Self::OnFailure => "on-failure",
+            Self::Always => "always",
+        })
+    }
+}
+
+/// How a run is to be done.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Which cluster.
+    pub connect: ConnectOptions,
+    /// Instead of the suites' own namespaces: never created, labelled or deleted.
+    pub namespace: Option<String>,
+    /// Which cases, by their rendered names.
+    pub names: NameFilter,
+    /// At most so many cells at once.
+    pub concurrency: usize,
+    /// Deadline of the whole run.
+    pub timeout: Option<Duration>,
+    /// Stop at the first case that fails or errors.
+    pub fail_fast: bool,
+    /// What stays in the cluster.
+    pub keep: Keep,
+}
+
+/// Carries a plan out and tells the reporters all of it.
+///
+/// # Errors
+/// Only where signals cannot be listened to; everything else is in the verdict.
+pub async fn execute(
+    suites: Vec<Suite>,
+    options: RunOptions,
+    reporters: Reporters,
+) -> io::Result<Ended> {
+    let signals = Signals::listen()?;
+    let cancellation = Cancellation::default();
+    let (dispatcher, teller) = Dispatcher::new(reporters, cancellation.clone(), options.fail_fast);
+    let timeout = options.timeout;
+    let run = Run {
+        id: run_id(),
+        started: Instant::now(),
+        options: Arc::new(options),
+        cancellation,
+        teller,
+    };
+    let work = tokio::spawn(run.execute(suites));
+    let ended = dispatcher.drive(signals, timeout).await;
+    work.abort();
+    Ok(ended)
+}
+
+/// Short enough for names, and never met twice.
+fn run_id() -> String {
+    uuid::Uuid::new_v4().simple().to_string()[..10].to_owned()
+}
+
+struct Run {
+    id: String,
+    started: Instant,
+    options: Arc<RunOptions>,
+    cancellation: Cancellation,
+    teller: Arc<Teller>,
+}
+
+/// What was found out about the cluster at the start.
+struct Surroundings {
+    cluster: Cluster,
+    /// Nothing where nodes may not be listed.
+    nodes: Option<Vec<Value>>,
+}
+
+impl Run {
+    async fn execute(self, suites: Vec<Suite>) {
+        let references: Vec<_> = suites
+            .iter()
+            .enumerate()
+            .map(|(index, suite)| SuiteRef {
+                index,
+                name: suite.name.clone(),
+            })
+            .collect();
+        self.teller.tell(EventKind::RunStarted {
+            run: self.id.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            suites: references.clone(),
+        });
+        let removals = TaskTracker::new();
+        match self.connect().await {
+            Ok(surroundings) => {
+                if suites.is_empty() {
+                    self.tell_verdict();
+                }
+                let last = suites.len().saturating_sub(1);
+                let mut namespaces = HashSet::new();
+                for (suite, reference) in suites.into_iter().zip(references) {
+                    let is_last = reference.index == last;
+                    let namespace = self.namespace_of(&suite, &surroundings, &mut namespaces);
+                    self.suite(suite, reference, namespace, &surroundings, &removals)
+                        .run(|| {
+                            if is_last {
+                                self.tell_verdict();
+                            }
+                        })
+                        .await;
+                }
+            }
+            Err(Some(why)) => {
+                self.teller.tell(EventKind::Problem(Problem {
+                    suite: None,
+                    stage: Stage::Connect,
+                    why,
+                }));
+                self.tell_verdict();
+            }
+            // the dispatcher has told why
+            Err(None) => self.tell_verdict(),
+        }
+        removals.close();
+        removals.wait().await;
+        self.teller.tell(EventKind::RunFinished {
+            took: self.started.elapsed(),
+        });
+    }
+
+    fn tell_verdict(&self) {
+        self.teller.tell(EventKind::VerdictReached {
+            took: self.started.elapsed(),
+        });
+    }
+
+    /// Connects and tells to what; nothing where the run was cancelled meanwhile.
+    async fn connect(&self) -> Result<Surroundings, Option<Explanation>> {
+        let connect = async {
+            let cluster = Cluster::connect(&self.options.connect)
+                .await
+                .map_err(|error| Explanation::new(error.to_string()))?;
+            let nodes = match cluster.nodes().await {
+                Ok(nodes) => Some(nodes),
+                Err(error) if error.is_forbidden() => None,
+                Err(error) => return Err(Explanation::new(format!("nodes: {error}"))),
+            };
+            Ok(Surroundings { cluster, nodes })
+        };
+        let surroundings = tokio::select! {
+            biased;
+            result = connect => result.map_err(Some)?,
+            () = self.cancellation.work.cancelled() => return Err(None),
+        };
+        let server = surroundings.cluster.server();
+        self.teller.tell(EventKind::Connected(Connection {
+            kubeconfig: server.kubeconfig.clone(),
+            context: server.context.clone(),
+            server: server.server.clone(),
+            version: server.version.clone(),
+            user: server.user.clone(),
+            nodes: surroundings.nodes.as_ref().map(|nodes| NodeCount {
+                ready: nodes
+                    .iter()
+                    .filter(|node| node_problem(node).is_none())
+                    .count(),
+                total: nodes.len(),
+            }),
+        }));
+        Ok(surroundings)
+    }
+
+    /// Where the suite's objects go. Suites of one name get namespaces of their own.
+    fn namespace_of(
+        &self,
+        suite: &Suite,
+        surroundings: &Surroundings,
+        taken: &mut HashSet<String>,
+    ) -> Option<String> {
+        if let Some(namespace) = &self.options.namespace {
+            return Some(namespace.clone());
+        }
+        match &suite.namespace {
+            Namespace::PerSuite { .. } => {
+                let mut name = namespace_name(&suite.name, &self.id);
+                let mut count = 1;
+                while !taken.insert(name.clone()) {
+                    count += 1;
+                    name = namespace_name(&suite.name, &format!("{}-{count}", self.id));
+                }
+                Some(name)
+            }
+            Namespace::Existing(name) => Some(name.clone()),
+            Namespace::None => {
+                tracing::debug!(
+                    suite = suite.name,
+                    default = surroundings.cluster.server().default_namespace,
+                    "the suite asks for no namespace"
+                );
+                None
+            }
+        }
+    }
+
+    fn suite(
+        &self,
+        mut suite: Suite,
+        reference: SuiteRef,
+        namespace: Option<String>,
+        surroundings: &Surroundings,
+        removals: &TaskTracker,
+    ) -> Arc<SuiteRun> {
+        if let Some(existing) = &self.options.namespace {
+            suite.namespace = Namespace::Existing(existing.clone());
+        }
+        let server = surroundings.cluster.server();
+        let run = json!({
+            "id": self.id,
+            "namespace": namespace,
+            "started": jiff::Timestamp::now().to_string(),
+            "server": server_value(&server.version, server.major, server.minor),
+        });
+        let nodes: Vec<Scope> = surroundings
+            .nodes
+            .iter()
+            .flatten()
+            .map(node_value)
+            .collect();
+        let inputs: serde_json::Map<_, _> = suite.inputs.clone().into_iter().collect();
+        let names = Names::default()
+            .with("run", scope_value(&run))
+            .with("suite", scope_value(&json!({"name": suite.name})))
+            .with("inputs", scope_value(&Value::Object(inputs)))
+            .with("nodes", Scope::from(nodes));
+        let labels = vec![
+            (RUN_LABEL.to_owned(), self.id.clone()),
+            (SUITE_LABEL.to_owned(), suite.name.clone()),
+        ];
+        Arc::new(SuiteRun {
+            cluster: surroundings.cluster.clone(),
+            suite: Arc::new(suite),
+            reference,
+            names,
+            namespace,
+            labels,
+            owners: Arc::new(Owners::default()),
+            writes: Writes::default(),
+            left: Mutex::default(),
+            teller: Arc::clone(&self.teller),
+            options: Arc::clone(&self.options),
+            stop: self.cancellation.work.child_token(),
+            cancellation: self.cancellation.clone(),
+            passed: AtomicBool::new(true),
+            removals: removals.clone(),
+        })
+    }
+}
+
+/// `kubeproof-<suite>-<run>`, cut in the suite's name to the 63 characters of a label.
+fn namespace_name(suite: &str, run: &str) -> String {
+    let room = 63 - "kubeproof--".len() - run.len();
+    let suite = &suite[..suite.len().min(room)];
+    format!("kubeproof-{}-{run}", suite.trim_end_matches('-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_namespaces_fit() {
+        assert_eq!(namespace_name("overlay", "abc"), "kubeproof-overlay-abc");
+        let long = namespace_name(&"x-".repeat(31), "0123456789-12");
+        assert!(long.len() <= 63, "{long}");
+        assert!(long.ends_with("-0123456789-12"), "{long}");
+    }
+
+    #[test]
+    fn run_ids_differ() {
+        assert_ne!(run_id(), run_id());
+    }
+}

@@ -1,0 +1,217 @@
+//! What a run made or changed, written down before it is made: a request that was
+//! cancelled may have succeeded.
+//!
+//! Taking it back is `cleanup`'s job.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+
+use crate::cluster::ObjectKey;
+
+/// How an entry came about, and so how it is taken back.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Deed {
+    /// The run made it: it is deleted. The uid is known once the API server answered.
+    Made {
+        /// `metadata.uid`.
+        uid: Option<String>,
+    },
+    /// It was there before: it is restored to this state of it.
+    Changed {
+        /// The object as it was.
+        snapshot: Value,
+    },
+}
+
+/// One object that the run made or changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Which.
+    pub key: ObjectKey,
+    /// What was done to it.
+    pub deed: Deed,
+    /// Entries of one step have the same number: their order does not matter.
+    pub step: usize,
+}
+
+/// Which case has registered which object, over all ledgers of a suite: two cases
+/// that make the same object would delete it under each other's feet.
+#[derive(Debug, Default)]
+pub struct Owners(Mutex<HashMap<ObjectKey, String>>);
+
+/// Whose objects a ledger holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// Those of setup and teardown.
+    Suite,
+    /// Those of one case, by its name.
+    Case(String),
+}
+
+/// The objects of one case, or of a suite's setup.
+#[derive(Debug)]
+pub struct Ledger {
+    owner: Owner,
+    owners: Arc<Owners>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    entries: Vec<Entry>,
+    steps: usize,
+}
+
+impl Ledger {
+    /// An empty one.
+    pub fn new(owner: Owner, owners: Arc<Owners>) -> Self {
+        Self {
+            owner,
+            owners,
+            inner: Mutex::default(),
+        }
+    }
+
+    /// Begins a step: what is registered from here on belongs together.
+    pub fn begin_step(&self) {
+        self.lock().steps += 1;
+    }
+
+    /// Writes an object down before it is touched. `false` where it is in this ledger
+    /// already, which changes nothing.
+    ///
+    /// # Errors
+    /// The name of the other owner, where another case has it.
+    pub fn register(&self, key: &ObjectKey, deed: Deed) -> Result<bool, String> {
+        if let Owner::Case(name) = &self.owner {
+            let mut owners = locked(&self.owners.0);
+            let owner = owners.entry(key.clone()).or_insert_with(|| name.clone());
+            if owner != name {
+                return Err(owner.clone());
+            }
+        }
+        let mut inner = self.lock();
+        if inner.entries.iter().any(|entry| entry.key == *key) {
+            return Ok(false);
+        }
+        let step = inner.steps;
+        inner.entries.push(Entry {
+            key: key.clone(),
+            deed,
+            step,
+        });
+        Ok(true)
+    }
+
+    /// The API server told the uid of an object that was made.
+    pub fn made(&self, key: &ObjectKey, made_uid: &str) {
+        let mut inner = self.lock();
+        for entry in &mut inner.entries {
+            if entry.key == *key
+                && let Deed::Made { uid } = &mut entry.deed
+            {
+                *uid = Some(made_uid.to_owned());
+            }
+        }
+    }
+
+    /// Whether the object is written down here as made.
+    pub fn has_made(&self, key: &ObjectKey) -> bool {
+        self.lock()
+            .entries
+            .iter()
+            .any(|entry| entry.key == *key && matches!(entry.deed, Deed::Made { .. }))
+    }
+
+    /// It turned out not to be the run's after all.
+    pub fn forget(&self, key: &ObjectKey) {
+        self.lock().entries.retain(|entry| entry.key != *key);
+        self.release(key);
+    }
+
+    /// It is taken back: other cases may make it now.
+    pub fn release(&self, key: &ObjectKey) {
+        if let Owner::Case(_) = self.owner {
+            locked(&self.owners.0).remove(key);
+        }
+    }
+
+    /// Takes everything out, the last step's objects first, a list for each step.
+    pub fn take(&self) -> Vec<Vec<Entry>> {
+        let mut entries = std::mem::take(&mut self.lock().entries);
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.step));
+        entries
+            .chunk_by(|a, b| a.step == b.step)
+            .map(<[Entry]>::to_vec)
+            .collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        locked(&self.inner)
+    }
+}
+
+/// A panic elsewhere must not keep cleanup from what is written down.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::Resource;
+
+    fn pod(name: &str) -> ObjectKey {
+        ObjectKey::new(Resource::pod(), Some("ns"), name)
+    }
+
+    fn names(groups: Vec<Vec<Entry>>) -> Vec<Vec<String>> {
+        groups
+            .into_iter()
+            .map(|group| group.into_iter().map(|entry| entry.key.name).collect())
+            .collect()
+    }
+
+    #[test]
+    fn what_was_made_last_comes_out_first() {
+        let ledger = Ledger::new(Owner::Suite, Arc::default());
+        for (step, objects) in [["a", "b"], ["c", "d"]].into_iter().enumerate() {
+            ledger.begin_step();
+            for object in objects {
+                assert_eq!(
+                    ledger.register(&pod(object), Deed::Made { uid: None }),
+                    Ok(true),
+                    "{step}"
+                );
+            }
+        }
+        assert_eq!(
+            ledger.register(&pod("a"), Deed::Made { uid: None }),
+            Ok(false)
+        );
+        assert_eq!(names(ledger.take()), [["c", "d"], ["a", "b"]]);
+        assert!(ledger.take().is_empty());
+    }
+
+    #[test]
+    fn two_cases_cannot_make_the_same_object() {
+        let owners = Arc::new(Owners::default());
+        let case = |name: &str| Ledger::new(Owner::Case(name.to_owned()), Arc::clone(&owners));
+        let (first, second) = (case("one"), case("two"));
+        let made = Deed::Made { uid: None };
+        assert_eq!(first.register(&pod("a"), made.clone()), Ok(true));
+        assert_eq!(
+            second.register(&pod("a"), made.clone()),
+            Err("one".to_owned())
+        );
+        first.take();
+        first.release(&pod("a"));
+        assert_eq!(
+            second.register(&pod("a"), made),
+            Ok(true),
+            "after the first is done with it"
+        );
+    }
+}

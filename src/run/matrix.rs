@@ -1,0 +1,164 @@
+//! The cells of a case: axes times index, made when they are needed. Where the
+//! values come from is `axis`'s job.
+
+use std::collections::HashMap;
+
+use super::scope::Names;
+use crate::template::{Scope, Template, TemplateError};
+
+/// A value of an axis.
+#[derive(Clone, Debug)]
+pub struct AxisValue {
+    /// What templates see.
+    pub value: Scope,
+    /// What tells it from others in a name: a node, a pod, the value itself.
+    pub label: String,
+    /// Why nothing can be tested with it; then its cells are errored.
+    pub error: Option<String>,
+}
+
+/// The axes of a case with their values.
+#[derive(Clone, Debug, Default)]
+pub struct Matrix {
+    axes: Vec<(String, Vec<AxisValue>)>,
+}
+
+/// One combination of the axes' values.
+#[derive(Clone, Debug)]
+pub struct Cell<'m> {
+    values: Vec<(&'m str, &'m AxisValue)>,
+}
+
+impl Matrix {
+    /// Of these axes, the first the slowest to change.
+    pub fn new(axes: Vec<(String, Vec<AxisValue>)>) -> Self {
+        Self { axes }
+    }
+
+    /// How many cells there are; one where there are no axes.
+    pub fn len(&self) -> usize {
+        self.axes.iter().map(|(_, values)| values.len()).product()
+    }
+
+    /// The cell with this index, in the order of the axes.
+    pub fn cell(&self, index: usize) -> Cell<'_> {
+        let mut rest = index;
+        let mut values: Vec<_> = self
+            .axes
+            .iter()
+            .rev()
+            .map(|(name, values)| {
+                let value = &values[rest % values.len()];
+                rest /= values.len();
+                (name.as_str(), value)
+            })
+            .collect();
+        values.reverse();
+        Cell { values }
+    }
+
+    /// The names of all cells, unique: equal ones get ` [axis=value]`.
+    ///
+    /// # Errors
+    /// Where the name's template asks for what a value does not have.
+    pub fn names(&self, template: &Template, names: &Names) -> Result<Vec<String>, TemplateError> {
+        let mut rendered = Vec::with_capacity(self.len());
+        for index in 0..self.len() {
+            let cell = self.cell(index);
+            rendered.push(template.render_text(&cell.extend(names.clone()).scope())?);
+        }
+        let mut count: HashMap<&str, usize> = HashMap::new();
+        for name in &rendered {
+            *count.entry(name).or_default() += 1;
+        }
+        let ambiguous: Vec<bool> = rendered
+            .iter()
+            .map(|name| count[name.as_str()] > 1)
+            .collect();
+        Ok(rendered
+            .into_iter()
+            .zip(ambiguous)
+            .enumerate()
+            .map(|(index, (name, ambiguous))| match ambiguous {
+                true => format!("{name} [{}]", self.cell(index).coordinates()),
+                false => name,
+            })
+            .collect())
+    }
+}
+
+impl Cell<'_> {
+    /// The names with the axes' values.
+    pub fn extend(&self, names: Names) -> Names {
+        self.values.iter().fold(names, |names, (axis, value)| {
+            names.with(axis, value.value.clone())
+        })
+    }
+
+    /// Why this cell cannot be tested: of the first axis whose value cannot be used.
+    pub fn error(&self) -> Option<&str> {
+        self.values
+            .iter()
+            .find_map(|(_, value)| value.error.as_deref())
+    }
+
+    fn coordinates(&self) -> String {
+        let coordinates: Vec<_> = self
+            .values
+            .iter()
+            .map(|(axis, value)| format!("{axis}={}", value.label))
+            .collect();
+        coordinates.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{Place, SourceFile, Span};
+
+    fn axis(name: &str, labels: &[&str]) -> (String, Vec<AxisValue>) {
+        let values = labels
+            .iter()
+            .map(|label| AxisValue {
+                value: (*label).into(),
+                label: (*label).to_owned(),
+                error: None,
+            })
+            .collect();
+        (name.to_owned(), values)
+    }
+
+    fn names(matrix: &Matrix, source: &str) -> Vec<String> {
+        let place = Place {
+            file: SourceFile::new("a.yaml", source),
+            span: Span::default(),
+        };
+        let template = Template::parse(source, place).unwrap();
+        matrix.names(&template, &Names::default()).unwrap()
+    }
+
+    #[test]
+    fn the_first_axis_is_the_slowest() {
+        let matrix = Matrix::new(vec![axis("a", &["1", "2"]), axis("b", &["x", "y", "z"])]);
+        assert_eq!(
+            names(&matrix, "{{ a }}{{ b }}"),
+            ["1x", "1y", "1z", "2x", "2y", "2z"]
+        );
+    }
+
+    #[test]
+    fn no_axes_make_one_cell_and_an_empty_axis_none() {
+        assert_eq!(names(&Matrix::default(), "one"), ["one"]);
+        assert_eq!(Matrix::new(vec![axis("a", &[])]).len(), 0);
+    }
+
+    #[test]
+    fn equal_names_are_told_apart() {
+        let matrix = Matrix::new(vec![axis("a", &["1", "2"]), axis("b", &["x"])]);
+        assert_eq!(
+            names(&matrix, "same"),
+            ["same [a=1, b=x]", "same [a=2, b=x]"]
+        );
+    }
+}

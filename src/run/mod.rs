@@ -1,0 +1,26 @@
+//! Carries a plan out: the only part that knows both suites and a cluster.
+//!
+//! `executor` takes the suites through a run, `suite` one suite through its life,
+//! `case` one cell through its steps, `step` each verb. All of them tell what
+//! happens to the `dispatcher`, which alone turns it into events. Requests are
+//! `cluster`'s business, texts for people `report`'s.
+
+mod axis;
+mod cancel;
+mod case;
+mod cells;
+mod cleanup;
+mod deadline;
+mod dispatcher;
+mod executor;
+mod ledger;
+mod matrix;
+mod requirements;
+mod scope;
+mod signal;
+mod step;
+mod suite;
+mod writes;
+
+pub use dispatcher::{Ended, report_problem};
+pub use executor::{Keep, RunOptions, execute};
