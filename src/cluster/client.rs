@@ -1,11 +1,14 @@
 //! [`Cluster`]: the one handle to a cluster. What can be done with it is in the other files, an
 //! `impl` block each; making one is `connect`'s job.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
 
 use super::discovery::Discovery;
 use super::exec::{Places, Shellless};
+use super::http::PlatformTrust;
+use super::identity::Identity;
 use super::transport::Transport;
 use super::watch::Registry;
 
@@ -48,32 +51,59 @@ pub struct Cluster {
 }
 
 pub(super) struct Inner {
-    pub(super) server: ServerInfo,
+    pub(super) shared: Arc<Shared>,
+    /// Who is impersonated; nobody where the credentials speak for themselves.
+    pub(super) identity: Option<Identity>,
     pub(super) transport: Transport,
-    pub(super) discovery: Discovery,
+    /// Not shared between identities, since they may see different things.
     pub(super) watches: Registry,
+}
+
+/// What all identities on one connection have in common.
+pub(super) struct Shared {
+    pub(super) server: ServerInfo,
+    /// Sends as whom the credentials are, impersonating nobody.
+    pub(super) bare: Transport,
+    /// Sends as whom the connection was made; discovery is the same for all, and they may ask.
+    pub(super) own: Transport,
+    pub(super) discovery: Discovery,
     pub(super) execs: Places,
     pub(super) shellless: Shellless,
+    pub(super) trust: PlatformTrust,
+    /// Those that somebody holds, so that many who act as the same share its watches.
+    pub(super) identities: Mutex<HashMap<Identity, Weak<Inner>>>,
 }
 
 impl Cluster {
-    pub(super) fn new(transport: Transport, server: ServerInfo) -> Self {
+    /// `bare` impersonates nobody; all is sent as `identity` then, if there is one.
+    pub(super) fn new(bare: Transport, identity: Option<Identity>, server: ServerInfo) -> Self {
+        let transport = match &identity {
+            Some(identity) => bare.impersonating(identity),
+            None => bare.clone(),
+        };
         Self {
             inner: Arc::new(Inner {
-                server,
+                shared: Arc::new(Shared {
+                    server,
+                    bare,
+                    own: transport.clone(),
+                    discovery: Discovery::default(),
+                    execs: Places::default(),
+                    shellless: Shellless::default(),
+                    trust: PlatformTrust::default(),
+                    identities: Mutex::default(),
+                }),
+                identity,
                 transport,
-                discovery: Discovery::default(),
                 watches: Registry::default(),
-                execs: Places::default(),
-                shellless: Shellless::default(),
             }),
         }
     }
 
-    /// What was connected to.
+    /// What was connected to, and as whom at that time.
     #[must_use]
     pub fn server(&self) -> &ServerInfo {
-        &self.inner.server
+        &self.inner.shared.server
     }
 
     pub(super) fn transport(&self) -> &Transport {
@@ -84,7 +114,8 @@ impl Cluster {
 impl fmt::Debug for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cluster")
-            .field("server", &self.inner.server)
+            .field("server", self.server())
+            .field("identity", &self.inner.identity)
             .finish_non_exhaustive()
     }
 }

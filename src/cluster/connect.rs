@@ -12,6 +12,7 @@ use super::cause::{Cause, TlsCause};
 use super::client::{Cluster, ServerInfo};
 use super::connect_error::ConnectError;
 use super::error::{ClusterError, seconds};
+use super::identity::Identity;
 use super::kubeconfig::{Found, Places, Selected, find, select};
 use super::proxy::ProxyEnvironment;
 use super::retry::Repeat;
@@ -71,10 +72,15 @@ impl Cluster {
         selected.config.connect_timeout = Some(options.connect_timeout);
         // A limit on reading would end watches and exec; each request is bounded instead.
         selected.config.read_timeout = None;
-        if let Some(user) = &options.impersonate_user {
-            selected.config.auth_info.impersonate = Some(user.clone());
-            selected.config.auth_info.impersonate_groups = Some(options.impersonate_groups.clone());
-        }
+        // Taken out, so that another identity can take its place on the same connection.
+        let of_kubeconfig = Identity::taken_from(&mut selected.config.auth_info);
+        let identity = match &options.impersonate_user {
+            Some(user) => Some(Identity {
+                groups: options.impersonate_groups.clone(),
+                ..Identity::user(user)
+            }),
+            None => of_kubeconfig,
+        };
         let way = Way {
             server: shown(&selected.config.cluster_url),
             kubeconfig,
@@ -84,9 +90,13 @@ impl Cluster {
         };
         let default_namespace = selected.config.default_namespace.clone();
         let client = client(selected.config, &way).await?;
-        let transport = Transport {
+        let bare = Transport {
             client,
             request_timeout: options.request_timeout,
+        };
+        let transport = match &identity {
+            Some(identity) => bare.impersonating(identity),
+            None => bare.clone(),
         };
         let version = Call::get("/version");
         let review = Call::new(Method::POST, REVIEW_PATH, Repeat::Safe).json(&review());
@@ -117,7 +127,7 @@ impl Cluster {
             server: way.server,
             default_namespace,
         };
-        Ok(Self::new(transport, server))
+        Ok(Self::new(bare, identity, server))
     }
 }
 

@@ -49,6 +49,15 @@ pub enum Deletion {
     Absent,
 }
 
+/// What a request for a deletion led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deleted {
+    /// How far it is.
+    pub deletion: Deletion,
+    /// What the API server wants the user to read, such as a deprecation.
+    pub warnings: Vec<String>,
+}
+
 impl Cluster {
     /// Asks for the deletion of an object; does not wait until it is gone.
     ///
@@ -61,26 +70,42 @@ impl Cluster {
         key: &ObjectKey,
         options: &DeleteOptions,
     ) -> Result<Deletion, ClusterError> {
+        let deleted = self.delete_with_warnings(key, options).await?;
+        Ok(deleted.deletion)
+    }
+
+    /// As [`Cluster::delete`], with the warnings of the API server.
+    ///
+    /// # Errors
+    /// As [`Cluster::delete`].
+    pub async fn delete_with_warnings(
+        &self,
+        key: &ObjectKey,
+        options: &DeleteOptions,
+    ) -> Result<Deleted, ClusterError> {
         let repeat = if options.uid.is_some() {
             Repeat::Safe
         } else {
             Repeat::Unsafe
         };
         let call = Call::new(Method::DELETE, key.path(), repeat).json(&body(options));
-        match self.transport().send(&call).await {
-            Ok(reply) => {
+        let mut warnings = Vec::new();
+        let deletion = match self.transport().send(&call).await {
+            Ok(mut reply) => {
                 let code = reply.code;
-                Ok(progress(code, &reply.json()?))
+                warnings = std::mem::take(&mut reply.warnings);
+                progress(code, &reply.json()?)
             }
             // Only another object has its name by now, or none.
             Err(ClusterError::Conflict { message, .. })
                 if options.uid.is_some() && is_other_uid(&message) =>
             {
-                Ok(Deletion::Absent)
+                Deletion::Absent
             }
-            Err(ClusterError::NotFound { .. }) => Ok(Deletion::Absent),
-            Err(error) => Err(error),
-        }
+            Err(ClusterError::NotFound { .. }) => Deletion::Absent,
+            Err(error) => return Err(error),
+        };
+        Ok(Deleted { deletion, warnings })
     }
 }
 

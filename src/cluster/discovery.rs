@@ -108,10 +108,8 @@ impl Cluster {
     }
 
     async fn catalog(&self, seen: u64) -> Result<(u64, Arc<Catalog>), ClusterError> {
-        self.inner
-            .discovery
-            .newer_than(seen, self.transport())
-            .await
+        let shared = &self.inner.shared;
+        shared.discovery.newer_than(seen, &shared.own).await
     }
 }
 

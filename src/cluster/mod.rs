@@ -6,19 +6,25 @@
 //! events of a run, and decides nothing about outcomes; it only keeps apart what the cluster
 //! answered and that it could not be asked.
 
+mod access;
 mod apply;
 mod catalog;
 mod cause;
 mod client;
 mod connect;
 mod connect_error;
+mod container;
 mod delete;
 mod discovery;
 mod error;
 mod events;
 mod exec;
 mod feed;
+mod http;
+mod identity;
 mod kubeconfig;
+mod logs;
+mod output;
 mod proxy;
 mod read;
 mod readiness;
@@ -30,16 +36,23 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+pub use access::{Access, Allowed};
 pub use apply::{Applied, ApplyOptions, FIELD_MANAGER, PatchKind};
 pub use client::{Cluster, MAX_CONCURRENT_EXECS, MAX_CONCURRENT_EXECS_PER_POD, ServerInfo};
 pub use connect::{ConnectOptions, install_crypto};
 pub use connect_error::ConnectError;
-pub use delete::{DeleteOptions, Deletion, Propagation};
+pub use container::{PodTarget, PodTarget as ExecTarget};
+pub use delete::{DeleteOptions, Deleted, Deletion, Propagation};
 pub use error::{ClusterError, Refusal};
-pub use exec::{ExecError, ExecLimits, ExecResult, ExecTarget};
+pub use events::{EventFilter, EventInfo};
+pub use exec::{ExecError, ExecLimits, ExecResult};
+pub use http::{HttpError, HttpReply, HttpRequest, HttpTarget, Resolve, Scheme, TlsInfo};
+pub use identity::Identity;
+pub use logs::{LogError, LogOptions, LogStream, LogText};
+pub use read::{RawReply, Selection};
 pub use readiness::{
-    PodReadiness, Readiness, node_excluded_by, node_problem, owned_by, pod_state, pods_of,
-    rolled_out,
+    ConditionState, PodReadiness, Readiness, condition_state, job_failed, node_excluded_by,
+    node_problem, owned_by, pod_state, pods_of, rolled_out,
 };
 pub use resource::{ObjectKey, Resource};
 pub use watch::{State, Watch};

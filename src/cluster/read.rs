@@ -1,5 +1,6 @@
-//! Reads objects once: one by its key, or all of a kind. To follow them, see `watch`.
+//! Reads objects once: one by its key, or all of a kind; or a path as it is. To follow them, see `watch`.
 
+use http::HeaderMap;
 use serde_json::Value;
 
 use super::client::Cluster;
@@ -9,6 +10,28 @@ use super::transport::Call;
 
 /// How many objects one request brings, as with client-go.
 const PAGE_SIZE: u32 = 500;
+
+/// Which objects of a kind are meant; by default all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// A [label selector](https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors):
+    /// `app=web,tier in (a, b)`.
+    pub labels: Option<String>,
+    /// A [field selector](https://kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors/):
+    /// `status.phase!=Running,spec.nodeName=a`. Each kind knows a few fields only.
+    pub fields: Option<String>,
+}
+
+/// What a path of the API server answered, whatever that is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawReply {
+    /// The HTTP status, which may be a bad one: `/readyz` answers 500 with the checks that failed.
+    pub code: u16,
+    /// The headers, names in lower case, in the server's order; those that repeat are repeated.
+    pub headers: Vec<(String, String)>,
+    /// The body, whole.
+    pub body: Vec<u8>,
+}
 
 impl Cluster {
     /// Reads an object; `None` where there is none.
@@ -41,10 +64,52 @@ impl Cluster {
         namespace: Option<&str>,
         selector: Option<&str>,
     ) -> Result<Vec<Value>, ClusterError> {
-        let query = selector.map_or_else(String::new, |selector| {
-            format!("&labelSelector={}", encoded(selector))
-        });
+        let selection = Selection {
+            labels: selector.map(str::to_owned),
+            fields: None,
+        };
+        self.list_selected(resource, namespace, &selection).await
+    }
+
+    /// As [`Cluster::list`], also by fields.
+    ///
+    /// # Errors
+    /// As [`Cluster::list`]; a field that the kind cannot be selected by is refused with 400.
+    pub async fn list_selected(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        selection: &Selection,
+    ) -> Result<Vec<Value>, ClusterError> {
+        let mut query = String::new();
+        if let Some(labels) = &selection.labels {
+            query = format!("&labelSelector={}", encoded(labels));
+        }
+        if let Some(fields) = &selection.fields {
+            query = format!("{query}&fieldSelector={}", encoded(fields));
+        }
         self.list_where(resource, namespace, &query).await
+    }
+
+    /// Reads a path of the API server as it is: `/readyz?verbose`, `/metrics`, `/apis/metrics.k8s.io/v1beta1/nodes`.
+    ///
+    /// A bad status is an answer here, and is not asked for again; only 401 and 429 are errors, as
+    /// they say nothing about what was asked for.
+    ///
+    /// # Errors
+    /// Where the cluster did not answer, or `path` does not begin with `/`.
+    pub async fn get_raw(&self, path: &str) -> Result<RawReply, ClusterError> {
+        if !path.starts_with('/') {
+            let cause = format!("the path {path:?} does not begin with /");
+            return Err(ClusterError::Unavailable { cause });
+        }
+        let call = Call::get(path).accept("application/json, */*").any_status();
+        let reply = self.transport().send(&call).await?;
+        Ok(RawReply {
+            code: reply.code,
+            headers: pairs(&reply.headers),
+            body: reply.body,
+        })
     }
 
     /// The nodes of the cluster, by name.
@@ -101,6 +166,17 @@ impl Cluster {
             }
         }
     }
+}
+
+/// Headers as text; bytes that are no UTF-8 are replaced.
+pub(super) fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
+    headers
+        .iter()
+        .map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            (name.as_str().to_owned(), value)
+        })
+        .collect()
 }
 
 pub(super) fn name_of(object: &Value) -> &str {

@@ -77,6 +77,29 @@ impl Resource {
         Self::built_in("v1", "Event", "events", true)
     }
 
+    /// `v1` Service.
+    #[must_use]
+    pub fn service() -> Self {
+        Self::built_in("v1", "Service", "services", true)
+    }
+
+    /// `discovery.k8s.io/v1` `EndpointSlice`: which pods stand behind a service.
+    #[must_use]
+    pub fn endpoint_slice() -> Self {
+        Self::built_in(
+            "discovery.k8s.io/v1",
+            "EndpointSlice",
+            "endpointslices",
+            true,
+        )
+    }
+
+    /// `coordination.k8s.io/v1` Lease.
+    #[must_use]
+    pub fn lease() -> Self {
+        Self::built_in("coordination.k8s.io/v1", "Lease", "leases", true)
+    }
+
     /// `apps/v1` `ReplicaSet`, which stands between a Deployment and its pods.
     #[must_use]
     pub fn replica_set() -> Self {

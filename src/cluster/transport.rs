@@ -22,6 +22,16 @@ pub(super) struct Call {
     accept: &'static str,
     content: Option<(&'static str, Vec<u8>)>,
     repeat: Repeat,
+    answers: Answers,
+}
+
+/// Which answers count as such.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answers {
+    /// Those with a status below 400.
+    Good,
+    /// All, but for those about who asks (401) and how often (429): the status is what is asked for.
+    Any,
 }
 
 /// An answer with a status below 400.
@@ -33,8 +43,15 @@ pub(super) struct Reply {
     pub(super) warnings: Vec<String>,
     /// How often the request was sent, 1-based.
     pub(super) attempts: u32,
-    body: Vec<u8>,
+    /// All headers of the answer.
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
     what: String,
+}
+
+/// An answer with a status below 400 whose body is still to come.
+pub(super) struct Opened {
+    pub(super) body: Body,
 }
 
 impl Call {
@@ -45,6 +62,7 @@ impl Call {
             accept: "application/json",
             content: None,
             repeat: Repeat::Safe,
+            answers: Answers::Good,
         }
     }
 
@@ -58,6 +76,12 @@ impl Call {
 
     pub(super) fn accept(mut self, accept: &'static str) -> Self {
         self.accept = accept;
+        self
+    }
+
+    /// Takes an answer with a bad status for an answer too.
+    pub(super) fn any_status(mut self) -> Self {
+        self.answers = Answers::Any;
         self
     }
 
@@ -108,6 +132,16 @@ pub(super) struct Failed {
     setback: Setback,
 }
 
+impl Failed {
+    fn hopeless(error: ClusterError) -> Self {
+        Self {
+            error,
+            cause: None,
+            setback: Setback::Hopeless,
+        }
+    }
+}
+
 /// The way to one API server.
 #[derive(Clone)]
 pub(super) struct Transport {
@@ -126,79 +160,145 @@ impl Transport {
 
     /// As [`Transport::send`], with what is known about a connection that failed.
     pub(super) async fn send_explained(&self, call: &Call) -> Result<Reply, Failed> {
-        let mut waited = Duration::ZERO;
-        let mut attempt = 1;
+        let mut attempts = Attempts::default();
         loop {
-            let failed = match self.send_once(call).await {
+            match self.send_once(call).await {
                 Ok(mut reply) => {
-                    reply.attempts = attempt;
+                    reply.attempts = attempts.number;
                     return Ok(reply);
                 }
-                Err(failed) => failed,
-            };
-            match decide(call.repeat, &failed.setback, attempt, waited, jitter()) {
-                Decision::GiveUp => return Err(failed),
-                Decision::Retry(delay) => {
-                    let error = &failed.error;
-                    tracing::debug!(attempt, ?delay, %error, "{} is sent again", call.what());
-                    tokio::time::sleep(delay).await;
-                    waited += delay;
-                    attempt += 1;
+                Err(failed) => attempts.pause(call, failed).await?,
+            }
+        }
+    }
+
+    /// Sends it, and gives the body of the answer to the caller, who bounds its time and size.
+    pub(super) async fn open(&self, call: &Call) -> Result<Opened, ClusterError> {
+        let mut attempts = Attempts::default();
+        loop {
+            match self.open_once(call).await {
+                Ok(opened) => return Ok(opened),
+                Err(failed) => {
+                    let pause = attempts.pause(call, failed);
+                    pause.await.map_err(|failed| failed.error)?;
                 }
             }
         }
     }
 
     async fn send_once(&self, call: &Call) -> Result<Reply, Failed> {
-        let request = call.request().map_err(|error| {
-            let cause = format!("{} cannot be written: {error}", call.what());
-            Failed {
-                error: ClusterError::Unavailable { cause },
-                cause: None,
-                setback: Setback::Hopeless,
-            }
-        })?;
+        let request = written(call).map_err(Failed::hopeless)?;
         let exchange = async {
             let response = self.client.send(request).await?;
             let (parts, body) = response.into_parts();
             let body = body.collect_bytes().await?.to_vec();
             Ok((parts, body))
         };
-        let (parts, body) = match tokio::time::timeout(self.request_timeout, exchange).await {
-            Err(_elapsed) => {
-                return Err(Failed {
-                    error: ClusterError::TimedOut {
-                        what: call.what(),
-                        after: self.request_timeout,
-                    },
-                    cause: None,
-                    setback: Setback::Hopeless,
-                });
-            }
-            Ok(Err(error)) => return Err(no_answer(&error)),
-            Ok(Ok(answer)) => answer,
-        };
+        let (parts, body) = self.in_time(call, exchange).await?;
         let code = parts.status.as_u16();
-        if code >= 400 {
-            let error = ClusterError::from_answer(code, &body);
-            let setback = Setback::Answer {
-                code,
-                retry_after: retry_after(&parts.headers),
-                message: error.to_string(),
-            };
-            return Err(Failed {
-                error,
-                cause: None,
-                setback,
-            });
+        let is_answer = match call.answers {
+            Answers::Good => code < 400,
+            Answers::Any => code != 401 && code != 429,
+        };
+        if !is_answer {
+            return Err(bad_answer(code, &parts.headers, &body));
         }
         Ok(Reply {
             code,
             warnings: warnings(&parts.headers),
             attempts: 1,
+            headers: parts.headers,
             body,
             what: call.what(),
         })
+    }
+
+    async fn open_once(&self, call: &Call) -> Result<Opened, Failed> {
+        let request = written(call).map_err(Failed::hopeless)?;
+        let exchange = async {
+            let response = self.client.send(request).await?;
+            if response.status().as_u16() < 400 {
+                return Ok(Ok(response.into_body()));
+            }
+            let (parts, body) = response.into_parts();
+            let body = body.collect_bytes().await?;
+            Ok(Err(bad_answer(
+                parts.status.as_u16(),
+                &parts.headers,
+                &body,
+            )))
+        };
+        let body = self.in_time(call, exchange).await??;
+        Ok(Opened { body })
+    }
+
+    async fn in_time<T>(
+        &self,
+        call: &Call,
+        exchange: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, Failed> {
+        match tokio::time::timeout(self.request_timeout, exchange).await {
+            Err(_elapsed) => Err(Failed::hopeless(ClusterError::TimedOut {
+                what: call.what(),
+                after: self.request_timeout,
+            })),
+            Ok(Err(error)) => Err(no_answer(&error)),
+            Ok(Ok(answer)) => Ok(answer),
+        }
+    }
+}
+
+/// How often a call was sent.
+struct Attempts {
+    /// 1-based.
+    number: u32,
+    waited: Duration,
+}
+
+impl Default for Attempts {
+    fn default() -> Self {
+        Self {
+            number: 1,
+            waited: Duration::ZERO,
+        }
+    }
+}
+
+impl Attempts {
+    /// Waits until the call may be sent again; gives the failure back where it may not.
+    async fn pause(&mut self, call: &Call, failed: Failed) -> Result<(), Failed> {
+        let (number, waited) = (self.number, self.waited);
+        match decide(call.repeat, &failed.setback, number, waited, jitter()) {
+            Decision::GiveUp => Err(failed),
+            Decision::Retry(delay) => {
+                let error = &failed.error;
+                tracing::debug!(attempt = number, ?delay, %error, "{} is sent again", call.what());
+                tokio::time::sleep(delay).await;
+                self.waited += delay;
+                self.number += 1;
+                Ok(())
+            }
+        }
+    }
+}
+
+fn written(call: &Call) -> Result<Request<Body>, ClusterError> {
+    call.request().map_err(|error| ClusterError::Unavailable {
+        cause: format!("{} cannot be written: {error}", call.what()),
+    })
+}
+
+fn bad_answer(code: u16, headers: &HeaderMap, body: &[u8]) -> Failed {
+    let error = ClusterError::from_answer(code, body);
+    let setback = Setback::Answer {
+        code,
+        retry_after: retry_after(headers),
+        message: error.to_string(),
+    };
+    Failed {
+        error,
+        cause: None,
+        setback,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::super::client::{MAX_CONCURRENT_EXECS, MAX_CONCURRENT_EXECS_PER_POD};
-use super::ExecTarget;
+use super::super::container::PodTarget;
 
 /// The places there are.
 pub(in super::super) struct Places {
@@ -33,7 +33,7 @@ impl Default for Places {
 
 impl Places {
     /// Waits for a place.
-    pub(super) async fn take(&self, target: &ExecTarget) -> Place {
+    pub(super) async fn take(&self, target: &PodTarget) -> Place {
         let of_pod = self.of_pod(target);
         // The pod's first: who waits for a crowded pod must not keep the others from theirs.
         let pod = Arc::clone(&of_pod).acquire_owned().await;
@@ -46,7 +46,7 @@ impl Places {
         }
     }
 
-    fn of_pod(&self, target: &ExecTarget) -> Arc<Semaphore> {
+    fn of_pod(&self, target: &PodTarget) -> Arc<Semaphore> {
         let key = (target.namespace.clone(), target.pod.clone());
         let mut pods = self.pods.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(of_pod) = pods.get(&key).and_then(Weak::upgrade) {
@@ -64,8 +64,8 @@ mod tests {
     use super::*;
     use futures::FutureExt as _;
 
-    fn target(pod: &str) -> ExecTarget {
-        ExecTarget {
+    fn target(pod: &str) -> PodTarget {
+        PodTarget {
             namespace: "n".to_owned(),
             pod: pod.to_owned(),
             container: None,

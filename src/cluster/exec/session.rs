@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
+use kube::client::Connection;
 use kube::core::Request;
 use kube::core::subresource::AttachParams;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -13,9 +14,10 @@ use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 
 use super::super::cause::Cause;
 use super::super::client::Cluster;
+use super::super::container::{PodTarget, needs_container};
 use super::super::error::seconds;
+use super::super::output::Output;
 use super::super::resource::{Resource, encoded};
-use super::output::Output;
 use super::status::{Ending, ending};
 use super::stop;
 
@@ -29,17 +31,6 @@ const STDIN_CHUNK: usize = 32 * 1024;
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 /// How long ending a command that outlived its time-out may take.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
-
-/// Where to run a command.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ExecTarget {
-    /// The pod's namespace.
-    pub namespace: String,
-    /// The pod's name.
-    pub pod: String,
-    /// The container; the pod's default by default.
-    pub container: Option<String>,
-}
 
 /// How much a command may take.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,12 +147,12 @@ impl Cluster {
     /// One session, as the API server tells it: what [`Cluster::exec`] is made of.
     pub(in super::super) async fn exec_bare(
         &self,
-        target: &ExecTarget,
+        target: &PodTarget,
         command: &[String],
         stdin: Option<Vec<u8>>,
         limits: &ExecLimits,
     ) -> Result<ExecResult, ExecError> {
-        let _place = self.inner.execs.take(target).await;
+        let _place = self.inner.shared.execs.take(target).await;
         let begun = Instant::now();
         let mut progress = Progress::new(limits.output);
         let session = self.session(target, command, stdin, &mut progress);
@@ -210,21 +201,19 @@ impl Cluster {
 
     async fn session(
         &self,
-        target: &ExecTarget,
+        target: &PodTarget,
         command: &[String],
         stdin: Option<Vec<u8>>,
         progress: &mut Progress,
     ) -> Result<Ending, String> {
-        let parameters = AttachParams {
-            container: target.container.clone(),
-            stdin: stdin.is_some(),
-            ..AttachParams::default()
+        let connection = match self.upgrade(target, command, stdin.is_some()).await {
+            Err(cause) if target.container.is_none() && needs_container(&cause) => {
+                let target = self.with_container(target).await;
+                let target = target.map_err(|error| error.to_string())?;
+                self.upgrade(&target, command, stdin.is_some()).await?
+            }
+            result => result?,
         };
-        let request = Request::new(Resource::pod().path(Some(&target.namespace)))
-            .exec(&encoded(&target.pod), command, &parameters)
-            .map_err(|error| error.to_string())?;
-        let connection = self.transport().client.connect(request).await;
-        let connection = connection.map_err(|error| Cause::of(&error).to_string())?;
         if stdin.is_some() && !connection.supports_stream_close() {
             return Err("stdin needs Kubernetes 1.30: before, its end cannot be told".to_owned());
         }
@@ -245,8 +234,26 @@ impl Cluster {
         }
     }
 
+    async fn upgrade(
+        &self,
+        target: &PodTarget,
+        command: &[String],
+        has_stdin: bool,
+    ) -> Result<Connection, String> {
+        let parameters = AttachParams {
+            container: target.container.clone(),
+            stdin: has_stdin,
+            ..AttachParams::default()
+        };
+        let request = Request::new(Resource::pod().path(Some(&target.namespace)))
+            .exec(&encoded(&target.pod), command, &parameters)
+            .map_err(|error| error.to_string())?;
+        let connection = self.transport().client.connect(request).await;
+        connection.map_err(|error| Cause::of(&error).to_string())
+    }
+
     /// Ends a command inside its container, if it can be.
-    async fn stop(&self, target: &ExecTarget, command: &[String], age: Duration) {
+    async fn stop(&self, target: &PodTarget, command: &[String], age: Duration) {
         let stop = stop::command(command, age);
         let mut progress = Progress::new(1024);
         let ended = timeout(

@@ -11,7 +11,8 @@ use std::sync::{Mutex, PoisonError};
 use tokio::time::Instant;
 
 use super::super::client::Cluster;
-use super::session::{ExecError, ExecLimits, ExecResult, ExecTarget};
+use super::super::container::PodTarget;
+use super::session::{ExecError, ExecLimits, ExecResult};
 
 /// Run as `sh -c SCRIPT kubeproof TOKEN COMMAND…`.
 ///
@@ -46,17 +47,17 @@ enum Testimony {
 
 /// Containers that turned out to have no shell.
 #[derive(Default)]
-pub(in super::super) struct Shellless(Mutex<HashSet<ExecTarget>>);
+pub(in super::super) struct Shellless(Mutex<HashSet<PodTarget>>);
 
 impl Shellless {
-    fn has(&self, target: &ExecTarget) -> bool {
+    fn has(&self, target: &PodTarget) -> bool {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .contains(target)
     }
 
-    fn add(&self, target: &ExecTarget) {
+    fn add(&self, target: &PodTarget) {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -79,13 +80,13 @@ impl Cluster {
     /// [`ExecError`]; it is never tried again here.
     pub async fn exec(
         &self,
-        target: &ExecTarget,
+        target: &PodTarget,
         command: &[String],
         stdin: Option<Vec<u8>>,
         limits: &ExecLimits,
     ) -> Result<ExecResult, ExecError> {
         let begun = Instant::now();
-        if !self.inner.shellless.has(target) {
+        if !self.inner.shared.shellless.has(target) {
             let token = format!("kubeproof-{}", uuid::Uuid::new_v4().simple());
             let wrapped = wrapped(&token, command);
             match self
@@ -93,7 +94,7 @@ impl Cluster {
                 .await
             {
                 Err(ExecError::NotStarted { cause }) if lacks_shell(&cause) => {
-                    self.inner.shellless.add(target);
+                    self.inner.shared.shellless.add(target);
                 }
                 ended => return heard(&token, command, ended),
             }

@@ -1,11 +1,13 @@
 //! Reads from objects whether they are ready, cannot become so, or are on the way: pure functions
 //! of the JSON. Following the objects is `watch`'s job, and what a verdict leads to the caller's.
 
+mod conditions;
 mod node;
 mod owner;
 mod pod;
 mod rollout;
 
+pub use conditions::{ConditionState, condition_state, job_failed};
 pub use node::{node_excluded_by, node_problem};
 pub use owner::{owned_by, pods_of};
 pub use pod::{PodReadiness, pod_state};

@@ -25,8 +25,12 @@ pub(super) enum Answer {
     WithHeader(u16, &'static str, &'static str, Value),
     /// The beginning of a watch: an event a line.
     Events(Vec<Value>, Then),
+    /// A body in pieces.
+    Chunks(u16, Vec<Vec<u8>>, Then),
     /// A WebSocket that sends these frames.
     Exec(Vec<Vec<u8>>, Then),
+    /// A WebSocket that sends these frames: the first two at once, the others when a frame came in.
+    Forward(Vec<Vec<u8>>, Then),
     /// A WebSocket that sends stdin back as stdout when it is closed.
     Echo,
     /// Nothing at all.
@@ -50,6 +54,8 @@ pub(super) enum Then {
 pub(super) struct Asked {
     /// `GET /version`, with the query.
     pub(super) line: String,
+    /// All of the head, headers included.
+    pub(super) head: String,
     /// How many requests with the same method and path, query apart, there were before.
     pub(super) before: usize,
 }
@@ -84,7 +90,8 @@ impl Fake {
                         *count - 1
                     };
                     kept.lock().unwrap().push(line.clone());
-                    answer(stream, &head, script(&Asked { line, before })).await;
+                    let asked = Asked { line, head, before };
+                    answer(stream, &asked.head, script(&asked)).await;
                 });
             }
         });
@@ -122,7 +129,7 @@ pub(super) fn cluster_at(address: SocketAddr) -> Cluster {
         user: "test".to_owned(),
         default_namespace: "default".to_owned(),
     };
-    Cluster::new(transport, server)
+    Cluster::new(transport, None, server)
 }
 
 /// Reads the head, and the body by its length.
@@ -157,18 +164,22 @@ async fn answer(mut stream: TcpStream, head: &str, answer: Answer) {
             document(&mut stream, code, &format!("{name}: {value}\r\n"), &body).await;
         }
         Answer::Events(events, then) => {
-            let mut text = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\
-                            Transfer-Encoding: chunked\r\n\r\n"
-                .to_owned();
-            for event in events {
-                let line = format!("{event}\n");
-                text.push_str(&format!("{:x}\r\n{line}\r\n", line.len()));
+            let lines = events.iter().map(|event| format!("{event}\n").into_bytes());
+            chunks(stream, 200, &lines.collect::<Vec<_>>(), then).await;
+        }
+        Answer::Chunks(code, bodies, then) => chunks(stream, code, &bodies, then).await,
+        Answer::Forward(frames, then) => {
+            let mut socket = upgrade(stream, head).await;
+            for (number, frame) in frames.into_iter().enumerate() {
+                if number == 2 {
+                    let _asked = socket.next().await;
+                }
+                socket.send(Message::binary(frame)).await.unwrap();
             }
             if matches!(then, Then::Close) {
-                text.push_str("0\r\n\r\n");
+                let _ = socket.close(None).await;
             }
-            stream.write_all(text.as_bytes()).await.unwrap();
-            end(stream, then).await;
+            end(socket.into_inner(), then).await;
         }
         Answer::Exec(frames, then) => {
             let mut socket = upgrade(stream, head).await;
@@ -197,6 +208,23 @@ async fn answer(mut stream: TcpStream, head: &str, answer: Answer) {
         }
         Answer::Nothing(then) => end(stream, then).await,
     }
+}
+
+async fn chunks(mut stream: TcpStream, code: u16, bodies: &[Vec<u8>], then: Then) {
+    let mut text = format!(
+        "HTTP/1.1 {code} X\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    .into_bytes();
+    for body in bodies {
+        text.extend(format!("{:x}\r\n", body.len()).into_bytes());
+        text.extend(body);
+        text.extend(b"\r\n");
+    }
+    if matches!(then, Then::Close) {
+        text.extend(b"0\r\n\r\n");
+    }
+    stream.write_all(&text).await.unwrap();
+    end(stream, then).await;
 }
 
 async fn document(stream: &mut TcpStream, code: u16, headers: &str, body: &Value) {

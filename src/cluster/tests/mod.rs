@@ -4,5 +4,9 @@
 mod connect;
 mod exec;
 mod fake;
+mod http;
+mod live;
+mod logs;
 mod requests;
+mod tls;
 mod watch;

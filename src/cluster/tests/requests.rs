@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::super::{
-    ApplyOptions, ClusterError, DeleteOptions, Deletion, ObjectKey, PatchKind, Resource,
+    ApplyOptions, ClusterError, DeleteOptions, Deletion, ExecLimits, Identity, ObjectKey,
+    PatchKind, PodTarget, Resource,
 };
 use super::fake::{Answer, Fake, Then, cluster_at};
 
@@ -143,6 +144,110 @@ async fn a_refused_connection_says_so() {
     assert_eq!(
         error.to_string(),
         "the cluster did not answer: connection refused"
+    );
+}
+
+#[tokio::test]
+async fn an_identity_is_on_whatever_is_sent() {
+    let account = Identity::service_account("n", "ci");
+    let header = format!("impersonate-user: {}\r\n", account.user);
+    let fake = Fake::start(move |asked| {
+        let is_impersonated = asked.head.to_lowercase().contains(&header);
+        // Discovery is the same for all, so whoever connected reads it.
+        assert_eq!(
+            is_impersonated,
+            asked.line != "GET /api" && asked.line != "GET /apis"
+        );
+        if asked.line.contains("/exec?") {
+            Answer::Exec(vec![b"\x03{\"status\":\"Success\"}".to_vec()], Then::Close)
+        } else if asked.line.contains("watch=true") {
+            Answer::Events(vec![], Then::Hang)
+        } else if asked.line.starts_with("GET /api/v1/namespaces/n/pods?") {
+            Answer::Json(
+                200,
+                json!({"metadata": {"resourceVersion": "1"}, "items": []}),
+            )
+        } else {
+            let (core, groups) = super::super::catalog::tests::aggregated_answers();
+            Answer::Json(
+                200,
+                if asked.line == "GET /api" {
+                    core
+                } else {
+                    groups
+                },
+            )
+        }
+    })
+    .await;
+    let cluster = fake.cluster();
+    let other = cluster.impersonating(&account);
+    assert_eq!(other.identity(), Some(&account));
+    assert!(other.get(&config_map()).await.is_ok());
+    assert!(other.resource_named("po").await.is_ok());
+    let target = PodTarget {
+        namespace: "n".into(),
+        pod: "p".into(),
+        container: None,
+    };
+    let limits = ExecLimits::default();
+    let result = other
+        .exec_bare(&target, &["true".into()], None, &limits)
+        .await;
+    assert_eq!(result.unwrap().exit, 0);
+    let mut watch = other.watch(&Resource::pod(), Some("n"));
+    watch
+        .wait_until(|state| state.is_synced().then_some(()))
+        .await;
+    // Those who act as the same share its watches, and nobody else does.
+    let _same = cluster
+        .impersonating(&account)
+        .watch(&Resource::pod(), Some("n"));
+    assert_eq!(other.inner.watches.alive(), 1);
+    assert_eq!(cluster.inner.watches.alive(), 0);
+}
+
+#[tokio::test]
+async fn a_raw_path_answers_with_whatever_status() {
+    let fake = Fake::start(|asked| match (asked.line.as_str(), asked.before) {
+        ("GET /readyz?verbose", 0) => Answer::Nothing(Then::Reset),
+        ("GET /readyz?verbose", _) => {
+            Answer::Chunks(500, vec![b"[-]etcd failed".to_vec()], Then::Close)
+        }
+        _ => status(401, "Unauthorized", "Unauthorized"),
+    })
+    .await;
+    let cluster = fake.cluster();
+    let reply = cluster.get_raw("/readyz?verbose").await.unwrap();
+    assert_eq!(
+        (reply.code, reply.body.as_slice()),
+        (500, &b"[-]etcd failed"[..])
+    );
+    assert_eq!(fake.requests().len(), 2);
+    assert!(cluster.get_raw("/x").await.unwrap_err().is_environment());
+    assert!(cluster.get_raw("x").await.is_err());
+}
+
+#[tokio::test]
+async fn a_deletion_tells_what_it_was_warned_of() {
+    let fake = Fake::start(|_| {
+        Answer::WithHeader(
+            200,
+            "Warning",
+            "299 - \"old\"",
+            json!({"kind": "Status", "status": "Success"}),
+        )
+    })
+    .await;
+    let options = DeleteOptions::default();
+    let deleted = fake
+        .cluster()
+        .delete_with_warnings(&config_map(), &options)
+        .await;
+    let deleted = deleted.unwrap();
+    assert_eq!(
+        (deleted.deletion, deleted.warnings),
+        (Deletion::Gone, vec!["old".to_owned()])
     );
 }
 

@@ -1,4 +1,5 @@
-//! What a command prints, bounded: the beginning and the end are kept.
+//! What a command prints, a container logs or a server answers, bounded: the beginning and the end
+//! are kept.
 
 use std::collections::VecDeque;
 

@@ -1,0 +1,246 @@
+//! Acts as somebody else: impersonation, on the same connection, for every request, watches and
+//! exec included. Whether one may, the API server decides.
+//!
+//! See [user impersonation](https://kubernetes.io/docs/reference/access-authn-authz/user-impersonation/).
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, PoisonError, Weak};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use kube::client::Body;
+use kube::config::AuthInfo;
+
+use super::client::{Cluster, Inner};
+use super::resource::encoded;
+use super::transport::Transport;
+use super::watch::Registry;
+
+const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
+const AUTHENTICATED: &str = "system:authenticated";
+const ANONYMOUS: &str = "system:anonymous";
+const UNAUTHENTICATED: &str = "system:unauthenticated";
+
+/// Somebody to act as.
+///
+/// The server lets nobody be impersonated but who is named here, and asks for the permission
+/// `impersonate` on each part: the user (or service account), each group, the uid, each extra.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// The user: `jane`, `system:serviceaccount:NAMESPACE:NAME`, `system:node:NAME`.
+    pub user: String,
+    /// The groups. Those that follow from the user (see [`Identity::effective_groups`]) the server
+    /// adds by itself; naming them asks for more permissions.
+    pub groups: Vec<String>,
+    /// The uid, for authorizers that look at it.
+    pub uid: Option<String>,
+    /// What else is known about the user, such as scopes.
+    pub extra: BTreeMap<String, Vec<String>>,
+}
+
+impl Identity {
+    /// A user without groups of their own.
+    #[must_use]
+    pub fn user(user: &str) -> Self {
+        Self {
+            user: user.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// A service account: `system:serviceaccount:NAMESPACE:NAME`, which the server takes to be in the
+    /// groups that every service account is in.
+    #[must_use]
+    pub fn service_account(namespace: &str, name: &str) -> Self {
+        Self::user(&format!("{SERVICE_ACCOUNT}{namespace}:{name}"))
+    }
+
+    /// The groups that the server takes the user to be in: those named, and those that follow.
+    ///
+    /// A service account without groups is in `system:serviceaccounts` and
+    /// `system:serviceaccounts:NAMESPACE`, everybody but `system:anonymous` in `system:authenticated`.
+    #[must_use]
+    pub fn effective_groups(&self) -> Vec<String> {
+        let mut groups = self.groups.clone();
+        let account = self.user.strip_prefix(SERVICE_ACCOUNT);
+        if let Some((namespace, _)) = account.and_then(|account| account.split_once(':'))
+            && groups.is_empty()
+        {
+            groups.push("system:serviceaccounts".to_owned());
+            groups.push(format!("system:serviceaccounts:{namespace}"));
+        }
+        let has = |name: &str| groups.iter().any(|group| group == name);
+        if self.user == ANONYMOUS {
+            if !has(UNAUTHENTICATED) {
+                groups.push(UNAUTHENTICATED.to_owned());
+            }
+        } else if !has(AUTHENTICATED) && !has(UNAUTHENTICATED) {
+            groups.push(AUTHENTICATED.to_owned());
+        }
+        groups
+    }
+
+    /// Takes the identity that a kubeconfig asks for (`as`, `as-groups`, …) out of it.
+    pub(super) fn taken_from(auth: &mut AuthInfo) -> Option<Self> {
+        let groups = auth.impersonate_groups.take();
+        let uid = auth.impersonate_uid.take();
+        let extra = auth.impersonate_user_extra.take();
+        Some(Self {
+            user: auth.impersonate.take().filter(|user| !user.is_empty())?,
+            groups: groups.unwrap_or_default(),
+            uid,
+            extra: extra.unwrap_or_default().into_iter().collect(),
+        })
+    }
+
+    fn headers(&self) -> Result<HeaderMap, &'static str> {
+        // Names beyond ASCII are sent as they are, as kubectl does.
+        let value = |text: &str| {
+            HeaderValue::from_bytes(text.as_bytes())
+                .map_err(|_| "the identity to act as has characters that no header can carry")
+        };
+        let mut headers = HeaderMap::new();
+        headers.append("impersonate-user", value(&self.user)?);
+        if let Some(uid) = &self.uid {
+            headers.append("impersonate-uid", value(uid)?);
+        }
+        for group in &self.groups {
+            headers.append("impersonate-group", value(group)?);
+        }
+        for (key, values) in &self.extra {
+            let name = format!("impersonate-extra-{}", encoded(&key.to_lowercase()));
+            let name: HeaderName = name
+                .replace(':', "%3A")
+                .parse()
+                .map_err(|_| "the identity to act as has an extra that no header can carry")?;
+            for text in values {
+                headers.append(name.clone(), value(text)?);
+            }
+        }
+        Ok(headers)
+    }
+}
+
+impl Transport {
+    /// The same connection, with these headers on whatever is sent.
+    pub(super) fn impersonating(&self, identity: &Identity) -> Self {
+        let client = self.client.clone();
+        let namespace = client.default_namespace().to_owned();
+        let headers = identity.headers();
+        let service = tower::service_fn(move |mut request: Request<Body>| {
+            let (client, headers) = (client.clone(), headers.clone());
+            async move {
+                let headers = headers.map_err(|words| {
+                    kube::Error::Service(Box::new(io::Error::other(words.to_owned())))
+                })?;
+                request.headers_mut().extend(headers);
+                client.send(request).await
+            }
+        });
+        Self {
+            client: kube::Client::new(service, namespace),
+            request_timeout: self.request_timeout,
+        }
+    }
+}
+
+impl Cluster {
+    /// The same cluster as somebody else sees it: each request, watch and exec is sent as them.
+    ///
+    /// Takes the place of whoever is impersonated already. Connection, discovery and the limits on
+    /// exec are shared; watches are not, since rights differ. Many who hold the same identity at a
+    /// time share one.
+    ///
+    /// Never fails by itself: who may not impersonate is refused (403) at the first request.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    #[must_use]
+    pub fn impersonating(&self, identity: &Identity) -> Self {
+        if self.inner.identity.as_ref() == Some(identity) {
+            return self.clone();
+        }
+        let shared = &self.inner.shared;
+        let mut known = shared
+            .identities
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(inner) = known.get(identity).and_then(Weak::upgrade) {
+            return Self { inner };
+        }
+        let inner = Arc::new(Inner {
+            shared: Arc::clone(shared),
+            identity: Some(identity.clone()),
+            transport: shared.bare.impersonating(identity),
+            watches: Registry::default(),
+        });
+        known.retain(|_, inner| inner.strong_count() > 0);
+        known.insert(identity.clone(), Arc::downgrade(&inner));
+        Self { inner }
+    }
+
+    /// Who is impersonated; nobody where the credentials speak for themselves.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.inner.identity.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_follow_from_the_user() {
+        let with = |user: &str, groups: &[&str]| {
+            let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+            let identity = Identity {
+                groups,
+                ..Identity::user(user)
+            };
+            identity.effective_groups().join(" ")
+        };
+        let account = Identity::service_account("n", "ci");
+        assert_eq!(account.user, "system:serviceaccount:n:ci");
+        assert_eq!(
+            account.effective_groups().join(" "),
+            "system:serviceaccounts system:serviceaccounts:n system:authenticated"
+        );
+        assert_eq!(with(&account.user, &["a"]), "a system:authenticated");
+        assert_eq!(with("jane", &[]), "system:authenticated");
+        assert_eq!(with(ANONYMOUS, &[]), UNAUTHENTICATED);
+        assert_eq!(with("jane", &[UNAUTHENTICATED]), UNAUTHENTICATED);
+    }
+
+    #[test]
+    fn headers_are_those_of_the_api() {
+        let identity = Identity {
+            groups: vec!["a".to_owned(), "b".to_owned()],
+            uid: Some("7".to_owned()),
+            extra: BTreeMap::from([("Acme.com/Project".to_owned(), vec!["x".to_owned()])]),
+            ..Identity::user("jän")
+        };
+        let headers = identity.headers().unwrap();
+        assert_eq!(headers["impersonate-user"].as_bytes(), "jän".as_bytes());
+        assert_eq!(headers.get_all("impersonate-group").iter().count(), 2);
+        assert_eq!(headers["impersonate-uid"], "7");
+        assert_eq!(headers["impersonate-extra-acme.com%2fproject"], "x");
+        assert!(Identity::user("a\nb").headers().is_err());
+    }
+
+    #[test]
+    fn the_identity_of_a_kubeconfig_is_taken_out() {
+        let mut auth = AuthInfo {
+            impersonate: Some("admin".to_owned()),
+            impersonate_groups: Some(vec!["g".to_owned()]),
+            ..AuthInfo::default()
+        };
+        let identity = Identity::taken_from(&mut auth).unwrap();
+        assert_eq!(
+            (identity.user.as_str(), identity.groups.len()),
+            ("admin", 1)
+        );
+        assert!(auth.impersonate.is_none() && auth.impersonate_groups.is_none());
+        assert_eq!(Identity::taken_from(&mut auth), None);
+    }
+}
