@@ -9,9 +9,11 @@
 //! ```
 
 pub mod cluster;
+pub mod duration;
 pub mod event;
 pub mod matcher;
 pub mod plan;
 pub mod source;
 pub mod template;
+pub mod value;
 pub mod yaml;
