@@ -1,0 +1,245 @@
+//! One scalar of a suite.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use minijinja::{Error, ErrorKind};
+use serde_json::Value;
+
+use super::check::first_problem;
+use super::environment::{CONDITIONS, SCALARS, is_global};
+use super::rewrite::{Operators, Rewritten};
+use super::scope::to_json;
+use super::syntax::Syntax;
+use super::{Named, Scope, TemplateError, lexer};
+use crate::source::Place;
+
+/// One scalar of a suite: text with `{{ … }}` in it, or none.
+#[derive(Clone, Debug)]
+pub struct Template {
+    source: String,
+    /// What is compiled in its place.
+    code: String,
+    kind: TemplateKind,
+    /// Where it stands.
+    pub place: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TemplateKind {
+    /// Nothing to render.
+    Literal,
+    /// One `{{ expression }}` and nothing else: keeps its type.
+    Expression,
+    /// Text with expressions in it: becomes a string.
+    Text,
+}
+
+impl Template {
+    /// Parses a scalar of a suite.
+    ///
+    /// # Errors
+    /// Syntax that minijinja does not take, a filter that there is not, and `<`
+    /// or `>` beside bare text.
+    pub fn parse(source: impl Into<String>, place: Place) -> Result<Self, TemplateError> {
+        let source = source.into();
+        let kind = if !(source.contains("{{") || source.contains("{%") || source.contains("{#")) {
+            TemplateKind::Literal
+        } else if let Some(expression) = lone_expression(&source)
+            && SCALARS.compile_expression(expression).is_ok()
+        {
+            TemplateKind::Expression
+        } else {
+            TemplateKind::Text
+        };
+        let mut template = Self {
+            code: source.clone(),
+            source,
+            kind,
+            place,
+        };
+        if kind == TemplateKind::Literal {
+            return Ok(template);
+        }
+        if kind == TemplateKind::Text {
+            SCALARS
+                .template_from_str(&template.source)
+                .map_err(|error| template.explain(&error))?;
+        }
+        let syntax = template.syntax();
+        if let Some(problem) = first_problem(template.text(), &syntax) {
+            return Err(TemplateError {
+                message: problem.message,
+                place: template.place,
+                help: problem.help,
+            });
+        }
+        template.code = Rewritten::new(template.text(), &syntax, Operators::OfTemplates).text;
+        template
+            .compile()
+            .map_err(|error| template.explain(&error))?;
+        Ok(template)
+    }
+
+    /// What stands in the file.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Whether it is the same whatever the names mean.
+    pub fn is_literal(&self) -> bool {
+        self.kind == TemplateKind::Literal
+    }
+
+    /// The root names that it asks for, such as `inputs`.
+    pub fn names(&self) -> BTreeSet<String> {
+        let names = match self.kind {
+            TemplateKind::Literal => return BTreeSet::new(),
+            TemplateKind::Expression => SCALARS
+                .compile_expression(self.text())
+                .map(|expression| expression.undeclared_variables(false)),
+            TemplateKind::Text => SCALARS
+                .template_from_str(&self.source)
+                .map(|template| template.undeclared_variables(false)),
+        };
+        names
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|name| !is_global(name))
+            .collect()
+    }
+
+    /// The value, its type kept where the scalar is one expression.
+    ///
+    /// # Errors
+    /// A name or field that is not there, a filter that refuses its input, values
+    /// compared that have no order, or too much work.
+    pub fn render(&self, scope: &Scope) -> Result<Value, TemplateError> {
+        let rendered = match self.kind {
+            TemplateKind::Literal => Ok(Value::String(self.source.clone())),
+            TemplateKind::Expression => self.evaluate(scope).and_then(|value| to_json(&value)),
+            TemplateKind::Text => SCALARS
+                .render_str(&self.code, scope.clone())
+                .map(Value::String),
+        };
+        rendered.map_err(|error| self.explain_with(&error, scope))
+    }
+
+    /// The value as text: numbers and booleans as YAML writes them.
+    ///
+    /// # Errors
+    /// As [`Template::render`], and a list, a map or nothing where text is due.
+    pub fn render_text(&self, scope: &Scope) -> Result<String, TemplateError> {
+        if self.kind == TemplateKind::Expression
+            && let Ok(value) = self.evaluate(scope)
+            && let Some(named) = value.downcast_object_ref::<Named>()
+        {
+            return Ok(named.name().to_owned());
+        }
+        match self.render(scope)? {
+            Value::String(text) => Ok(text),
+            value @ (Value::Number(_) | Value::Bool(_)) => Ok(value.to_string()),
+            value => Err(TemplateError {
+                message: format!(
+                    "`{}` is {} where text is due",
+                    self.source,
+                    describe(&value)
+                ),
+                place: self.place.clone(),
+                help: None,
+            }),
+        }
+    }
+
+    /// What minijinja would be given without us.
+    fn text(&self) -> &str {
+        match self.kind {
+            TemplateKind::Expression => lone_expression(&self.source).unwrap_or(&self.source),
+            TemplateKind::Literal | TemplateKind::Text => &self.source,
+        }
+    }
+
+    fn syntax(&self) -> Syntax {
+        match self.kind {
+            TemplateKind::Literal => Syntax::default(),
+            TemplateKind::Expression => Syntax::of(&[lexer::expression(self.text())]),
+            TemplateKind::Text => Syntax::of(&lexer::regions(&self.source)),
+        }
+    }
+
+    fn compile(&self) -> Result<(), Error> {
+        match self.kind {
+            TemplateKind::Literal => Ok(()),
+            TemplateKind::Expression => SCALARS.compile_expression(&self.code).map(drop),
+            TemplateKind::Text => SCALARS.template_from_str(&self.code).map(drop),
+        }
+    }
+
+    fn evaluate(&self, scope: &Scope) -> Result<Scope, Error> {
+        let value = SCALARS
+            .compile_expression(&self.code)?
+            .eval(scope.clone())?;
+        if value.is_undefined() {
+            return Err(ErrorKind::UndefinedError.into());
+        }
+        Ok(value)
+    }
+
+    fn explain(&self, error: &Error) -> TemplateError {
+        TemplateError::from_engine(error, self.place.clone())
+    }
+
+    fn explain_with(&self, error: &Error, scope: &Scope) -> TemplateError {
+        let mut explained = self.explain(error);
+        if error.kind() == ErrorKind::UndefinedError
+            && let Some(path) = self.first_unset(scope)
+        {
+            explained.message = format!("`{path}` is not set");
+        }
+        explained
+    }
+
+    /// minijinja says that something is not set, but not what.
+    fn first_unset(&self, scope: &Scope) -> Option<&str> {
+        // a block can bring names of its own
+        if self.kind == TemplateKind::Text && self.source.contains("{%") {
+            return None;
+        }
+        let paths = self.syntax().paths.into_iter();
+        paths
+            .map(|span| &self.text()[span.range()])
+            .find(|path| is_unset(path, scope))
+    }
+}
+
+/// Whether a path leads nowhere.
+pub(super) fn is_unset(path: &str, scope: &Scope) -> bool {
+    CONDITIONS
+        .compile_expression(path)
+        .and_then(|path| path.eval(scope.clone()))
+        .is_ok_and(|value| value.is_undefined())
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.source)
+    }
+}
+
+/// The inside of `{{ … }}` where that is the whole text.
+fn lone_expression(source: &str) -> Option<&str> {
+    let inner = source.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+    let inner = inner.strip_prefix('-').unwrap_or(inner);
+    Some(inner.strip_suffix('-').unwrap_or(inner))
+}
+
+fn describe(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map",
+    }
+}
