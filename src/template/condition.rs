@@ -1,6 +1,7 @@
 //! Bare expressions that are true or false.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use minijinja::Error;
 use serde_json::Value;
@@ -20,12 +21,18 @@ use crate::source::{Place, Span};
 /// name that is not there is an error.
 #[derive(Clone, Debug)]
 pub struct Condition {
+    parsed: Arc<Parsed>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+#[derive(Debug)]
+struct Parsed {
     source: String,
+    /// What is compiled in its place.
     code: String,
     names: BTreeSet<String>,
     syntax: Syntax,
-    /// Where it stands.
-    pub place: Place,
 }
 
 /// What became of a condition.
@@ -73,22 +80,24 @@ impl Condition {
         let code = Rewritten::new(&source, &syntax, Operators::OfConditions).text;
         CONDITIONS.compile_expression(&code).map_err(engine)?;
         Ok(Self {
-            source,
-            code,
-            names,
-            syntax,
+            parsed: Arc::new(Parsed {
+                source,
+                code,
+                names,
+                syntax,
+            }),
             place,
         })
     }
 
     /// What stands in the file.
     pub fn source(&self) -> &str {
-        &self.source
+        &self.parsed.source
     }
 
     /// The root names that it asks for.
     pub fn names(&self) -> BTreeSet<String> {
-        self.names.clone()
+        self.parsed.names.clone()
     }
 
     /// Whether it holds.
@@ -96,14 +105,14 @@ impl Condition {
     /// # Errors
     /// As [`Condition::evaluate`].
     pub fn holds(&self, scope: &Scope) -> Result<bool, TemplateError> {
-        if let Some(name) = self.names.iter().find(|name| !is_there(name, scope)) {
+        if let Some(name) = self.parsed.names.iter().find(|name| !is_there(name, scope)) {
             return Err(TemplateError {
                 message: format!("there is no `{name}` here"),
                 place: self.place.clone(),
                 help: None,
             });
         }
-        self.value(&self.code, scope)
+        self.value(&self.parsed.code, scope)
             .map(|value| value.is_true())
             .map_err(|error| {
                 let mut explained = TemplateError::from_engine(&error, self.place.clone());
@@ -133,7 +142,7 @@ impl Condition {
     pub fn explain(&self, scope: &Scope) -> Vec<(String, Value)> {
         let mut told: Vec<(String, Value)> = Vec::new();
         for span in self.parts() {
-            let source = &self.source[span.range()];
+            let source = &self.parsed.source[span.range()];
             if told.iter().any(|(known, _)| known == source) {
                 continue;
             }
@@ -149,7 +158,7 @@ impl Condition {
 
     fn parts(&self) -> Vec<Span> {
         let comparisons = || {
-            let chains = self.syntax.chains.iter();
+            let chains = self.parsed.syntax.chains.iter();
             chains.filter(|chain| !chain.operators[0].is_sum())
         };
         let contains =
@@ -160,7 +169,7 @@ impl Condition {
             .map(|operand| operand.span)
             // of `(a < b) == c` only what is inside says something
             .filter(|span| !comparisons().any(|chain| contains(span, &chain.span)));
-        let paths = self.syntax.paths.iter().copied();
+        let paths = self.parsed.syntax.paths.iter().copied();
         let alone = paths.filter(|path| !comparisons().any(|chain| contains(&chain.span, path)));
         let mut parts: Vec<Span> = operands.chain(alone).collect();
         parts.sort_by_key(|span| span.start);
@@ -169,8 +178,8 @@ impl Condition {
 
     fn unset(&self, scope: &Scope) -> Vec<String> {
         let mut unset: Vec<String> = Vec::new();
-        for span in &self.syntax.paths {
-            let source = &self.source[span.range()];
+        for span in &self.parsed.syntax.paths {
+            let source = &self.parsed.source[span.range()];
             let is_nothing = self
                 .value(&self.code_of(*span), scope)
                 .is_ok_and(|value| value.is_undefined() || value.is_none());
@@ -183,7 +192,7 @@ impl Condition {
 
     /// A part of the expression as it is compiled.
     fn code_of(&self, span: Span) -> String {
-        let source = &self.source[span.range()];
+        let source = &self.parsed.source[span.range()];
         let syntax = Syntax::of(&[lexer::expression(source)]);
         Rewritten::new(source, &syntax, Operators::OfConditions).text
     }

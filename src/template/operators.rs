@@ -39,7 +39,8 @@ pub(super) fn filter_of(operator: Operator) -> &'static str {
 /// Adds the operators to an environment, and puts them in the place of the tests
 /// that do the same, which `select` and `selectattr` take by name.
 pub(super) fn add_to(environment: &mut Environment<'static>) {
-    let orders: [(Operator, &[&'static str], fn(Ordering) -> bool); 4] = [
+    type Order = (Operator, &'static [&'static str], fn(Ordering) -> bool);
+    let orders: [Order; 4] = [
         (Operator::Less, &["lt", "lessthan", "<"], Ordering::is_lt),
         (Operator::AtMost, &["le", "<="], Ordering::is_le),
         (

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use minijinja::{Error, ErrorKind};
 use serde_json::Value;
@@ -17,12 +18,18 @@ use crate::source::Place;
 /// One scalar of a suite: text with `{{ … }}` in it, or none.
 #[derive(Clone, Debug)]
 pub struct Template {
+    parsed: Arc<Parsed>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// Shared, since plans are cloned and are full of templates.
+#[derive(Debug)]
+struct Parsed {
     source: String,
     /// What is compiled in its place.
     code: String,
     kind: TemplateKind,
-    /// Where it stands.
-    pub place: Place,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,54 +59,51 @@ impl Template {
         } else {
             TemplateKind::Text
         };
-        let mut template = Self {
-            code: source.clone(),
+        let explain = |error: Error| TemplateError::from_engine(&error, place.clone());
+        let mut parsed = Parsed {
+            code: String::new(),
             source,
             kind,
-            place,
         };
-        if kind == TemplateKind::Literal {
-            return Ok(template);
+        parsed.code = parsed.text().to_owned();
+        if kind != TemplateKind::Literal {
+            parsed.compile().map_err(explain)?;
+            let syntax = parsed.syntax();
+            if let Some(problem) = first_problem(parsed.text(), &syntax) {
+                return Err(TemplateError {
+                    message: problem.message,
+                    place,
+                    help: problem.help,
+                });
+            }
+            parsed.code = Rewritten::new(parsed.text(), &syntax, Operators::OfTemplates).text;
+            parsed.compile().map_err(explain)?;
         }
-        if kind == TemplateKind::Text {
-            SCALARS
-                .template_from_str(&template.source)
-                .map_err(|error| template.explain(&error))?;
-        }
-        let syntax = template.syntax();
-        if let Some(problem) = first_problem(template.text(), &syntax) {
-            return Err(TemplateError {
-                message: problem.message,
-                place: template.place,
-                help: problem.help,
-            });
-        }
-        template.code = Rewritten::new(template.text(), &syntax, Operators::OfTemplates).text;
-        template
-            .compile()
-            .map_err(|error| template.explain(&error))?;
-        Ok(template)
+        Ok(Self {
+            parsed: Arc::new(parsed),
+            place,
+        })
     }
 
     /// What stands in the file.
     pub fn source(&self) -> &str {
-        &self.source
+        &self.parsed.source
     }
 
     /// Whether it is the same whatever the names mean.
     pub fn is_literal(&self) -> bool {
-        self.kind == TemplateKind::Literal
+        self.parsed.kind == TemplateKind::Literal
     }
 
     /// The root names that it asks for, such as `inputs`.
     pub fn names(&self) -> BTreeSet<String> {
-        let names = match self.kind {
+        let names = match self.parsed.kind {
             TemplateKind::Literal => return BTreeSet::new(),
             TemplateKind::Expression => SCALARS
-                .compile_expression(self.text())
+                .compile_expression(self.parsed.text())
                 .map(|expression| expression.undeclared_variables(false)),
             TemplateKind::Text => SCALARS
-                .template_from_str(&self.source)
+                .template_from_str(&self.parsed.source)
                 .map(|template| template.undeclared_variables(false)),
         };
         names
@@ -115,11 +119,11 @@ impl Template {
     /// A name or field that is not there, a filter that refuses its input, values
     /// compared that have no order, or too much work.
     pub fn render(&self, scope: &Scope) -> Result<Value, TemplateError> {
-        let rendered = match self.kind {
-            TemplateKind::Literal => Ok(Value::String(self.source.clone())),
+        let rendered = match self.parsed.kind {
+            TemplateKind::Literal => Ok(Value::String(self.parsed.source.clone())),
             TemplateKind::Expression => self.evaluate(scope).and_then(|value| to_json(&value)),
             TemplateKind::Text => SCALARS
-                .render_str(&self.code, scope.clone())
+                .render_str(&self.parsed.code, scope.clone())
                 .map(Value::String),
         };
         rendered.map_err(|error| self.explain_with(&error, scope))
@@ -130,7 +134,7 @@ impl Template {
     /// # Errors
     /// As [`Template::render`], and a list, a map or nothing where text is due.
     pub fn render_text(&self, scope: &Scope) -> Result<String, TemplateError> {
-        if self.kind == TemplateKind::Expression
+        if self.parsed.kind == TemplateKind::Expression
             && let Ok(value) = self.evaluate(scope)
             && let Some(named) = value.downcast_object_ref::<Named>()
         {
@@ -142,7 +146,7 @@ impl Template {
             value => Err(TemplateError {
                 message: format!(
                     "`{}` is {} where text is due",
-                    self.source,
+                    self.parsed.source,
                     describe(&value)
                 ),
                 place: self.place.clone(),
@@ -151,33 +155,9 @@ impl Template {
         }
     }
 
-    /// What minijinja would be given without us.
-    fn text(&self) -> &str {
-        match self.kind {
-            TemplateKind::Expression => lone_expression(&self.source).unwrap_or(&self.source),
-            TemplateKind::Literal | TemplateKind::Text => &self.source,
-        }
-    }
-
-    fn syntax(&self) -> Syntax {
-        match self.kind {
-            TemplateKind::Literal => Syntax::default(),
-            TemplateKind::Expression => Syntax::of(&[lexer::expression(self.text())]),
-            TemplateKind::Text => Syntax::of(&lexer::regions(&self.source)),
-        }
-    }
-
-    fn compile(&self) -> Result<(), Error> {
-        match self.kind {
-            TemplateKind::Literal => Ok(()),
-            TemplateKind::Expression => SCALARS.compile_expression(&self.code).map(drop),
-            TemplateKind::Text => SCALARS.template_from_str(&self.code).map(drop),
-        }
-    }
-
     fn evaluate(&self, scope: &Scope) -> Result<Scope, Error> {
         let value = SCALARS
-            .compile_expression(&self.code)?
+            .compile_expression(&self.parsed.code)?
             .eval(scope.clone())?;
         if value.is_undefined() {
             return Err(ErrorKind::UndefinedError.into());
@@ -202,13 +182,39 @@ impl Template {
     /// minijinja says that something is not set, but not what.
     fn first_unset(&self, scope: &Scope) -> Option<&str> {
         // a block can bring names of its own
-        if self.kind == TemplateKind::Text && self.source.contains("{%") {
+        if self.parsed.kind == TemplateKind::Text && self.parsed.source.contains("{%") {
             return None;
         }
-        let paths = self.syntax().paths.into_iter();
+        let paths = self.parsed.syntax().paths.into_iter();
         paths
-            .map(|span| &self.text()[span.range()])
+            .map(|span| &self.parsed.text()[span.range()])
             .find(|path| is_unset(path, scope))
+    }
+}
+
+impl Parsed {
+    /// What minijinja would be given without us.
+    fn text(&self) -> &str {
+        match self.kind {
+            TemplateKind::Expression => lone_expression(&self.source).unwrap_or(&self.source),
+            TemplateKind::Literal | TemplateKind::Text => &self.source,
+        }
+    }
+
+    fn syntax(&self) -> Syntax {
+        match self.kind {
+            TemplateKind::Literal => Syntax::default(),
+            TemplateKind::Expression => Syntax::of(&[lexer::expression(self.text())]),
+            TemplateKind::Text => Syntax::of(&lexer::regions(&self.source)),
+        }
+    }
+
+    fn compile(&self) -> Result<(), Error> {
+        match self.kind {
+            TemplateKind::Literal => Ok(()),
+            TemplateKind::Expression => SCALARS.compile_expression(&self.code).map(drop),
+            TemplateKind::Text => SCALARS.template_from_str(&self.code).map(drop),
+        }
     }
 }
 
@@ -222,7 +228,7 @@ pub(super) fn is_unset(path: &str, scope: &Scope) -> bool {
 
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.source)
+        f.write_str(&self.parsed.source)
     }
 }
 

@@ -26,6 +26,7 @@ pub struct Named {
 
 impl Named {
     /// A value for a scope; `name` is a field of it too.
+    #[expect(clippy::new_ret_no_self, reason = "a scope holds it as a value only")]
     pub fn new(name: &str, fields: impl IntoIterator<Item = (&'static str, Value)>) -> Scope {
         let mut fields: BTreeMap<String, Scope> = fields
             .into_iter()

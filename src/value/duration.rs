@@ -11,8 +11,8 @@ use super::{Time, ValueError};
 const HELP: &str = "a duration is written like 10s, 1m30s, 500ms, 1.5h or 2d";
 const SECOND: i128 = 1_000_000_000;
 
-/// The units of Go, the ones that begin like another before it.
-const UNITS: [(&str, i128); 8] = [
+/// The units of Go, and days, so that a suite can write `-1d` too.
+const UNITS: [(&str, i128); 9] = [
     ("ns", 1),
     ("us", 1_000),
     ("µs", 1_000),
@@ -21,6 +21,7 @@ const UNITS: [(&str, i128); 8] = [
     ("s", SECOND),
     ("m", 60 * SECOND),
     ("h", 3_600 * SECOND),
+    ("d", 86_400 * SECOND),
 ];
 
 /// A length of time, exact to the nanosecond; may be negative.
@@ -207,6 +208,7 @@ mod tests {
             ("1h0m0s", "3600s"),
             ("1.5h", "90m"),
             ("1d", "24h"),
+            ("-1d", "-24h"),
             ("1m30s", "90s"),
             ("500ms", "0.5s"),
             (".5s", "500ms"),
