@@ -12,6 +12,7 @@ pub mod cluster;
 pub mod duration;
 pub mod event;
 pub mod matcher;
+pub mod partial;
 pub mod plan;
 pub mod source;
 pub mod template;
