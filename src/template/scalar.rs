@@ -13,7 +13,7 @@ use super::rewrite::{Operators, Rewritten};
 use super::scope::to_json;
 use super::syntax::Syntax;
 use super::{Named, Scope, TemplateError, lexer};
-use crate::source::Place;
+use crate::source::{Place, Span};
 
 /// One scalar of a suite: text with `{{ … }}` in it, or none.
 #[derive(Clone, Debug)]
@@ -185,9 +185,11 @@ impl Template {
         if self.parsed.kind == TemplateKind::Text && self.parsed.source.contains("{%") {
             return None;
         }
+        let text = self.parsed.text();
         let paths = self.parsed.syntax().paths.into_iter();
         paths
-            .map(|span| &self.parsed.text()[span.range()])
+            .filter(|span| !may_be_unset(text, *span))
+            .map(|span| &text[span.range()])
             .find(|path| is_unset(path, scope))
     }
 }
@@ -216,6 +218,23 @@ impl Parsed {
             TemplateKind::Text => SCALARS.template_from_str(&self.code).map(drop),
         }
     }
+}
+
+/// Whether what stands behind a path takes it as it comes: `| default(0)`,
+/// `is defined`.
+pub(super) fn may_be_unset(source: &str, path: Span) -> bool {
+    let behind = source[path.end..].trim_start();
+    let words: Vec<&str> = behind
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '|')
+        .filter(|word| !word.is_empty())
+        .take(3)
+        .collect();
+    matches!(
+        words[..],
+        ["|" | "is", "default" | "d" | "defined" | "undefined", ..]
+            | ["|default" | "|d", ..]
+            | ["is", "not", "defined" | "undefined"]
+    )
 }
 
 /// Whether a path leads nowhere.

@@ -409,6 +409,10 @@ fn templates_tell_what_is_not_set() {
     assert_eq!(message("x {{ a.b }} {{ a.c }}"), "`a.c` is not set");
     assert_eq!(message("{{ a.c < 3 }}"), "`a.c` is not set");
     assert_eq!(message("{{ a.c | quantity }}"), "`a.c` is not set");
+    assert_eq!(
+        message("{{ a.d | default(1) }} {{ a.e|d }}{{ a.f is not defined }} {{ a.c }}"),
+        "`a.c` is not set"
+    );
     assert_eq!(message("{{ z }}"), "`z` is not set");
     assert_eq!(
         render("{{ a.c | default(7) }}", json!({"a": {}})),
@@ -448,6 +452,11 @@ fn blocks_of_templates_compare_too() {
         assert_eq!(render(source, scope()), Ok(json!(expected)), "{source}");
     }
     assert!(render("{% if s > n %}{% endif %}", scope()).is_err());
+    let error = render_file(
+        "{% for x in l %}\nb: {{ x.c }}\n{% endfor %}\nd: {{ o.a }} {{ o.c }}\n",
+        json!({"l": [], "o": {"a": 1}}),
+    );
+    assert_eq!(error.unwrap_err(), "x.yaml.j2:4:17: `o.c` is not set");
     let error = render_file("a: 1\nb: {{ 1 if 2 > 1 }}\nc: {{ s < n }}\n", scope()).unwrap_err();
     assert!(error.starts_with("x.yaml.j2:3:"), "{error}");
 }
@@ -542,7 +551,12 @@ mod same_meaning {
             ),
         ) {
             let source = tokens.join(" ");
-            if minijinja::Environment::new().compile_expression(&source).is_ok() {
+            let plain = minijinja::Environment::new();
+            if let Ok(expression) = plain.compile_expression(&source) {
+                // minijinja takes `1 + not` for a sum with a name; we take it for a mistake
+                let keywords = ["not", "and", "or", "if", "else", "in", "is"];
+                let names = expression.undeclared_variables(false);
+                prop_assume!(!keywords.iter().any(|keyword| names.contains(*keyword)));
                 let refused = Condition::parse(source.as_str(), place("")).err();
                 let ours = refused.map(|error| error.message).filter(|message| {
                     !message.starts_with("there is no") && !message.contains("no order")

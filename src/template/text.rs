@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use minijinja::ErrorKind;
+
 use super::check::first_problem;
 use super::environment::{FILES, is_global};
 use super::rewrite::{Operators, Rewritten};
+use super::scalar::{is_unset, may_be_unset};
 use super::syntax::Syntax;
 use super::{Scope, TemplateError, lexer};
-use crate::source::{Place, SourceFile};
+use crate::source::{Place, SourceFile, Span};
 
 /// A file that is rendered as text before it is read as YAML: `x.yaml.j2`.
 #[derive(Clone, Debug)]
@@ -65,7 +68,34 @@ impl TextTemplate {
         FILES
             .render_str(&self.code.text, scope.clone())
             .map_err(|error| {
-                TemplateError::in_file(&error, &self.file, |at| self.code.original(at))
+                let explained =
+                    TemplateError::in_file(&error, &self.file, |at| self.code.original(at));
+                match error.kind() {
+                    ErrorKind::UndefinedError => self.name_unset(explained, scope),
+                    _ => explained,
+                }
             })
+    }
+
+    /// minijinja says where something is not set, but not what. A name that a
+    /// block brought is not looked for: nobody knows it any more.
+    fn name_unset(&self, mut explained: TemplateError, scope: &Scope) -> TemplateError {
+        let line = |span: Span| self.file.position(span.start).line;
+        let names = self.names();
+        let text = &self.file.text;
+        let syntax = Syntax::of(&lexer::regions(text));
+        let unset = syntax.paths.into_iter().find(|span| {
+            let path = &text[span.range()];
+            let root = path.split(['.', '[']).next().unwrap_or_default();
+            line(*span) == line(explained.place.span)
+                && names.contains(root.trim())
+                && !may_be_unset(text, *span)
+                && is_unset(path, scope)
+        });
+        if let Some(span) = unset {
+            explained.message = format!("`{}` is not set", &text[span.range()]);
+            explained.place.span = span;
+        }
+        explained
     }
 }
