@@ -17,8 +17,9 @@ use crate::source::{Place, Span};
 /// A bare expression that is true or false: `if`, `that`, `requires`.
 ///
 /// A field that is not set is nothing at any depth: comparisons with it are false
-/// (`!=` is true, and `== none`), nothing is in it, and its length is 0. A root
-/// name that is not there is an error.
+/// (`!=` is true, and `== none`), nothing is in it, its length is 0, and filters of
+/// one value make nothing of it. Calculating with it is an error that names it. A
+/// root name that is not there is an error.
 #[derive(Clone, Debug)]
 pub struct Condition {
     parsed: Arc<Parsed>,

@@ -5,11 +5,12 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use minijinja::value::{Object, ValueKind};
+use minijinja::value::{Object, Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior};
 use regex::Regex;
 
 use super::Scope;
+use super::environment::SCALARS;
 use super::error::engine_error;
 use super::scope::scope_value;
 use super::typed::Typed;
@@ -89,6 +90,22 @@ pub(super) fn add_to(environment: &mut Environment<'static>) {
     environment.add_function("now", || Scope::from_object(Time::now()));
 }
 
+/// minijinja's filters that make one value of one: of nothing they make nothing.
+const OF_ONE_VALUE: [&str; 12] = [
+    "abs",
+    "capitalize",
+    "float",
+    "int",
+    "lower",
+    "replace",
+    "round",
+    "split",
+    "string",
+    "title",
+    "trim",
+    "upper",
+];
+
 /// What conditions answer of a field that is not set, where minijinja would not.
 pub(super) fn add_for_conditions(environment: &mut Environment<'static>) {
     // the API leaves empty lists and maps out, so what is not set is empty
@@ -102,6 +119,20 @@ pub(super) fn add_for_conditions(environment: &mut Environment<'static>) {
                 })
             }),
         });
+    }
+    // to minijinja `int` of nothing is 0, which then is less than 3
+    for name in OF_ONE_VALUE {
+        environment.add_filter(
+            name,
+            move |value: Scope, arguments: Rest<Scope>| -> Result<Scope, Error> {
+                if value.is_undefined() || value.is_none() {
+                    return Ok(Scope::UNDEFINED);
+                }
+                let mut all = vec![value];
+                all.extend(arguments.iter().cloned());
+                SCALARS.empty_state().apply_filter(name, &all)
+            },
+        );
     }
     environment.add_test("none", |value: Scope| {
         value.is_none() || value.is_undefined()

@@ -252,6 +252,13 @@ fn a_field_that_is_not_set_is_nothing_at_any_depth() {
         ("empty.json | fromjson == 1", false),
         ("empty.text | regex('x') is none", true),
         ("1 < empty.x < 3", false),
+        ("empty.x | int < 3", false),
+        ("empty.x | float | round(1) >= 0", false),
+        ("empty.x | upper == 'X'", false),
+        ("empty.x | split(',') | length == 0", true),
+        ("object.kind | replace('P', 'p') | upper == 'POD'", true),
+        ("'a,b,c' | split(',', 1) | list == ['a', 'b,c']", true),
+        ("empty.x | default(4) | int > 3", true),
     ] {
         let verdict = evaluate(source).unwrap_or_else(|error| panic!("{source}: {error}"));
         assert_eq!(verdict.holds, holds, "{source}");
