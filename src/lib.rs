@@ -16,9 +16,11 @@ pub mod yaml;
 // what suites say
 pub mod catalog;
 pub mod matcher;
+pub mod partial;
 pub mod plan;
 pub mod spec;
 pub mod template;
+pub mod value;
 // what is done
 pub mod cluster;
 pub mod run;

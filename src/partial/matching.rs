@@ -1,0 +1,294 @@
+//! A value held against a pattern.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::operator::Operator;
+use super::pattern::is_of_operators;
+use super::{describe, order, path};
+
+/// More than so many are not told: who reads them has seen enough.
+const MOST: usize = 50;
+
+/// One place where a value is not what the pattern says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The field, such as `spec.containers[0].name`; empty for the whole value.
+    pub path: String,
+    /// What the pattern says: `at least 3`, `"Running"`.
+    pub expected: String,
+    /// What is there instead: `is 2`, `is not set`.
+    pub actual: String,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            path,
+            expected,
+            actual,
+        } = self;
+        let path = if path.is_empty() { "the value" } else { path };
+        if actual == NOT_SET {
+            write!(f, "{path} {actual}, expected {expected}")
+        } else {
+            write!(f, "{path}: expected {expected}, {actual}")
+        }
+    }
+}
+
+const NOT_SET: &str = "is not set";
+
+/// Where a value is not what a pattern says, in the order of the pattern; empty
+/// for a match. At most some fifty are told.
+pub fn mismatches(pattern: &Value, actual: &Value) -> Vec<Mismatch> {
+    let mut found = Found(Vec::new());
+    found.compare(pattern, Some(actual), "");
+    found.0.truncate(MOST);
+    found.0
+}
+
+struct Found(Vec<Mismatch>);
+
+impl Found {
+    fn add(&mut self, path: &str, expected: String, actual: String) {
+        self.0.push(Mismatch {
+            path: path.to_owned(),
+            expected: describe::shortened(&expected),
+            actual: describe::shortened(&actual),
+        });
+    }
+
+    fn compare(&mut self, pattern: &Value, actual: Option<&Value>, at: &str) {
+        if self.0.len() > MOST {
+            return;
+        }
+        match (pattern, actual) {
+            (Value::Object(map), _) => match is_of_operators(map, at) {
+                Ok(true) => {
+                    for (name, operand) in map {
+                        if let Some(operator) = Operator::named(name) {
+                            self.apply(operator, operand, actual, at);
+                        }
+                    }
+                }
+                Ok(false) => match actual {
+                    Some(Value::Object(fields)) => {
+                        for (key, pattern) in map {
+                            self.compare(pattern, fields.get(key), &path::field(at, key));
+                        }
+                    }
+                    _ => self.differs(pattern, actual, at),
+                },
+                // `check_pattern` tells it before; a pattern out of a value is seen here first
+                Err(problem) => self.add(at, "a pattern".to_owned(), problem.message),
+            },
+            (Value::Array(patterns), Some(Value::Array(items))) => {
+                if patterns.len() == items.len() {
+                    for (index, (pattern, item)) in patterns.iter().zip(items).enumerate() {
+                        self.compare(pattern, Some(item), &path::element(at, index));
+                    }
+                } else {
+                    self.add(
+                        at,
+                        elements(patterns.len()),
+                        format!(
+                            "has {}: {}",
+                            items.len(),
+                            describe::value(&items.as_slice().into())
+                        ),
+                    );
+                }
+            }
+            (Value::Null, None) => {}
+            (Value::Number(pattern), Some(Value::Number(actual)))
+                if order::same_number(pattern, actual) => {}
+            (pattern, Some(actual)) if pattern == actual => {}
+            _ => self.differs(pattern, actual, at),
+        }
+    }
+
+    fn differs(&mut self, pattern: &Value, actual: Option<&Value>, at: &str) {
+        let mut is = found(actual);
+        if let Some(actual) = actual
+            && describe::kind(actual) != describe::kind(pattern)
+        {
+            is = format!("{is} ({})", describe::kind(actual));
+        }
+        self.add(at, describe::pattern(pattern), is);
+    }
+
+    fn apply(&mut self, operator: Operator, operand: &Value, actual: Option<&Value>, at: &str) {
+        let expected = describe::operator(operator, operand);
+        let is_nothing = actual.is_none_or(Value::is_null);
+        match operator {
+            Operator::Absent => {
+                if is_nothing == (operand == &Value::Bool(false)) {
+                    self.add(at, expected, found(actual));
+                }
+            }
+            Operator::Not => {
+                if matches(operand, actual, at) {
+                    self.add(at, expected, found(actual));
+                }
+            }
+            Operator::In => {
+                let holds = match operand {
+                    Value::Array(patterns) => {
+                        patterns.iter().any(|pattern| matches(pattern, actual, at))
+                    }
+                    _ => false,
+                };
+                if !holds {
+                    self.add(at, expected, found(actual));
+                }
+            }
+            Operator::Any | Operator::Each | Operator::None => {
+                self.over_elements(operator, operand, actual, at);
+            }
+            Operator::Contains => {
+                let holds = match (actual, operand) {
+                    (Some(Value::String(text)), Value::String(part)) => text.contains(part),
+                    (Some(Value::Array(items)), pattern) => {
+                        items.iter().any(|item| matches(pattern, Some(item), at))
+                    }
+                    _ => false,
+                };
+                if !holds {
+                    self.add(at, expected, with_kind(actual, &["text", "a list"]));
+                }
+            }
+            Operator::Matches => match (operand.as_str().map(Regex::new), actual) {
+                (Some(Ok(pattern)), Some(Value::String(text))) if pattern.is_match(text) => {}
+                (Some(Ok(_)), _) => self.add(at, expected, with_kind(actual, &["text"])),
+                (Some(Err(error)), _) => {
+                    self.add(at, "a regular expression".to_owned(), error.to_string());
+                }
+                (None, _) => self.add(
+                    at,
+                    "a regular expression".to_owned(),
+                    format!("the pattern has {}", describe::kind(operand)),
+                ),
+            },
+            Operator::AtLeast | Operator::MoreThan | Operator::AtMost | Operator::LessThan => {
+                let Some(value) = actual.filter(|value| !value.is_null()) else {
+                    return self.add(at, expected, found(actual));
+                };
+                match order::order(value, operand) {
+                    Some(order) if is_within(operator, order) => {}
+                    Some(_) => self.add(at, expected, found(actual)),
+                    None => self.add(
+                        at,
+                        expected,
+                        format!("{}, which cannot be compared with it", found(actual)),
+                    ),
+                }
+            }
+        }
+    }
+
+    fn over_elements(
+        &mut self,
+        operator: Operator,
+        operand: &Value,
+        actual: Option<&Value>,
+        at: &str,
+    ) {
+        let expected = describe::operator(operator, operand);
+        let elements: Vec<(String, &Value)> = match actual {
+            // what the API leaves out is empty
+            None | Some(Value::Null) if operator == Operator::None => Vec::new(),
+            Some(Value::Array(items)) => items
+                .iter()
+                .enumerate()
+                .map(|(index, item)| (path::element(at, index), item))
+                .collect(),
+            Some(Value::Object(fields)) => fields
+                .iter()
+                .map(|(key, value)| (path::field(at, key), value))
+                .collect(),
+            _ => return self.add(at, expected, with_kind(actual, &["a list", "a map"])),
+        };
+        let mut nearest: Option<Vec<Mismatch>> = None;
+        for (path, element) in &elements {
+            let mut inner = Self(Vec::new());
+            inner.compare(operand, Some(element), path);
+            match operator {
+                Operator::Any if inner.0.is_empty() => return,
+                Operator::None if inner.0.is_empty() => {
+                    self.add(path, expected.clone(), found(Some(element)));
+                }
+                Operator::Each => self.0.append(&mut inner.0),
+                _ => {}
+            }
+            let is_nearer = nearest
+                .as_ref()
+                .is_none_or(|nearest| inner.0.len() < nearest.len());
+            if operator == Operator::Any && is_nearer {
+                nearest = Some(inner.0);
+            }
+            if self.0.len() > MOST {
+                return;
+            }
+        }
+        match (operator, nearest) {
+            (Operator::Any | Operator::Each, _) if elements.is_empty() => {
+                self.add(at, expected, "is empty".to_owned());
+            }
+            (Operator::Any, Some(nearest)) => {
+                let near: Vec<String> = nearest.iter().take(3).map(Mismatch::to_string).collect();
+                let none = format!(
+                    "none of {} is; nearest: {}",
+                    elements.len(),
+                    near.join("; ")
+                );
+                self.add(at, expected, none);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn matches(pattern: &Value, actual: Option<&Value>, at: &str) -> bool {
+    let mut found = Found(Vec::new());
+    found.compare(pattern, actual, at);
+    found.0.is_empty()
+}
+
+fn is_within(operator: Operator, order: Ordering) -> bool {
+    match operator {
+        Operator::AtLeast => order.is_ge(),
+        Operator::MoreThan => order.is_gt(),
+        Operator::AtMost => order.is_le(),
+        Operator::LessThan => order.is_lt(),
+        _ => false,
+    }
+}
+
+fn elements(count: usize) -> String {
+    match count {
+        0 => "an empty list".to_owned(),
+        1 => "1 element".to_owned(),
+        count => format!("{count} elements"),
+    }
+}
+
+fn found(actual: Option<&Value>) -> String {
+    match actual {
+        None => NOT_SET.to_owned(),
+        Some(value) => format!("is {}", describe::value(value)),
+    }
+}
+
+/// What is there, and its kind where an operator works on other kinds only.
+fn with_kind(actual: Option<&Value>, kinds: &[&str]) -> String {
+    match actual {
+        Some(value) if !kinds.contains(&describe::kind(value)) && !value.is_null() => {
+            format!("{} ({})", found(actual), describe::kind(value))
+        }
+        _ => found(actual),
+    }
+}

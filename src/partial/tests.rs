@@ -1,0 +1,341 @@
+//! What patterns mean, by example.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn told(pattern: Value, actual: Value) -> Vec<String> {
+    let found = mismatches(&pattern, &actual);
+    found.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn patterns_that_match() {
+    for (pattern, actual) in [
+        (json!({}), json!({"a": 1})),
+        (
+            json!({"a": {"b": 1}}),
+            json!({"a": {"b": 1, "c": 2}, "d": 3}),
+        ),
+        (json!([{"a": 1}, {}]), json!([{"a": 1, "b": 2}, {"c": 3}])),
+        (json!(2), json!(2.0)),
+        (json!({"a": null}), json!({})),
+        (json!({"a": null}), json!({"a": null})),
+        (json!({"$gte": 2, "$lt": 5}), json!(2)),
+        (json!({"$gte": "512Mi"}), json!("0.5Gi")),
+        (json!({"$lt": "1Gi"}), json!("512Mi")),
+        (json!({"$gt": 1}), json!("1500m")),
+        (json!({"$lte": "2"}), json!(2)),
+        (json!({"$gt": "90s"}), json!("2m")),
+        (json!({"$gte": "1d"}), json!("24h0m0s")),
+        (json!({"$gt": "5m"}), json!("10m")),
+        (
+            json!({"$lt": "2026-11-23T20:00:00Z"}),
+            json!("2026-11-23T20:30:00+01:00"),
+        ),
+        (json!({"$gte": 1e300}), json!(1e301)),
+        (
+            json!({"$gt": 18446744073709551614_u64}),
+            json!(18446744073709551615_u64),
+        ),
+        (
+            json!({"$any": {"name": "app"}}),
+            json!([{"name": "x"}, {"name": "app", "i": 1}]),
+        ),
+        (json!({"$any": 2}), json!({"a": 1, "b": 2})),
+        (json!({"$each": {"$gte": 1}}), json!([1, 2])),
+        (
+            json!({"$each": {"ready": true}}),
+            json!({"a": {"ready": true}}),
+        ),
+        (
+            json!({"$none": {"type": "Failed"}}),
+            json!([{"type": "Complete"}]),
+        ),
+        (json!({"$none": 1}), json!([])),
+        (
+            json!({"conditions": {"$none": {"type": "Failed"}}}),
+            json!({}),
+        ),
+        (json!({"a": {"$absent": true}}), json!({"b": 1})),
+        (json!({"a": {"$absent": true}}), json!({"a": null})),
+        (json!({"a": {"$absent": false}}), json!({"a": 0})),
+        (json!({"$matches": "^web-[0-9]$"}), json!("web-1")),
+        (json!({"$contains": "eb"}), json!("web")),
+        (json!({"$contains": {"a": 1}}), json!([{"a": 1, "b": 2}])),
+        (json!({"$not": "Failed"}), json!("Running")),
+        (json!({"phase": {"$not": "Failed"}}), json!({})),
+        (json!({"$not": {"$in": [1, 2]}}), json!(3)),
+        (json!({"$in": ["a", {"$gte": 3}]}), json!(4)),
+        (json!({"a": {"$in": [1, null]}}), json!({})),
+    ] {
+        assert_eq!(check_pattern(&pattern), Ok(()), "{pattern}");
+        assert_eq!(
+            told(pattern.clone(), actual.clone()),
+            [""; 0],
+            "{pattern} {actual}"
+        );
+    }
+}
+
+#[test]
+fn mismatches_name_the_field_and_both_sides() {
+    for (pattern, actual, expected) in [
+        (
+            json!({"spec": {"replicas": {"$gte": 3}}}),
+            json!({"spec": {"replicas": 2}}),
+            "spec.replicas: expected at least 3, is 2",
+        ),
+        (
+            json!({"status": {"phase": "Running"}}),
+            json!({"status": {}}),
+            "status.phase is not set, expected \"Running\"",
+        ),
+        (
+            json!({"status": {"phase": "Running"}}),
+            json!({}),
+            "status is not set, expected {\"phase\":\"Running\"}",
+        ),
+        (
+            json!({"labels": {"app/x": "y"}}),
+            json!({"labels": {"app/x": "z"}}),
+            "labels[\"app/x\"]: expected \"y\", is \"z\"",
+        ),
+        (
+            json!({"l": [{"name": "a"}, {"name": "b"}]}),
+            json!({"l": [{"name": "a"}, {"name": "c"}]}),
+            "l[1].name: expected \"b\", is \"c\"",
+        ),
+        (
+            json!([1]),
+            json!([1, 2]),
+            "the value: expected 1 element, has 2: [1,2]",
+        ),
+        (
+            json!("3"),
+            json!(3),
+            "the value: expected \"3\", is 3 (a number)",
+        ),
+        (
+            json!(3),
+            json!("3"),
+            "the value: expected 3, is \"3\" (text)",
+        ),
+        (
+            json!({"a": 1}),
+            json!([]),
+            "the value: expected {\"a\":1}, is [] (a list)",
+        ),
+        (
+            json!(true),
+            json!(false),
+            "the value: expected true, is false",
+        ),
+        (
+            json!({"$gte": "1Gi"}),
+            json!("512Mi"),
+            "the value: expected at least 1Gi, is \"512Mi\"",
+        ),
+        (
+            json!({"$gte": "1Gi"}),
+            json!("5s"),
+            "the value: expected at least 1Gi, is \"5s\", which cannot be compared with it",
+        ),
+        (
+            json!({"$lt": 3}),
+            json!(true),
+            "the value: expected less than 3, is true, which cannot be compared with it",
+        ),
+        (
+            json!({"a": {"$gt": 1}}),
+            json!({}),
+            "a is not set, expected more than 1",
+        ),
+        (
+            json!({"c": {"$any": {"name": "app", "image": "x"}}}),
+            json!({"c": [{"name": "db"}, {"name": "app", "image": "y"}]}),
+            "c: expected any element that is {\"name\":\"app\",\"image\":\"x\"}, none of 2 is; \
+             nearest: c[1].image: expected \"x\", is \"y\"",
+        ),
+        (
+            json!({"$any": 1}),
+            json!([]),
+            "the value: expected any element that is 1, is empty",
+        ),
+        (
+            json!({"$each": 1}),
+            json!([]),
+            "the value: expected each element to be 1, is empty",
+        ),
+        (
+            json!({"$each": {"a": 1}}),
+            json!([{"a": 1}, {}]),
+            "[1].a is not set, expected 1",
+        ),
+        (
+            json!({"$each": 1}),
+            json!(1),
+            "the value: expected each element to be 1, is 1 (a number)",
+        ),
+        (
+            json!({"$none": 1}),
+            json!([2, 1]),
+            "[1]: expected no element that is 1, is 1",
+        ),
+        (
+            json!({"a": {"$absent": true}}),
+            json!({"a": 1}),
+            "a: expected not to be set, is 1",
+        ),
+        (
+            json!({"a": {"$absent": false}}),
+            json!({}),
+            "a is not set, expected to be set",
+        ),
+        (
+            json!({"$matches": "^a"}),
+            json!("b"),
+            "the value: expected to match /^a/, is \"b\"",
+        ),
+        (
+            json!({"$matches": "1"}),
+            json!(1),
+            "the value: expected to match /1/, is 1 (a number)",
+        ),
+        (
+            json!({"$contains": "x"}),
+            json!(["a"]),
+            "the value: expected to contain \"x\", is [\"a\"]",
+        ),
+        (
+            json!({"$not": {"$gte": 3}}),
+            json!(4),
+            "the value: expected not at least 3, is 4",
+        ),
+        (
+            json!({"$in": [1, 2]}),
+            json!(3),
+            "the value: expected one of 1, 2, is 3",
+        ),
+        (
+            json!({"$gte": 1, "$lte": 3}),
+            json!(4),
+            "the value: expected at most 3, is 4",
+        ),
+    ] {
+        assert_eq!(check_pattern(&pattern), Ok(()), "{pattern}");
+        assert_eq!(told(pattern.clone(), actual), [expected], "{pattern}");
+    }
+}
+
+#[test]
+fn messages_are_bounded() {
+    let long = "x".repeat(100_000);
+    let many: Vec<Value> = (0..10_000)
+        .map(|index| json!({"a": index, "b": long[..10]}))
+        .collect();
+    for (pattern, actual) in [
+        (json!(long), json!("y")),
+        (json!("y"), json!(long)),
+        (json!({"$in": [long, long]}), json!(many)),
+        (json!({"$each": {"a": -1}}), json!(many)),
+        (json!({"$any": {"a": -1}}), json!(many)),
+        (json!({"$none": {"b": {"$contains": "x"}}}), json!(many)),
+        (json!(many), json!([])),
+    ] {
+        let found = mismatches(&pattern, &actual);
+        assert!(!found.is_empty() && found.len() <= 50);
+        assert!(
+            found
+                .iter()
+                .all(|mismatch| mismatch.to_string().len() < 600)
+        );
+    }
+}
+
+#[test]
+fn patterns_that_make_no_sense_are_refused() {
+    for (pattern, expected) in [
+        (
+            json!({"spec": {"$gte": 1, "replicas": 2}}),
+            "spec: `$gte` stands beside the field `replicas`: a map holds operators or fields",
+        ),
+        (
+            json!({"a": {"$get": 1}}),
+            "a: there is no operator `$get`: did you mean `$gt`?",
+        ),
+        (
+            json!({"a": [{"$any": {"$foobar": 1}}]}),
+            "a[0].$any: there is no operator `$foobar`; there are $any, $each, $none, $absent, $matches, $contains, $gte, $gt, $lte, $lt, $not, $in",
+        ),
+        (
+            json!({"$in": 1}),
+            "$in: a list is expected, and this is a number",
+        ),
+        (
+            json!({"$absent": "yes"}),
+            "$absent: true or false is expected, and this is text",
+        ),
+        (
+            json!({"$gte": "big"}),
+            "$gte: a number, a quantity, a duration or a time is expected, and this is \"big\"",
+        ),
+        (
+            json!({"$matches": 1}),
+            "$matches: a regular expression is expected, and this is a number",
+        ),
+    ] {
+        assert_eq!(check_pattern(&pattern).unwrap_err().to_string(), expected);
+    }
+    assert!(check_pattern(&json!({"$matches": "("})).is_err());
+    for pattern in [json!({"$gte": "{{ inputs.n }}"}), json!({"$in": "{{ l }}"})] {
+        assert_eq!(check_pattern(&pattern), Ok(()), "not rendered yet");
+    }
+    for pattern in [
+        json!({"$get": 1}),
+        json!({"$in": 1}),
+        json!({"$matches": "("}),
+        json!({"$matches": 1}),
+    ] {
+        assert_eq!(
+            told(pattern.clone(), json!("x")).len(),
+            1,
+            "{pattern}: never a match"
+        );
+    }
+}
+
+fn values() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "[^$]{0,8}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::btree_map("[a-z./]{1,4}", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_value_matches_itself(value in values()) {
+        prop_assert_eq!(mismatches(&value, &value), []);
+        prop_assert_eq!(check_pattern(&value), Ok(()));
+        let never = json!({"$not": value});
+        prop_assert_eq!(mismatches(&never, &value).len(), 1);
+    }
+
+    #[test]
+    fn a_pattern_of_one_matches_or_says_why(pattern in values(), value in values()) {
+        let found = mismatches(&pattern, &value);
+        let not = json!({"$not": pattern});
+        prop_assert_eq!(found.is_empty(), !mismatches(&not, &value).is_empty());
+    }
+}

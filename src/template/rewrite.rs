@@ -1,0 +1,157 @@
+//! A source with its operators replaced by filters of ours: `a < b` becomes
+//! `((a)|__less(b))`.
+//!
+//! Names, fields and lines stay what they were, so what minijinja tells of the
+//! result is true of the source. Offsets are taken back by [`Rewritten::original`].
+
+use super::operators::filter_of;
+use super::syntax::{Chain, Operator, Syntax};
+use crate::source::Span;
+
+/// Which operators are replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operators {
+    /// All but `in`, which loops are written with too.
+    OfTemplates,
+    /// All.
+    OfConditions,
+}
+
+/// What is compiled in the place of a source.
+#[derive(Clone, Debug)]
+pub(super) struct Rewritten {
+    pub text: String,
+    /// Pieces taken over: offset in the text, offset in the source.
+    pieces: Vec<(usize, usize)>,
+}
+
+impl Rewritten {
+    pub fn new(source: &str, syntax: &Syntax, operators: Operators) -> Self {
+        let chains: Vec<&Chain> = syntax
+            .chains
+            .iter()
+            .filter(|chain| {
+                operators == Operators::OfConditions
+                    || chain
+                        .operators
+                        .iter()
+                        .any(|operator| !matches!(operator, Operator::In | Operator::NotIn))
+            })
+            .collect();
+        let mut writer = Writer {
+            source,
+            operators,
+            written: Self {
+                text: String::with_capacity(source.len()),
+                pieces: Vec::new(),
+            },
+        };
+        writer.copy(Span::new(0, source.len()), &chains);
+        writer.written
+    }
+
+    /// Where an offset of the text stood in the source.
+    pub fn original(&self, offset: usize) -> usize {
+        let piece = self.pieces.partition_point(|(start, _)| *start <= offset);
+        match piece.checked_sub(1).map(|index| self.pieces[index]) {
+            Some((start, source_start)) => {
+                let end = self.pieces.get(piece).map(|(_, source_end)| *source_end);
+                let position = source_start + (offset - start);
+                end.filter(|end| *end >= source_start)
+                    .map_or(position, |end| position.min(end))
+            }
+            None => offset,
+        }
+    }
+}
+
+struct Writer<'a> {
+    source: &'a str,
+    operators: Operators,
+    written: Rewritten,
+}
+
+impl Writer<'_> {
+    /// Writes a part of the source. `chains` are all in order, an outer one before
+    /// what is in it.
+    fn copy(&mut self, span: Span, chains: &[&Chain]) {
+        let mut at = span.start;
+        let first = chains.partition_point(|chain| chain.span.start < span.start);
+        for (index, chain) in chains.iter().enumerate().skip(first) {
+            if chain.span.start >= span.end {
+                break;
+            }
+            if chain.span.start < at || chain.span.end > span.end {
+                continue;
+            }
+            self.take(Span::new(at, chain.span.start));
+            self.replace(chain, &chains[index + 1..]);
+            at = chain.span.end;
+        }
+        self.take(Span::new(at, span.end));
+    }
+
+    fn take(&mut self, span: Span) {
+        let written = &mut self.written;
+        written.pieces.push((written.text.len(), span.start));
+        written.text.push_str(&self.source[span.range()]);
+    }
+
+    fn put(&mut self, text: &str) {
+        self.written.text.push_str(text);
+    }
+
+    fn replace(&mut self, chain: &Chain, inner: &[&Chain]) {
+        let operands = &chain.operands;
+        self.put("(");
+        if chain.operators[0].is_sum() {
+            // from the left: ((a - b) + c)
+            for _ in 1..chain.operators.len() {
+                self.put("(");
+            }
+            self.put("(");
+            self.copy(operands[0].span, inner);
+            self.put(")");
+            for (index, operator) in chain.operators.iter().enumerate() {
+                self.apply(*operator, operands[index + 1].span, inner);
+                if index + 1 < chain.operators.len() {
+                    self.put(")");
+                }
+            }
+        } else {
+            // a < b < c is a < b and b < c
+            for (index, operator) in chain.operators.iter().enumerate() {
+                if index > 0 {
+                    self.put(" and ");
+                }
+                let is_in = matches!(operator, Operator::In | Operator::NotIn);
+                if is_in && self.operators == Operators::OfTemplates {
+                    self.put("(");
+                    self.copy(operands[index].span, inner);
+                    let not = if *operator == Operator::NotIn {
+                        "not "
+                    } else {
+                        ""
+                    };
+                    self.put(&format!(" {not}in "));
+                    self.copy(operands[index + 1].span, inner);
+                    self.put(")");
+                } else {
+                    self.put("(");
+                    self.copy(operands[index].span, inner);
+                    self.put(")");
+                    self.apply(*operator, operands[index + 1].span, inner);
+                }
+            }
+        }
+        self.put(")");
+    }
+
+    fn apply(&mut self, operator: Operator, right: Span, inner: &[&Chain]) {
+        self.put("|");
+        self.put(filter_of(operator));
+        self.put("(");
+        self.copy(right, inner);
+        self.put(")");
+    }
+}

@@ -1,0 +1,83 @@
+//! What templates see, and how it becomes JSON again.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use minijinja::value::{Enumerator, Object, Serde, ValueKind};
+use minijinja::{Error, ErrorKind};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The names and values that a template sees.
+pub type Scope = minijinja::Value;
+
+/// Any JSON value as one that a scope can hold.
+pub fn scope_value(value: &Value) -> Scope {
+    Serde(value).into()
+}
+
+/// A thing with fields that stands for its name where text is due: a node or a pod.
+#[derive(Debug)]
+pub struct Named {
+    name: String,
+    fields: BTreeMap<String, Scope>,
+}
+
+impl Named {
+    /// A value for a scope; `name` is a field of it too.
+    pub fn scope_value(
+        name: &str,
+        fields: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Scope {
+        let mut fields: BTreeMap<String, Scope> = fields
+            .into_iter()
+            .map(|(field, value)| (field.to_owned(), scope_value(&value)))
+            .collect();
+        fields.insert("name".to_owned(), name.into());
+        Scope::from_object(Self {
+            name: name.to_owned(),
+            fields,
+        })
+    }
+
+    /// What it stands for.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Object for Named {
+    fn get_value(self: &Arc<Self>, key: &Scope) -> Option<Scope> {
+        self.fields.get(key.as_str()?).cloned()
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.fields.keys().map(Scope::from).collect())
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// A value as JSON. A quantity, a duration, a version and a time are the text
+/// that they are written as.
+pub(super) fn to_json(value: &Scope) -> Result<Value, Error> {
+    match value.kind() {
+        ValueKind::Plain => Ok(Value::String(value.to_string())),
+        ValueKind::Seq | ValueKind::Iterable => {
+            value.try_iter()?.map(|item| to_json(&item)).collect()
+        }
+        ValueKind::Map => {
+            let mut map = serde_json::Map::new();
+            for key in value.try_iter()? {
+                let item = value.get_item(&key)?;
+                map.insert(key.to_string(), to_json(&item)?);
+            }
+            Ok(Value::Object(map))
+        }
+        ValueKind::Invalid => Err(Error::new(ErrorKind::InvalidOperation, value.to_string())),
+        _ => Value::deserialize(value.clone()),
+    }
+}
