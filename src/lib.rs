@@ -11,6 +11,7 @@
 pub mod cluster;
 pub mod event;
 pub mod matcher;
+mod output;
 pub mod plan;
 pub mod source;
 pub mod template;

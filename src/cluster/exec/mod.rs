@@ -3,7 +3,6 @@
 //! Frames are read here rather than by the library, whose process handle hangs where a connection
 //! breaks. Which pod to run in, and what the exit code means, is the caller's.
 
-mod output;
 mod places;
 mod session;
 mod status;

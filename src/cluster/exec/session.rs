@@ -15,9 +15,9 @@ use super::super::cause::Cause;
 use super::super::client::Cluster;
 use super::super::error::seconds;
 use super::super::resource::{Resource, encoded};
-use super::output::Output;
 use super::status::{Ending, ending};
 use super::stop;
+use crate::output::Output;
 
 const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
