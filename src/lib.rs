@@ -13,6 +13,7 @@ pub mod event;
 pub mod matcher;
 mod output;
 pub mod plan;
+pub mod process;
 pub mod source;
 pub mod template;
 pub mod yaml;
