@@ -14,6 +14,7 @@ pub mod matcher;
 mod output;
 pub mod plan;
 pub mod process;
+pub mod secret;
 pub mod source;
 pub mod template;
 pub mod yaml;
