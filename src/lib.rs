@@ -23,10 +23,12 @@ pub mod template;
 pub mod value;
 // what is done
 pub mod cluster;
+mod output;
 pub mod run;
 // what is told
 pub mod event;
 pub mod outcome;
 pub mod report;
+pub mod secret;
 // the program
 pub mod cli;

@@ -12,9 +12,9 @@ use super::cause::Cause;
 use super::client::Cluster;
 use super::container::{PodTarget, needs_container};
 use super::error::{ClusterError, seconds};
-use super::output::Output;
 use super::resource::{ObjectKey, Resource, encoded};
 use super::transport::{Call, Opened};
+use crate::output::Output;
 
 /// Which part of a log is wanted, and how much of it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

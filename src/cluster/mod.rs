@@ -24,7 +24,6 @@ mod http;
 mod identity;
 mod kubeconfig;
 mod logs;
-mod output;
 mod proxy;
 mod read;
 mod readiness;

@@ -15,6 +15,7 @@ mod dispatcher;
 mod executor;
 mod ledger;
 mod matrix;
+pub mod process;
 mod requirements;
 mod scope;
 mod signal;

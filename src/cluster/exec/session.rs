@@ -16,10 +16,10 @@ use super::super::cause::Cause;
 use super::super::client::Cluster;
 use super::super::container::{PodTarget, needs_container};
 use super::super::error::seconds;
-use super::super::output::Output;
 use super::super::resource::{Resource, encoded};
 use super::status::{Ending, ending};
 use super::stop;
+use crate::output::Output;
 
 const STDIN: u8 = 0;
 const STDOUT: u8 = 1;

@@ -10,7 +10,6 @@ use tokio::time::{Instant, timeout};
 use super::super::cause::Cause;
 use super::super::client::Cluster;
 use super::super::error::ClusterError;
-use super::super::output::Output;
 use super::super::read::{Selection, pairs};
 use super::super::resource::{ObjectKey, Resource};
 use super::super::transport::Call;
@@ -20,6 +19,7 @@ use super::model::{HttpError, HttpReply, HttpRequest, HttpTarget, Scheme, TlsInf
 use super::service;
 use super::tls;
 use super::wire::{self, Answer};
+use crate::output::Output;
 
 /// How long the API server may take to say that it is there, after a service did not answer.
 const PROBE: Duration = Duration::from_secs(2);

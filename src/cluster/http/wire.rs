@@ -10,9 +10,9 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::super::cause::without_number;
-use super::super::output::Output;
 use super::super::read::pairs;
 use super::model::{HttpError, HttpRequest};
+use crate::output::Output;
 
 /// The part of an answer that comes over the wire.
 #[derive(Debug)]

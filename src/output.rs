@@ -1,11 +1,11 @@
 //! What a command prints, a container logs or a server answers, bounded: the beginning and the end
-//! are kept.
+//! are kept. Asking them is the caller's.
 
 use std::collections::VecDeque;
 
 /// Collects at most `limit` bytes: the first half of them from the beginning, the rest from the end.
 #[derive(Debug)]
-pub(super) struct Output {
+pub(crate) struct Output {
     head: Vec<u8>,
     tail: VecDeque<u8>,
     head_limit: usize,
@@ -14,7 +14,7 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self {
             head: Vec::new(),
             tail: VecDeque::new(),
@@ -24,7 +24,7 @@ impl Output {
         }
     }
 
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         let to_head = bytes.len().min(self.head_limit - self.head.len());
         let (head, rest) = bytes.split_at(to_head);
         self.head.extend_from_slice(head);
@@ -34,17 +34,17 @@ impl Output {
         self.left_out += over as u64;
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.head.is_empty() && self.tail.is_empty()
     }
 
     /// How many bytes are not kept.
-    pub(super) fn left_out(&self) -> u64 {
+    pub(crate) fn left_out(&self) -> u64 {
         self.left_out
     }
 
     /// What was kept, with a line of its own where something was left out.
-    pub(super) fn into_bytes(self) -> Vec<u8> {
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
         let mut bytes = self.head;
         if self.left_out > 0 {
             let marker = format!("\n[... {} bytes left out ...]\n", self.left_out);

@@ -1,0 +1,367 @@
+use std::borrow::Cow;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::{Mask, MaskingWriter, MaskingWriters};
+use crate::event::{
+    CancelReason, CaseId, CaseResult, Connection, Detail, Event, EventKind, Explanation, Leftover,
+    Outcome, Problem, Stage, SuiteRef,
+};
+
+fn mask(secrets: &[&str]) -> Mask {
+    let mask = Mask::new();
+    for secret in secrets {
+        mask.add(secret);
+    }
+    mask
+}
+
+#[track_caller]
+fn check(secrets: &[&str], text: &str, expected: &str) {
+    assert_eq!(mask(secrets).mask(text), expected);
+}
+
+#[test]
+fn a_secret_is_masked_wherever_it_stands() {
+    check(&["hunter2"], "hunter2, -phunter2", "***, -p***");
+    check(&["pass", "password1"], "password1 passing", "*** ***ing");
+    check(&["größe/1"], "die größe/1!", "die ***!");
+    check(&[], "nothing", "nothing");
+}
+
+#[test]
+fn overlapping_secrets_leave_no_rest() {
+    check(&["abcdef", "defghi"], "<abcdefghi>", "<***>");
+    check(&["abcdefgh", "cdef"], "<abcdefgh>", "<***>");
+    check(&["abcd"], "<abcdabcd>", "<***>");
+}
+
+#[test]
+fn what_the_mask_makes_is_masked_too() {
+    check(&["x***y", "abcd"], "xabcdy", "***");
+    check(&["****"], "********", "***");
+}
+
+#[test]
+fn little_and_common_values_are_no_secrets() {
+    check(&["abc", " a ", "", "\n"], "abc a", "abc a");
+    let words = "true false null none default";
+    check(&words.split(' ').collect::<Vec<_>>(), words, words);
+    check(&["1234"], "12345", "***5");
+}
+
+#[test]
+fn white_space_around_it_does_not_count() {
+    check(&[" hunter2\n"], "p: hunter2", "p: ***");
+    let encoded = BASE64_STANDARD.encode("hunter2\n");
+    check(&["hunter2\n"], &encoded, "***");
+}
+
+#[test]
+fn forms_are_masked() {
+    let secret = r#"a"b\c é/&'$ <z>"#;
+    for form in [
+        r#"a\"b\\c é/&'$ <z>"#,
+        r#"a\"b\\c é/\u0026'$ \u003cz\u003e"#,
+        r#"a\"b\\c \u00e9/&'$ <z>"#,
+        r#"a\\\"b\\\\c é/&'$ <z>"#,
+        r#"a\"b\\c é/&\'$ <z>"#,
+        "a%22b%5Cc%20%C3%A9%2F%26%27%24%20%3Cz%3E",
+        "a%22b%5cc%20%c3%a9%2f%26%27%24%20%3cz%3e",
+        "a%22b%5Cc+%C3%A9%2F%26%27%24+%3Cz%3E",
+        "a%22b%5Cc%20%C3%A9%2F%26'%24%20%3Cz%3E",
+        r#"a"b\c é/&'\''$ <z>"#,
+        r#"a\"b\\c\ é/\&\'\$\ \<z\>"#,
+        "YSJiXGMgw6kvJickIDx6Pg==",
+        "YSJiXGMgw6kvJickIDx6Pg",
+    ] {
+        check(&[secret], &format!("<{form}>"), "<***>");
+    }
+    assert_eq!(format!("{secret:?}"), r#""a\"b\\c é/&'$ <z>""#);
+}
+
+#[test]
+fn base64_inside_of_other_base64_is_masked() {
+    for user in ["", "u", "us", "use"] {
+        let basic = BASE64_STANDARD.encode(format!("{user}:s3cret-password:after"));
+        let masked = mask(&["s3cret-password"]).mask(&basic).into_owned();
+        // At most a character at each end has a bit of it.
+        assert!(masked.contains("***"), "{masked}");
+        assert!(masked.len() <= basic.len() - 18 + 3, "{masked}");
+    }
+}
+
+#[test]
+fn lines_of_a_secret_are_masked() {
+    let key = "-----BEGIN KEY-----\nMIIabcdef\n  MIIghijkl\r\nx=\n-----END KEY-----\n";
+    check(&[key], "-----BEGIN KEY-----", "-----BEGIN KEY-----");
+    check(&[key], "MIIabcdef x= |MIIghijkl|", "*** x= |***|");
+    check(&[key], &format!("<{}>", key.trim()), "<***>");
+    check(
+        &[key],
+        &key.trim().replace('\n', "\\n").replace('\r', "\\r"),
+        "***",
+    );
+}
+
+#[test]
+fn a_long_secret_is_masked_also_where_it_is_cut() {
+    let secret: String = (0..5000).map(|number| format!("{number}é,")).collect();
+    let mask = mask(&[&secret]);
+    assert_eq!(mask.mask(&format!("<{secret}>")), "<***>");
+    let cut: String = secret.chars().take(3000).collect();
+    assert_eq!(mask.mask(&format!("<{cut}è>")), "<***è>");
+    let encoded = BASE64_STANDARD.encode(&secret);
+    assert_eq!(mask.mask(&encoded), "***");
+}
+
+#[test]
+fn the_values_of_secret_objects_are_masked() {
+    let mask = Mask::new();
+    let data = BASE64_STANDARD.encode("from-data");
+    let bytes = BASE64_STANDARD.encode([0, 159, 146, 150, 7]);
+    mask.add_secret_object(&json!({"kind": "List", "items": [
+        {"kind": "Secret", "metadata": {"name": "credentials"},
+         "data": {"a": data, "b": bytes, "c": "not~base64", "d": null},
+         "stringData": {"a": "from-string-data", "port": 54321}},
+        {"kind": "ConfigMap", "data": {"a": "from-config-map"}},
+    ]}));
+    let text = format!(
+        "{data} {bytes} from-data from-string-data 54321 not~base64 from-config-map credentials"
+    );
+    let expected = "*** *** *** *** *** *** from-config-map credentials";
+    assert_eq!(mask.mask(&text), expected);
+    mask.add_secret_object(&json!("no object"));
+    mask.add_secret_object(&json!({"kind": "Secret", "data": ["no", "map"]}));
+    assert_eq!(mask.mask(&text), expected);
+}
+
+#[test]
+fn clones_share_and_debug_is_silent() {
+    let one = Mask::new();
+    let other = one.clone();
+    one.add("hunter2");
+    assert_eq!(other.mask("hunter2"), "***");
+    assert!(!format!("{other:?}").contains("hunter2"));
+}
+
+#[test]
+fn bytes_are_masked_among_others() {
+    let mask = mask(&["hunter2"]);
+    assert_eq!(*mask.mask_bytes(b"\xffhunter2\0"), *b"\xff***\0");
+    mask.add_bytes(b"other-one");
+    assert_eq!(mask.mask("other-one"), "***");
+}
+
+/// One of each kind, with the secret in every text.
+fn events(secret: &str) -> Vec<EventKind> {
+    let text = || format!("a {secret} b");
+    let suite = || SuiteRef {
+        index: 0,
+        name: text(),
+    };
+    let id = || CaseId {
+        suite: suite(),
+        case: 0,
+        cell: 0,
+        name: text(),
+    };
+    let why = || Explanation {
+        failure: Some(text()),
+        message: text(),
+        details: vec![Detail {
+            title: text(),
+            text: text(),
+        }],
+        place: Some(text()),
+    };
+    let took = Duration::from_secs(1);
+    vec![
+        EventKind::RunStarted {
+            run: text(),
+            version: text(),
+            suites: vec![suite()],
+        },
+        EventKind::Connected(Connection {
+            kubeconfig: text(),
+            context: Some(text()),
+            server: text(),
+            version: text(),
+            user: text(),
+            nodes: None,
+        }),
+        EventKind::SuiteStarted {
+            suite: suite(),
+            title: text(),
+            file: text(),
+            namespace: Some(text()),
+        },
+        EventKind::StageStarted {
+            suite: suite(),
+            stage: Stage::Setup,
+            step: text(),
+        },
+        EventKind::NodeExcluded {
+            suite: suite(),
+            node: text(),
+            reason: text(),
+        },
+        EventKind::CasesPlanned {
+            suite: suite(),
+            total: 1,
+        },
+        EventKind::CaseStarted(id()),
+        EventKind::CaseFinished(CaseResult {
+            id: id(),
+            outcome: Outcome::Failed,
+            took,
+            why: Some(why()),
+        }),
+        EventKind::Problem(Problem {
+            suite: Some(suite()),
+            stage: Stage::Cleanup,
+            why: why(),
+        }),
+        EventKind::SuiteFinished {
+            suite: suite(),
+            took,
+        },
+        EventKind::VerdictReached { took },
+        EventKind::Cancelling {
+            reason: CancelReason::FailFast,
+        },
+        EventKind::Leftover(Leftover {
+            suite: Some(suite()),
+            object: text(),
+            reason: text(),
+            kept: false,
+        }),
+        EventKind::Notice { text: text() },
+        EventKind::RunFinished { took },
+    ]
+}
+
+#[test]
+fn every_text_of_an_event_is_masked() {
+    let mask = mask(&["hunter2"]);
+    for (kind, expected) in events("hunter2").into_iter().zip(events("***")) {
+        let mut event = Event::now(kind);
+        let expected = Event {
+            kind: expected,
+            ..event.clone()
+        };
+        mask.mask_event(&mut event);
+        let json = |event: &Event| serde_json::to_string(event).unwrap();
+        assert_eq!(json(&event), json(&expected));
+    }
+}
+
+#[test]
+fn a_writer_masks_whole_lines() {
+    let mut written = Vec::new();
+    let mut writer = MaskingWriter::new(mask(&["hunter2"]), &mut written);
+    writer.write_all(b"a hun").unwrap();
+    writer.write_all(b"ter2 b\nhunt").unwrap();
+    writer.flush().unwrap();
+    writer.write_all(b"er2\nthe end hunter2").unwrap();
+    drop(writer);
+    assert_eq!(
+        String::from_utf8(written).unwrap(),
+        "a *** b\nhunter2\nthe end ***"
+    );
+}
+
+#[test]
+fn a_line_without_an_end_is_not_held_for_ever() {
+    let shared = Shared::default();
+    let mut writer = MaskingWriter::new(Mask::new(), shared.clone());
+    for _ in 0..1000 {
+        writer.write_all(&[b'x'; 1000]).unwrap();
+    }
+    assert!(shared.0.lock().unwrap().len() > 700_000);
+}
+
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn tracing_is_masked() {
+    let shared = Shared::default();
+    let writer = shared.clone();
+    let writers = MaskingWriters::new(mask(&["a\"b c"]), move || writer.clone());
+    let subscriber = tracing_subscriber::fmt().with_writer(writers).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        tracing::warn!(token = "a\"b c", "it is a\"b c");
+    });
+    let written = String::from_utf8(shared.0.lock().unwrap().clone()).unwrap();
+    assert!(written.contains("***"), "{written}");
+    assert!(!written.contains("b c"), "{written}");
+}
+
+fn secret() -> impl Strategy<Value = String> {
+    prop_oneof![
+        // Few characters, so that secrets overlap.
+        r#"[ab*]{4,6}"#,
+        r#"[a-c*"' é/\n]{4,40}"#,
+        r"\PC{4,20}",
+    ]
+}
+
+proptest! {
+    #[test]
+    fn nothing_of_a_secret_is_left(
+        secrets in prop::collection::vec(secret(), 1..5),
+        pieces in prop::collection::vec((any::<prop::sample::Index>(), 0..4_u8, r"[ab*]{0,3}|\PC{0,8}"), 0..12),
+    ) {
+        let mask = Mask::new();
+        let mut text = String::new();
+        for secret in &secrets {
+            mask.add(secret);
+        }
+        for (index, form, between) in &pieces {
+            let secret = index.get(&secrets);
+            match form {
+                0 => text.push_str(secret),
+                1 => text.push_str(secret.trim()),
+                2 => text.push_str(&BASE64_STANDARD.encode(secret)),
+                _ => text.push_str(&serde_json::to_string(secret).unwrap()),
+            }
+            text.push_str(between);
+        }
+        let masked = mask.mask(&text);
+        for secret in &secrets {
+            let secret = secret.trim();
+            if secret.chars().count() >= super::SHORTEST {
+                prop_assert!(!masked.contains(secret), "{secret:?} in {masked:?}");
+                prop_assert!(!masked.contains(&BASE64_STANDARD.encode(secret)));
+            }
+        }
+        prop_assert!(matches!(mask.mask(&masked), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_text_without_secrets_is_borrowed(
+        secrets in prop::collection::vec("[a-z]{4,20}", 0..5),
+        text in "[ .,;:]{0,60}",
+    ) {
+        let mask = Mask::new();
+        secrets.iter().for_each(|secret| mask.add(secret));
+        prop_assert!(matches!(mask.mask(&text), Cow::Borrowed(same) if std::ptr::eq(same, text.as_str())));
+    }
+}
