@@ -1,4 +1,5 @@
-//! On a real cluster, by hand: `KUBECONFIG=… cargo test --lib cluster::tests::live -- --ignored`.
+//! On the local cluster, whose kubeconfig `ci/test` names; by hand:
+//! `KUBEPROOF_TEST_KUBECONFIG=… cargo test --lib cluster::tests::live -- --ignored`.
 //!
 //! It takes a namespace of its own, which it deletes.
 
@@ -15,6 +16,13 @@ use super::super::{
 };
 
 const IMAGE: &str = "busybox:1.28";
+
+fn options() -> ConnectOptions {
+    ConnectOptions {
+        kubeconfig: std::env::var_os("KUBEPROOF_TEST_KUBECONFIG").map(Into::into),
+        ..ConnectOptions::default()
+    }
+}
 
 async fn apply(cluster: &Cluster, namespace: &str, manifest: Value) -> ObjectKey {
     let kind = manifest["kind"].as_str().unwrap();
@@ -67,7 +75,7 @@ async fn until(cluster: &Cluster, namespace: &str, name: &str, phase: &str) {
 #[tokio::test]
 #[ignore = "needs a cluster"]
 async fn everything() {
-    let cluster = Cluster::connect(&ConnectOptions::default()).await.unwrap();
+    let cluster = Cluster::connect(&options()).await.unwrap();
     let namespace = format!("kubeproof-live-{}", std::process::id());
     let key = ObjectKey::new(Resource::namespace(), None, &namespace);
     let manifest =
