@@ -77,7 +77,7 @@ const ONLY: &[(&str, &str)] = &[
 fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
-        if path.ends_with("tests") {
+        if path.ends_with("tests") || path.ends_with("tests.rs") {
             continue;
         }
         if path.is_dir() {
