@@ -225,6 +225,10 @@ fn beginners_help(text: &str, span: Span) -> Option<String> {
         start @ ('@' | '`' | '%' | '*' | '&' | '!') => {
             return Some(format!("quote a value that begins with `{start}`"));
         }
+        // `>=1.30` begins a block of text
+        '>' if !value[1..].starts_with(['-', '+']) => {
+            return Some(format!("quote a value that begins with `>`: {value:?}"));
+        }
         _ => return None,
     };
     let has_rest = value[1..]

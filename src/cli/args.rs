@@ -77,6 +77,16 @@ pub struct RunArgs {
     /// Run in this namespace, which is there and stays as it is.
     #[arg(short, long, value_name = "NAME", help_heading = "Cluster")]
     pub namespace: Option<String>,
+    /// Give a suite one of its further clusters; `FILE:CONTEXT` names a context too.
+    #[arg(
+        long = "cluster",
+        value_name = "NAME=FILE[:CONTEXT]",
+        help_heading = "Cluster"
+    )]
+    pub clusters: Vec<String>,
+    /// Act as this user (impersonation).
+    #[arg(long = "as", value_name = "USER", help_heading = "Cluster")]
+    pub impersonate: Option<String>,
     /// Only cases whose names match; `*` and `?` stand for anything.
     #[arg(long, value_name = "GLOB")]
     pub filter: Vec<String>,
@@ -89,6 +99,9 @@ pub struct RunArgs {
     /// Write one event per line as JSON.
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub json: Option<PathBuf>,
+    /// Where collectors (`onFailure`) write what they find.
+    #[arg(long, value_name = "DIR", help_heading = "Reports")]
+    pub artifacts: Option<PathBuf>,
     /// What goes to stdout.
     #[arg(
         long,
@@ -107,6 +120,12 @@ pub struct RunArgs {
     /// Stop at the first case that does not pass.
     #[arg(long)]
     pub fail_fast: bool,
+    /// Run cases that do not pass so many times more; passing later is flaky.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub retries: u32,
+    /// Count warnings (`severity: warning`) as failures.
+    #[arg(long)]
+    pub strict: bool,
     /// What stays in the cluster afterwards.
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     pub keep: Keep,

@@ -8,7 +8,7 @@ use super::{eprint_text, load, print_line};
 pub fn execute(args: &CheckArgs) -> Exit {
     let suites = match load::suites(&args.suites, &args.inputs) {
         Ok(suites) => suites,
-        Err(exit) => return exit,
+        Err(_) => return Exit::Usage,
     };
     for suite in &suites {
         let cases = suite.cases.len();

@@ -3,7 +3,7 @@
 use super::args::{InputArgs, SuiteArgs};
 use super::exit::Exit;
 use super::{color_of, eprint_text};
-use crate::diagnostic;
+use crate::diagnostic::{self, Diagnostic};
 use crate::plan::error::LoadError;
 use crate::plan::input::InputSources;
 use crate::plan::load::{self, FoundSuite};
@@ -17,13 +17,13 @@ const WIDTH: usize = 100;
 /// Reads, selects and checks suites; what is wrong with them is on stderr then.
 ///
 /// # Errors
-/// [`Exit::Usage`].
-pub fn suites(suites: &SuiteArgs, inputs: &InputArgs) -> Result<Vec<Suite>, Exit> {
+/// What is wrong.
+pub fn suites(suites: &SuiteArgs, inputs: &InputArgs) -> Result<Vec<Suite>, LoadError> {
     let load = || {
         let sources = InputSources::read(&inputs.set, &inputs.values, std::env::vars_os())?;
         load::load_suites(&suites.suites, &sources, &selector(suites)?)
     };
-    load().map_err(|error| tell(&error))
+    load().inspect_err(tell)
 }
 
 /// Reads and selects suites without giving their inputs values.
@@ -37,7 +37,10 @@ pub fn found(suites: &SuiteArgs) -> Result<Vec<FoundSuite>, Exit> {
         found.retain(|suite| labels.admits(&suite.labels()));
         Ok(found)
     };
-    find().map_err(|error| tell(&error))
+    find().map_err(|error| {
+        tell(&error);
+        Exit::Usage
+    })
 }
 
 fn selector(suites: &SuiteArgs) -> Result<LabelSelector, LoadError> {
@@ -45,7 +48,18 @@ fn selector(suites: &SuiteArgs) -> Result<LabelSelector, LoadError> {
         .map_err(|error| LoadError::Usage(format!("--select: {error}")))
 }
 
-fn tell(error: &LoadError) -> Exit {
+/// The mistakes in a few words, for a report.
+pub fn in_brief(error: &LoadError) -> String {
+    match error {
+        LoadError::Usage(message) => message.clone(),
+        LoadError::Invalid(diagnostics) => {
+            let lines: Vec<_> = diagnostics.iter().map(Diagnostic::one_line).collect();
+            format!("{error}; nothing was run: {}", lines.join("; "))
+        }
+    }
+}
+
+fn tell(error: &LoadError) {
     match error {
         LoadError::Usage(message) => eprint_text(&format!("error: {message}\n")),
         LoadError::Invalid(diagnostics) => {
@@ -54,5 +68,4 @@ fn tell(error: &LoadError) -> Exit {
             eprint_text(&format!("{error}\n"));
         }
     }
-    Exit::Usage
 }

@@ -16,6 +16,7 @@ use clap::Parser;
 use self::args::{Args, Color, Command};
 use self::exit::Exit;
 use crate::report::style::{self, Verbosity};
+use crate::secret::{Mask, MaskingWriters};
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
@@ -32,9 +33,10 @@ pub fn main() -> ExitCode {
         }
     };
     choose_color(args.color);
-    init_tracing(args.verbose);
+    let mask = Mask::new();
+    init_tracing(args.verbose, &mask);
     let exit = match args.command {
-        Command::Run(run) => run::execute(&run, verbosity(args.quiet, args.verbose)),
+        Command::Run(run) => run::execute(&run, verbosity(args.quiet, args.verbose), &mask),
         Command::Check(check) => check::execute(&check),
         Command::List(list) => list::execute(&list, args.verbose > 0),
     };
@@ -51,7 +53,7 @@ fn choose_color(color: Color) {
 }
 
 /// Messages for whoever looks for a cause, to stderr: warnings, with `-v` more.
-fn init_tracing(verbose: u8) {
+fn init_tracing(verbose: u8, mask: &Mask) {
     let level = match verbose {
         0 => "error,kubeproof=warn",
         1 => "warn,kubeproof=info",
@@ -62,7 +64,7 @@ fn init_tracing(verbose: u8) {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(MaskingWriters::new(mask.clone(), io::stderr))
         .with_ansi(color_of(&io::stderr()) == style::Color::Ansi)
         .without_time()
         .with_target(verbose > 1)

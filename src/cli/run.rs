@@ -1,5 +1,6 @@
 //! `kubeproof run`: sets up reports and a runtime, runs, and turns the verdict into an exit code.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -19,17 +20,18 @@ use crate::report::junit::Junit;
 use crate::report::progress::Progress;
 use crate::report::style::Verbosity;
 use crate::run::{self, Ended, RunOptions};
+use crate::secret::Mask;
 
 /// How long what is still under way may take to end once the run is over.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Runs suites and says how that ended.
-pub fn execute(args: &RunArgs, verbosity: Verbosity) -> Exit {
+pub fn execute(args: &RunArgs, verbosity: Verbosity, mask: &Mask) -> Exit {
     let reporters = match reporters(args, verbosity) {
         Ok(reporters) => reporters,
         Err(exit) => return exit,
     };
-    let (suites, options) = match prepare(args) {
+    let (suites, options) = match prepare(args, mask) {
         Ok(prepared) => prepared,
         Err((exit, message)) => {
             run::report_problem(reporters, Stage::Load, message);
@@ -57,20 +59,31 @@ pub fn execute(args: &RunArgs, verbosity: Verbosity) -> Exit {
 }
 
 /// What is to run, and how; otherwise what to say in the reports.
-fn prepare(args: &RunArgs) -> Result<(Vec<Suite>, RunOptions), (Exit, String)> {
+fn prepare(args: &RunArgs, mask: &Mask) -> Result<(Vec<Suite>, RunOptions), (Exit, String)> {
+    let connect = ConnectOptions {
+        kubeconfig: args.kubeconfig.clone(),
+        context: args.context.clone(),
+        impersonate_user: args.impersonate.clone(),
+        ..ConnectOptions::default()
+    };
+    let clusters = clusters(&args.clusters, &connect).map_err(|message| {
+        eprint_text(&format!("error: {message}\n"));
+        (Exit::Usage, message)
+    })?;
     let suites = load::suites(&args.suites, &args.inputs)
-        .map_err(|exit| (exit, "the suites are not valid: nothing was run".to_owned()))?;
+        .map_err(|error| (Exit::Usage, load::in_brief(&error)))?;
     let options = RunOptions {
-        connect: ConnectOptions {
-            kubeconfig: args.kubeconfig.clone(),
-            context: args.context.clone(),
-            ..ConnectOptions::default()
-        },
+        connect,
+        clusters,
         namespace: args.namespace.clone(),
         names: NameFilter::new(&args.filter, &args.exclude),
         concurrency: usize::from(args.concurrency),
         timeout: args.timeout,
         fail_fast: args.fail_fast,
+        retries: args.retries,
+        strict: args.strict,
+        artifacts: args.artifacts.clone(),
+        mask: mask.clone(),
         keep: match args.keep {
             Keep::Never => run::Keep::Never,
             Keep::OnFailure => run::Keep::OnFailure,
@@ -78,6 +91,36 @@ fn prepare(args: &RunArgs) -> Result<(Vec<Suite>, RunOptions), (Exit, String)> {
         },
     };
     Ok((suites, options))
+}
+
+/// `--cluster NAME=FILE[:CONTEXT]`; a file may be left out where the context is of the
+/// run's own kubeconfig.
+fn clusters(
+    arguments: &[String],
+    connect: &ConnectOptions,
+) -> Result<BTreeMap<String, ConnectOptions>, String> {
+    let mut clusters = BTreeMap::new();
+    for argument in arguments {
+        let wrong = || format!("--cluster {argument}: write NAME=FILE or NAME=FILE:CONTEXT");
+        let (name, place) = argument.split_once('=').ok_or_else(wrong)?;
+        if name.is_empty() || place.is_empty() {
+            return Err(wrong());
+        }
+        let (file, context) = match place.split_once(':') {
+            Some((file, context)) => (file, Some(context.to_owned())),
+            None => (place, None),
+        };
+        let options = ConnectOptions {
+            kubeconfig: match file {
+                "" => connect.kubeconfig.clone(),
+                file => Some(file.into()),
+            },
+            context,
+            ..ConnectOptions::default()
+        };
+        clusters.insert(name.to_owned(), options);
+    }
+    Ok(clusters)
 }
 
 /// The reports that were asked for. JUnit is on disk from here on, so that an old one

@@ -23,6 +23,7 @@ mod feed;
 mod http;
 mod identity;
 mod kubeconfig;
+mod label_query;
 mod logs;
 mod proxy;
 mod read;
@@ -47,6 +48,7 @@ pub use events::{EventFilter, EventInfo};
 pub use exec::{ExecError, ExecLimits, ExecResult};
 pub use http::{HttpError, HttpReply, HttpRequest, HttpTarget, Resolve, Scheme, TlsInfo};
 pub use identity::Identity;
+pub use label_query::{LabelQuery, LabelQueryError};
 pub use logs::{LogError, LogOptions, LogStream, LogText};
 pub use read::{RawReply, Selection};
 pub use readiness::{

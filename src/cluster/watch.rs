@@ -161,6 +161,12 @@ impl Board {
 }
 
 impl Watch {
+    /// Whether both are handles to one watch.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// Reads the state as it is now. Keep it short: the watch waits meanwhile.
     pub fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         look(&self.shared.board.read())

@@ -97,6 +97,36 @@ impl Origin {
         }
     }
 
+    /// A file as [`Origin::file`] finds it, and where the files are that it names
+    /// itself: beside it.
+    ///
+    /// # Errors
+    /// As [`Origin::file`].
+    pub fn include(&self, path: &str) -> Result<(Arc<SourceFile>, Self), FileError> {
+        let file = self.file(path)?;
+        let origin = match self {
+            Self::Shipped(folder) => match path.rsplit_once('/') {
+                Some((below, _)) => Self::Shipped(joined(folder, below)),
+                None => self.clone(),
+            },
+            Self::Folder(_) => {
+                let folder = Path::new(&file.name).parent();
+                Self::Folder(folder.map(Path::to_owned).unwrap_or_default())
+            }
+        };
+        Ok((file, origin))
+    }
+
+    /// The folder on the disk; nothing for what ships.
+    pub fn folder(&self) -> Option<PathBuf> {
+        match self {
+            Self::Shipped(_) => None,
+            // `a.yaml` is in the folder where the program was started
+            Self::Folder(folder) if folder.as_os_str().is_empty() => Some(PathBuf::from(".")),
+            Self::Folder(folder) => Some(folder.clone()),
+        }
+    }
+
     /// The same, or each YAML and JSON file of a folder, by name.
     ///
     /// # Errors
@@ -182,7 +212,7 @@ pub fn yaml_below(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
 }
 
 fn shipped(folder: &str, path: &str) -> Result<Arc<SourceFile>, FileError> {
-    let places = [format!("{folder}/{path}"), format!("templates/{path}")];
+    let places = [joined(folder, path), format!("templates/{path}")];
     places
         .iter()
         .find_map(|place| catalog::file(place))
@@ -190,6 +220,21 @@ fn shipped(folder: &str, path: &str) -> Result<Arc<SourceFile>, FileError> {
             path: path.to_owned(),
             looked: places.to_vec(),
         })
+}
+
+/// A path in the catalog, which has no folders that `..` could go through.
+fn joined(folder: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = folder.split('/').collect();
+    for part in path.split('/') {
+        match part {
+            "." | "" => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
 }
 
 fn find(folder: &Path, path: &str) -> Result<PathBuf, FileError> {
@@ -237,4 +282,18 @@ fn has_extension(path: &Path, extensions: &[&str]) -> bool {
 fn shown(path: &Path) -> String {
     let text = path.to_string_lossy();
     text.strip_prefix("./").unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_in_the_catalog_are_plain() {
+        assert_eq!(
+            joined("suites/network", "../shared/./steps.yaml"),
+            "suites/shared/steps.yaml"
+        );
+        assert_eq!(joined("suites", "../../../x"), "x");
+    }
 }

@@ -17,6 +17,7 @@ use crate::plan::error::LoadError;
 use crate::plan::files;
 use crate::source::{Place, SourceFile, Span};
 use crate::spec::schema::{InputKind, InputSpec};
+use crate::value;
 use crate::yaml::{self, Node, NodeKind};
 
 /// What variables of the environment begin with that set an input.
@@ -151,15 +152,42 @@ pub(super) fn resolve(
             Ok(None) => {}
             Err(diagnostic) => diagnostics.push(diagnostic),
         }
-        // what nobody uses today is wrong all the same
-        if let (Some(kind), Some(node)) = (input.kind, &input.default)
-            && let Err(problem) = from_node(kind, node)
-        {
-            let place = Place {
-                file: Arc::clone(suite),
-                span: node.span,
-            };
-            diagnostics.push(problem.at(&input.name.value, place));
+    }
+    // what nobody uses today is wrong all the same
+    check_defaults(inputs, suite, diagnostics);
+    values
+}
+
+/// The defaults of inputs, those that are right; the others are reported.
+pub(super) fn check_defaults(
+    inputs: &[InputSpec],
+    file: &Arc<SourceFile>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> IndexMap<String, Value> {
+    let mut values = IndexMap::new();
+    for input in inputs {
+        let (Some(kind), Some(node)) = (input.kind, &input.default) else {
+            continue;
+        };
+        let place = Place {
+            file: Arc::clone(file),
+            span: node.span,
+        };
+        match from_node(kind, node) {
+            // an empty one says that there is none
+            Ok(Value::String(text)) if kind == InputKind::Secret && !text.is_empty() => {
+                diagnostics.push(
+                    Diagnostic::new(
+                        format!("the secret `{}` would stand in the file", input.name.value),
+                        place,
+                    )
+                    .help("a secret has no default but \"\": set it from the environment"),
+                );
+            }
+            Ok(value) => {
+                values.insert(input.name.value.clone(), value);
+            }
+            Err(problem) => diagnostics.push(problem.at(&input.name.value, place)),
         }
     }
     values
@@ -188,7 +216,7 @@ pub(super) fn check_set<'a>(
 }
 
 /// A value that is not of its input's type.
-struct Problem {
+pub(super) struct Problem {
     expected: String,
     found: String,
     help: Option<String>,
@@ -203,7 +231,8 @@ impl Problem {
         }
     }
 
-    fn at(self, name: &str, place: Place) -> Diagnostic {
+    /// Says it of an input, at the place of the value.
+    pub(super) fn at(self, name: &str, place: Place) -> Diagnostic {
         Diagnostic::new(
             format!(
                 "the input `{name}` takes {}, not {}",
@@ -225,7 +254,7 @@ fn from_text(kind: InputKind, text: &str) -> Result<Value, Problem> {
         ))
     };
     match kind {
-        InputKind::String => Ok(text.into()),
+        InputKind::String | InputKind::Secret => Ok(text.into()),
         InputKind::Integer => match (text.parse::<i64>(), text.parse::<u64>()) {
             (Ok(number), _) => Ok(number.into()),
             (_, Ok(number)) => Ok(number.into()),
@@ -241,7 +270,7 @@ fn from_text(kind: InputKind, text: &str) -> Result<Value, Problem> {
             "false" => Ok(false.into()),
             _ => refuse(Some("write true or false")),
         },
-        InputKind::Duration => checked_duration(text),
+        InputKind::Duration | InputKind::Quantity | InputKind::Version => checked(kind, text),
         InputKind::List => match yaml::value(text) {
             Ok(value @ Value::Array(_)) => Ok(value),
             _ => refuse(Some("write it as in YAML: [a, b]")),
@@ -254,43 +283,66 @@ fn from_text(kind: InputKind, text: &str) -> Result<Value, Problem> {
 }
 
 /// A value of a file.
-fn from_node(kind: InputKind, node: &Node) -> Result<Value, Problem> {
-    let is_right = match (kind, &node.kind) {
-        (InputKind::String, NodeKind::String(_))
-        | (InputKind::Number, NodeKind::Number(_))
-        | (InputKind::Boolean, NodeKind::Bool(_))
-        | (InputKind::List, NodeKind::List(_))
-        | (InputKind::Map, NodeKind::Map(_)) => true,
-        (InputKind::Integer, NodeKind::Number(number)) => number.is_i64() || number.is_u64(),
-        (InputKind::Duration, NodeKind::String(text)) => return checked_duration(text),
+pub(super) fn from_node(kind: InputKind, node: &Node) -> Result<Value, Problem> {
+    from_value(kind, node.to_value())
+}
+
+/// A value of any source that has types of its own.
+pub(super) fn from_value(kind: InputKind, value: Value) -> Result<Value, Problem> {
+    let is_right = match (kind, &value) {
+        (InputKind::String | InputKind::Secret, Value::String(_))
+        | (InputKind::Number, Value::Number(_))
+        | (InputKind::Boolean, Value::Bool(_))
+        | (InputKind::List, Value::Array(_))
+        | (InputKind::Map, Value::Object(_)) => true,
+        (InputKind::Integer, Value::Number(number)) => number.is_i64() || number.is_u64(),
+        (InputKind::Duration | InputKind::Quantity | InputKind::Version, Value::String(text)) => {
+            return checked(kind, text);
+        }
+        // 3 is a quantity; as a version, 1.30 has lost its 0 already
+        (InputKind::Quantity, Value::Number(number)) => return checked(kind, &number.to_string()),
         _ => false,
     };
     if is_right {
-        return Ok(node.to_value());
+        return Ok(value);
     }
-    let help = match (kind, &node.kind) {
-        (InputKind::String, NodeKind::Number(_) | NodeKind::Bool(_)) => {
-            Some("quote it to make it a string".to_owned())
-        }
-        (InputKind::Duration, NodeKind::Number(number)) => Some(format!("write {number}s")),
+    let help = match (kind, &value) {
+        (
+            InputKind::String | InputKind::Secret | InputKind::Version,
+            Value::Number(_) | Value::Bool(_),
+        ) => Some("quote it to make it a string".to_owned()),
+        (InputKind::Duration, Value::Number(number)) => Some(format!("write {number}s")),
         _ => None,
     };
-    let found = match &node.kind {
+    let found = match &value {
         // "an integer, not a number" would leave the reader guessing
-        NodeKind::Number(number) if kind == InputKind::Integer => format!("`{number}`"),
-        other => other.describe().to_owned(),
+        Value::Number(number) if kind == InputKind::Integer => format!("`{number}`"),
+        other => describe(other).to_owned(),
     };
     Err(Problem::new(kind, found, help))
 }
 
-fn checked_duration(text: &str) -> Result<Value, Problem> {
-    match duration::parse(text) {
-        Ok(_) => Ok(text.into()),
-        Err(error) => Err(Problem::new(
-            InputKind::Duration,
-            format!("`{text}`"),
-            Some(error.help),
-        )),
+fn describe(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map",
+    }
+}
+
+/// A text that has a form of its own. It is kept as it is written.
+fn checked(kind: InputKind, text: &str) -> Result<Value, Problem> {
+    let help = match kind {
+        InputKind::Quantity => value::Quantity::parse(text).err().map(|error| error.help),
+        InputKind::Version => value::Version::parse(text).err().map(|error| error.help),
+        _ => duration::parse(text).err().map(|error| Some(error.help)),
+    };
+    match help {
+        None => Ok(text.into()),
+        Some(help) => Err(Problem::new(kind, format!("`{text}`"), help)),
     }
 }
 

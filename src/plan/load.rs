@@ -12,7 +12,7 @@ use crate::plan::input::{self, InputSources};
 use crate::plan::lower::lower;
 use crate::plan::model::Suite;
 use crate::plan::select::{self, LabelSelector};
-use crate::source::{Place, SourceFile};
+use crate::source::{Place, SourceFile, Span};
 use crate::spec::{self, schema::SuiteSpec};
 
 /// A suite that an argument names, before inputs are looked at.
@@ -93,9 +93,15 @@ fn find(arguments: &[String]) -> Result<(Vec<FoundSuite>, Vec<Diagnostic>), Load
     let mut found = Vec::new();
     let mut diagnostics = Vec::new();
     for source in sources(arguments)? {
-        let (specs, problems) = spec::load(&source.file);
+        let (documents, problems) = spec::load(&source.file);
+        if documents.suites.is_empty() && problems.is_empty() {
+            diagnostics.push(
+                Diagnostic::new("the file holds no suite", start_of(&source.file))
+                    .help("steps are used by suites: they name this file in `include`"),
+            );
+        }
         diagnostics.extend(problems);
-        found.extend(specs.into_iter().map(|spec| FoundSuite {
+        found.extend(documents.suites.into_iter().map(|spec| FoundSuite {
             id: source.id.clone(),
             spec,
             origin: source.origin.clone(),
@@ -104,9 +110,18 @@ fn find(arguments: &[String]) -> Result<(Vec<FoundSuite>, Vec<Diagnostic>), Load
     Ok((found, diagnostics))
 }
 
+fn start_of(file: &Arc<SourceFile>) -> Place {
+    Place {
+        file: Arc::clone(file),
+        span: Span::default(),
+    }
+}
+
 /// The files that arguments name, each once.
 fn sources(arguments: &[String]) -> Result<Vec<Source>, LoadError> {
-    let entries = catalog::suites();
+    // steps that suites share lie among them, and are none
+    let mut entries = catalog::suites();
+    entries.retain(|entry| spec::is_suite(&entry.file));
     let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
     let shipped = |wanted: &[&'static str]| {
         let wanted = entries.iter().filter(|entry| wanted.contains(&entry.id));

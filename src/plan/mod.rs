@@ -2,12 +2,12 @@
 pub mod error;
 pub mod files;
 pub mod input;
+pub mod jsonpath;
 pub mod load;
 pub mod lower;
-mod manifest;
 pub mod model;
-mod names;
 pub mod select;
-mod step;
+mod verbs;
+
 #[cfg(test)]
 mod tests;

@@ -4,16 +4,16 @@
 //! Holds no logic. `lower` makes it from a spec, `run` carries it out.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::Value;
 
-pub use crate::matcher::ExitExpectation;
-use crate::matcher::OutputExpectation;
+pub use super::verbs::*;
 use crate::source::{Place, SourceFile};
-use crate::template::{Condition, Template, TextTemplate, Tree};
+use crate::template::{Condition, Template, Tree};
 
 /// One suite, ready to run.
 #[derive(Clone, Debug)]
@@ -31,16 +31,29 @@ pub struct Suite {
     pub labels: BTreeMap<String, String>,
     /// Where it was read from.
     pub file: Arc<SourceFile>,
+    /// The folder that its files are looked for in, and where local programs start;
+    /// nothing for a suite that ships.
+    pub folder: Option<PathBuf>,
     /// The inputs with their values.
     pub inputs: IndexMap<String, Value>,
+    /// The inputs whose values must never be shown.
+    pub secrets: Vec<String>,
     /// What the cluster must be for the suite to make sense.
     pub requires: Vec<Requirement>,
     /// Deadline of setup, cases and teardown together.
     pub timeout: Option<Duration>,
+    /// What steps may take that say nothing themselves.
+    pub timeouts: Timeouts,
     /// At most so many cells at once, beside the run's own bound.
     pub concurrency: Option<usize>,
     /// Where namespaced objects go that name no namespace.
     pub namespace: Namespace,
+    /// Further clusters by the names under which steps use them.
+    pub clusters: Vec<ClusterChoice>,
+    /// The cluster of steps that name none; nothing is the run's own.
+    pub cluster: Option<String>,
+    /// What a failed case means where it says nothing itself.
+    pub severity: Severity,
     /// Steps before the cases; one that does not pass makes every case errored.
     pub setup: Vec<Step>,
     /// The cases in the order of the file.
@@ -53,11 +66,48 @@ pub struct Suite {
 #[derive(Clone, Debug)]
 pub struct Requirement {
     /// What must hold.
-    pub condition: Condition,
+    pub check: RequirementCheck,
     /// Told where it does not.
     pub reason: Option<Template>,
     /// What an unmet one makes of the suite.
     pub unmet: Unmet,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// What a requirement looks at.
+#[derive(Clone, Debug)]
+pub enum RequirementCheck {
+    /// `that`: a condition over the names in scope.
+    That(Condition),
+    /// `exists`: at least one such object.
+    Exists(Target),
+    /// `server: ">=1.30"`: the version of the API server.
+    Server(VersionRange),
+}
+
+/// `>=1.30`, or several with commas: all must hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionRange {
+    /// As it stands in the file.
+    pub text: String,
+    /// Each comparison.
+    pub bounds: Vec<(VersionComparison, u32, u32)>,
+}
+
+/// How a server's version is compared with `major.minor`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VersionComparison {
+    /// `>=`
+    AtLeast,
+    /// `>`
+    Above,
+    /// `<=`
+    AtMost,
+    /// `<`
+    Below,
+    /// `=`
+    Exactly,
 }
 
 /// What an unmet requirement makes of the suite.
@@ -69,20 +119,80 @@ pub enum Unmet {
     Fail,
 }
 
+/// `severity`: what *failed* means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Severity {
+    /// A failure.
+    #[default]
+    Error,
+    /// A passed testcase with a warning, unless `--strict`.
+    Warning,
+}
+
 /// The namespace of a suite.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Namespace {
     /// One of its own, made before setup and deleted at the end.
-    PerSuite {
-        /// Further labels for it.
-        labels: BTreeMap<String, String>,
-        /// Annotations for it.
-        annotations: BTreeMap<String, String>,
-    },
+    PerSuite(NamespaceExtras),
+    /// One for the suite, for setup, and one for each cell of each case.
+    PerCase(NamespaceExtras),
     /// One that is there: never created, labelled or deleted.
     Existing(String),
     /// None, for suites that only look or name a namespace everywhere.
     None,
+}
+
+/// What a namespace that is made gets beside the run's labels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamespaceExtras {
+    /// Further labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// `clusters`: one more cluster; `--cluster NAME=FILE[:CONTEXT]` fills it over this.
+#[derive(Clone, Debug)]
+pub struct ClusterChoice {
+    /// The name that steps use.
+    pub name: String,
+    /// Its kubeconfig, a path beside the suite.
+    pub kubeconfig: Option<PathBuf>,
+    /// Its context in the kubeconfig; the run's kubeconfig where none is named.
+    pub context: Option<String>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// `defaults: {timeouts: …}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// apply, create, patch, get, can, logs, events, http.
+    pub request: Duration,
+    /// assert and absent.
+    pub assert: Duration,
+    /// wait.
+    pub wait: Duration,
+    /// exec and run.
+    pub exec: Duration,
+    /// command and script.
+    pub command: Duration,
+    /// delete.
+    pub delete: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            request: seconds(10),
+            assert: seconds(30),
+            wait: seconds(120),
+            exec: seconds(30),
+            command: seconds(30),
+            delete: seconds(60),
+        }
+    }
 }
 
 /// One case, or as many as its matrix has cells.
@@ -90,16 +200,41 @@ pub enum Namespace {
 pub struct Case {
     /// Rendered for each cell.
     pub name: Template,
-    /// Axes in the order of the file; none makes one cell.
-    pub matrix: Vec<Axis>,
+    /// What it is repeated over.
+    pub matrix: Matrix,
+    /// The case is skipped where this does not hold.
+    pub when: Option<Condition>,
+    /// Conditions of its own on the cluster.
+    pub requires: Vec<Requirement>,
+    /// Places of the cases in this suite that must pass before, all their cells.
+    pub needs: Vec<usize>,
+    /// Whether it runs alone.
+    pub serial: bool,
+    /// So many more whole runs where it does not pass; otherwise `--retries`.
+    pub retries: Option<u32>,
+    /// What *failed* means; otherwise the suite's.
+    pub severity: Option<Severity>,
+    /// The cluster of its steps that name none; otherwise the suite's.
+    pub cluster: Option<String>,
     /// One after another; one that does not pass ends the case.
     pub steps: Vec<Step>,
+    /// Collectors where it did not pass: they never change the result.
+    pub on_failure: Vec<Step>,
     /// Always, after the steps.
     pub finally: Vec<Step>,
     /// Deadline of the whole case.
     pub timeout: Option<Duration>,
     /// Where it stands.
     pub place: Place,
+}
+
+/// What a case is repeated over.
+#[derive(Clone, Debug)]
+pub enum Matrix {
+    /// Every combination of these; none makes one cell.
+    Axes(Vec<Axis>),
+    /// `rows`: these combinations, all with the same names.
+    Rows(Vec<Vec<(String, Tree)>>),
 }
 
 /// One axis of a matrix.
@@ -133,6 +268,8 @@ pub enum AxisSource {
         /// A label selector; all nodes without one.
         selector: Option<Template>,
     },
+    /// Objects of a kind: the whole object, and `.name` and `.namespace`.
+    Objects(Target),
     /// A list written down, or an expression that is one.
     Values(Tree),
 }
@@ -142,119 +279,50 @@ pub enum AxisSource {
 pub struct Step {
     /// For reports; otherwise the verb and its target.
     pub name: Option<Template>,
+    /// The step is passed over where this does not hold.
+    pub when: Option<Condition>,
     /// What it does.
     pub verb: Verb,
-    /// How long it may take; otherwise the default of its verb.
+    /// How long each attempt may take; otherwise the default of its verb.
     pub timeout: Option<Duration>,
+    /// Attempts where the first does not pass.
+    pub retry: Option<Retry>,
+    /// Names for what came out of it.
+    pub capture: Vec<(String, Tree)>,
     /// The text that stands for the case where this step fails.
     pub failure: Option<Template>,
+    /// As whom.
+    pub identity: Option<IdentityChoice>,
+    /// In which cluster; otherwise the case's.
+    pub cluster: Option<String>,
     /// Where it stands.
     pub place: Place,
 }
 
-/// What a step does.
-#[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a suite has a handful of steps, and most are the large one"
-)]
-pub enum Verb {
-    /// Makes objects what their manifests say.
-    Apply(Apply),
-    /// Waits for an object by watching it.
-    Wait(Wait),
-    /// Runs a command in a container.
-    Exec(Exec),
-}
-
-impl Verb {
-    /// As it is written in a suite.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Apply(_) => "apply",
-            Self::Wait(_) => "wait",
-            Self::Exec(_) => "exec",
-        }
-    }
-
-    /// How long the verb may take where nothing else is said.
-    pub fn default_timeout(&self) -> Duration {
-        Duration::from_secs(match self {
-            Self::Apply(_) => 30,
-            Self::Wait(_) => 120,
-            Self::Exec(_) => 30,
-        })
-    }
-}
-
-/// `apply`: server-side apply of one or more manifests.
-#[derive(Clone, Debug)]
-pub struct Apply {
-    /// What is applied.
-    pub manifests: Manifests,
-    /// For namespaced objects whose manifest names none; otherwise the suite's.
-    pub namespace: Option<Template>,
-    /// Take fields over from other managers.
-    pub force: bool,
-}
-
-/// Manifests and how they are rendered.
-#[derive(Clone, Debug)]
-pub enum Manifests {
-    /// A text template, rendered and then read as YAML.
-    Template(TextTemplate),
-    /// Files as they are, each object with the file that it is from.
-    Files(Vec<(Arc<SourceFile>, Vec<Value>)>),
-    /// Written in the suite: each scalar is rendered.
-    Inline(Tree),
-}
-
-/// `wait`: until something holds.
-#[derive(Clone, Debug)]
-pub struct Wait {
-    /// `kind/name` as kubectl resolves it.
-    pub target: Template,
-    /// Another namespace than the suite's.
-    pub namespace: Option<Template>,
-    /// What to wait for.
-    pub until: Until,
-}
-
-/// What a `wait` waits for.
+/// `retry`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Until {
-    /// A DaemonSet, Deployment or StatefulSet is rolled out.
-    RolledOut {
-        /// Ends when the pod of each node is ready or cannot become so, and
-        /// fails only where none is.
-        per_node: bool,
+pub struct Retry {
+    /// Attempts in all, at least 1.
+    pub attempts: u32,
+    /// Between two of them; nothing backs off from 100 ms, doubling, up to 5 s.
+    pub delay: Option<Duration>,
+}
+
+/// `as`.
+#[derive(Clone, Debug)]
+pub enum IdentityChoice {
+    /// `{serviceAccount: ci}`, with a `namespace` where it is not the suite's.
+    ServiceAccount {
+        /// Its name.
+        name: Template,
+        /// Its namespace.
+        namespace: Option<Template>,
     },
-}
-
-/// `exec`: a command in a container.
-#[derive(Clone, Debug)]
-pub struct Exec {
-    /// `pod/NAME`.
-    pub target: Template,
-    /// Otherwise the pod's default container.
-    pub container: Option<Template>,
-    /// Another namespace than the suite's.
-    pub namespace: Option<Template>,
-    /// The program and its arguments, run without a shell.
-    pub command: Vec<Template>,
-    /// What it reads.
-    pub stdin: Option<Template>,
-    /// What is expected of it.
-    pub expect: ProcessExpectation,
-}
-
-/// What is expected of a process that ended.
-#[derive(Clone, Debug)]
-pub struct ProcessExpectation {
-    /// Its exit code; 0 where nothing is said.
-    pub exit: ExitExpectation,
-    /// What it wrote to stdout.
-    pub stdout: Option<OutputExpectation<Template>>,
-    /// What it wrote to stderr.
-    pub stderr: Option<OutputExpectation<Template>>,
+    /// `{user, groups}`, or the user alone as a string.
+    User {
+        /// Its name.
+        user: Template,
+        /// Its groups.
+        groups: Vec<Template>,
+    },
 }

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::matrix::AxisValue;
-use super::scope::{node_value, pod_value, unusable_value};
-use super::step::StepFailure;
+use super::scope::{node_value, object_value, pod_value, unusable_value};
+use super::step::{Selected, StepContext, StepFailure};
 use crate::cluster::{
     Cluster, ObjectKey, PodReadiness, Resource, node_excluded_by, node_problem, pod_state,
 };
 use crate::plan::model::{Axis, AxisSource};
-use crate::template::{Scope, scope_value};
+use crate::template::{Scope, Tree, scope_value};
 
 /// The values of an axis, and the nodes that it leaves out.
 #[derive(Debug, Default)]
@@ -27,64 +27,89 @@ pub struct AxisValues {
 ///
 /// # Errors
 /// Where the cluster cannot be asked, or a template not be rendered.
-pub async fn values(
-    axis: &Axis,
-    cluster: &Cluster,
-    scope: &Scope,
-    namespace: Option<&str>,
-) -> Result<AxisValues, StepFailure> {
-    match &axis.source {
+pub async fn values(axis: &Axis, context: &StepContext<'_>) -> Result<AxisValues, StepFailure> {
+    let scope = &context.scope();
+    let cluster = &context.cluster;
+    let values = match &axis.source {
         AxisSource::Pods {
             selector,
             namespace: own,
             per_node,
         } => {
             let selector = selector.render_text(scope)?;
-            let own = own.as_ref().map(|own| own.render_text(scope)).transpose()?;
-            let namespace = own.as_deref().or(namespace);
+            let namespace = context.namespace_of(own.as_ref())?;
             let pod = Resource::pod();
             let (nodes, pods) = futures::try_join!(
                 cluster.nodes(),
-                cluster.list(&pod, namespace, Some(&selector))
+                cluster.list(&pod, namespace.as_deref(), Some(&selector))
             )?;
             if !per_node {
                 return Ok(each_pod(&pods, &nodes));
             }
             let daemon_sets = daemon_sets_of(&pods, cluster).await?;
-            Ok(each_node(&nodes, &pods, &daemon_sets, &selector))
+            return Ok(each_node(&nodes, &pods, &daemon_sets, &selector));
         }
         AxisSource::Nodes { selector } => {
             let selector = selector
                 .as_ref()
                 .map(|selector| selector.render_text(scope))
                 .transpose()?;
-            let nodes = cluster
+            let mut nodes = cluster
                 .list(&Resource::node(), None, selector.as_deref())
                 .await?;
-            let values = nodes
+            nodes.sort_by(|a, b| name_of(a).cmp(name_of(b)));
+            nodes
                 .iter()
                 .map(|node| AxisValue {
                     value: node_value(node),
                     label: name_of(node).to_owned(),
                     error: None,
                 })
-                .collect();
-            Ok(AxisValues {
-                values,
-                excluded: Vec::new(),
-            })
+                .collect()
+        }
+        AxisSource::Objects(target) => {
+            let selected = Selected::of(target, context).await?;
+            let objects = selected.read(context).await?;
+            objects
+                .iter()
+                .map(|object| AxisValue {
+                    value: object_value(object),
+                    label: name_of(object).to_owned(),
+                    error: None,
+                })
+                .collect()
         }
         AxisSource::Values(tree) => match tree.render(scope)? {
-            Value::Array(values) => Ok(AxisValues {
-                values: values.iter().map(listed).collect(),
-                excluded: Vec::new(),
-            }),
-            _ => Err(StepFailure::errored(format!(
-                "the values of the axis `{}` are no list",
-                axis.name
-            ))),
+            Value::Array(values) => values.iter().map(listed).collect(),
+            _ => {
+                return Err(StepFailure::errored(format!(
+                    "the values of the axis `{}` are no list",
+                    axis.name
+                )));
+            }
         },
-    }
+    };
+    Ok(AxisValues {
+        values,
+        excluded: Vec::new(),
+    })
+}
+
+/// The rows of a matrix that is written down.
+///
+/// # Errors
+/// A template that cannot be rendered.
+pub fn rows(
+    rows: &[Vec<(String, Tree)>],
+    scope: &Scope,
+) -> Result<Vec<Vec<(String, AxisValue)>>, StepFailure> {
+    rows.iter()
+        .map(|row| {
+            row.iter()
+                .map(|(name, tree)| Ok((name.clone(), listed(&tree.render(scope)?))))
+                .collect()
+        })
+        .collect()
 }
 
 fn listed(value: &Value) -> AxisValue {

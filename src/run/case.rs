@@ -1,74 +1,216 @@
-//! One case, or one cell of its matrix: its steps, `finally`, and the end of its own
-//! objects.
+//! One case, or one cell of its matrix: its attempts, each with steps, collectors,
+//! `finally`, and the end of its own objects.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use super::artifacts;
 use super::deadline::Deadline;
-use super::ledger::{Ledger, Owner};
+use super::ledger::{Entry, Ledger, Owner};
 use super::matrix::Cell;
+use super::namespace;
+use super::requirements;
 use super::step::{self, StepContext, StepFailure};
 use super::suite::SuiteRun;
-use crate::event::{CaseId, CaseResult, Detail, EventKind, Explanation, Outcome};
-use crate::plan::model::{Case, Step};
+use crate::event::{CaseAttempt, CaseId, CaseResult, Detail, EventKind, Explanation, Outcome};
+use crate::plan::model::{Case, Namespace, Severity, Step, Unmet};
 
-/// Runs a cell and tells its outcome; then takes back what it made.
-pub async fn run(suite: &SuiteRun, case: &Case, cell: &Cell<'_>, id: CaseId) {
+/// How long the collectors of a case may take together.
+const COLLECTORS: Duration = Duration::from_secs(30);
+
+/// Runs a cell and tells its outcome; then takes back what it made. Whether it passed.
+pub async fn run(suite: &Arc<SuiteRun>, case: &Case, cell: &Cell<'_>, id: CaseId) -> bool {
     if suite.is_stopped() {
         suite.tell_case(id, suite.stopped_outcome(), Some(suite.why_stopped()));
-        return;
+        return false;
     }
     suite.teller.tell(EventKind::CaseStarted(id.clone()));
     if let Some(error) = cell.error() {
         suite.tell_case(id, Outcome::Errored, Some(Explanation::new(error)));
-        return;
+        return false;
     }
-    let started = Instant::now();
-    let name = id.name.clone();
-    let ledger = Ledger::new(
-        Owner::Case(format!("the case {name:?}")),
-        suite.owners.clone(),
-    );
-    let case_name = serde_json::json!({"name": name});
-    let names = cell
-        .extend(suite.names.clone())
-        .with_value("case", &case_name);
-    let context = StepContext {
-        cluster: &suite.cluster,
-        scope: names.scope(),
-        namespace: suite.namespace.as_deref(),
-        ledger: &ledger,
-        writes: &suite.writes,
-        labels: &suite.labels,
-        deadline: case
-            .timeout
-            .map(|timeout| Deadline::after(timeout, "the case")),
-        cancel: &suite.stop,
-    };
-    let ended = steps(&case.steps, &context).await;
-    let ended = finally(suite, &case.finally, context, ended).await;
-    let (outcome, why) = match ended {
-        Ok(()) => (Outcome::Passed, None),
-        Err(failure) if failure.outcome == Outcome::Cancelled => {
-            (suite.stopped_outcome(), Some(suite.why_stopped()))
+    let attempts = 1 + case.retries.unwrap_or(suite.options.retries);
+    for attempt in 1..=attempts {
+        let started = Instant::now();
+        let mut trial = Trial::new(suite, &id);
+        let ended = trial.run(case, cell, &id).await;
+        let took = started.elapsed();
+        let (outcome, why) = match ended {
+            Ok(()) => (Outcome::Passed, None),
+            Err(failure) if failure.outcome == Outcome::Cancelled => {
+                (suite.stopped_outcome(), Some(suite.why_stopped()))
+            }
+            Err(failure) => (failure.outcome, Some(failure.why)),
+        };
+        let again = attempt < attempts && matches!(outcome, Outcome::Failed | Outcome::Errored);
+        if again && let Some(why) = why {
+            suite.teller.tell(EventKind::CaseRetried(CaseAttempt {
+                id: id.clone(),
+                attempt: usize::try_from(attempt).unwrap_or(usize::MAX),
+                outcome,
+                took,
+                why,
+            }));
+            trial.end(false).await;
+            continue;
         }
-        Err(failure) => (failure.outcome, Some(failure.why)),
-    };
-    let passed = outcome == Outcome::Passed;
-    suite.tell_result(CaseResult {
-        id,
-        outcome,
-        took: started.elapsed(),
-        why,
-    });
-    suite.take_back(&ledger, passed).await;
+        let severity = case.severity.unwrap_or(suite.suite.severity);
+        // a warning passes with its text, unless warnings count
+        let outcome = match (outcome, severity) {
+            (Outcome::Failed, Severity::Warning) if !suite.options.strict => Outcome::Passed,
+            (outcome, Severity::Warning | Severity::Error) => outcome,
+        };
+        suite.tell_result(CaseResult {
+            id,
+            outcome,
+            took,
+            why,
+        });
+        let passed = outcome == Outcome::Passed;
+        trial.end(passed).await;
+        return passed;
+    }
+    false
 }
 
-/// One step after another; the first that does not pass is the end.
-pub async fn steps(steps: &[Step], context: &StepContext<'_>) -> Result<(), StepFailure> {
-    for step in steps {
-        step::run(step, context).await?;
+/// One attempt, with what it made.
+struct Trial<'a> {
+    suite: &'a Arc<SuiteRun>,
+    ledger: Ledger,
+    namespaces: Vec<Entry>,
+}
+
+impl<'a> Trial<'a> {
+    fn new(suite: &'a Arc<SuiteRun>, id: &CaseId) -> Self {
+        Self {
+            suite,
+            ledger: Ledger::new(
+                Owner::Case(format!("the case {:?}", id.name)),
+                Arc::clone(&suite.owners),
+            ),
+            namespaces: Vec::new(),
+        }
     }
-    Ok(())
+
+    async fn run(&mut self, case: &Case, cell: &Cell<'_>, id: &CaseId) -> Result<(), StepFailure> {
+        let suite = self.suite;
+        let mut context = suite.context(&self.ledger, &suite.stop)?;
+        if let Some(name) = &case.cluster {
+            context.cluster_name = Some(name.clone());
+            context.cluster = suite.cluster(Some(name))?.clone();
+        }
+        let case_name = serde_json::json!({"name": id.name});
+        context.names = cell.extend(context.names).with_value("case", &case_name);
+        context.deadline = case
+            .timeout
+            .map(|timeout| Deadline::after(timeout, "the case"));
+        wanted(case, &context).await?;
+        if let Namespace::PerCase(extras) = &suite.suite.namespace {
+            let run = format!("{}-{}-{}", suite.run_id, id.case, id.cell);
+            let name = namespace::name(&suite.suite.name, &run);
+            // a later attempt finds the earlier one's on its way out
+            let name = match self.suite.made_namespace(&name) {
+                true => namespace::name(&suite.suite.name, &format!("{run}-{}", self.number())),
+                false => name,
+            };
+            namespace::make_for_cell(suite, &name, extras, &mut self.namespaces).await?;
+            context.names = context.names.with_namespace(&name);
+            context.namespace = Some(name);
+        }
+        let before = context.clone();
+        let ended = step::run_all(&case.steps, &mut context).await;
+        // what the steps captured until they ended is there for those that come after
+        let after = StepContext {
+            names: context.names,
+            ..before
+        };
+        let ended = match ended {
+            Err(failure) if is_bad(failure.outcome) => {
+                Err(collect(case, &after, id, failure).await)
+            }
+            ended => ended,
+        };
+        finally(suite, &case.finally, after, ended).await
+    }
+
+    fn number(&self) -> String {
+        uuid::Uuid::new_v4().simple().to_string()[..4].to_owned()
+    }
+
+    /// Takes back what the attempt made.
+    async fn end(self, passed: bool) {
+        self.suite.take_back(&self.ledger, passed).await;
+        self.suite.remove_namespaces(self.namespaces, passed);
+    }
+}
+
+/// An explanation as one text, for where it is a detail of another.
+fn whole(why: &Explanation) -> String {
+    let mut text = why.headline().to_owned();
+    for Detail {
+        title,
+        text: detail,
+    } in &why.details
+    {
+        text.push_str(&format!("\n{title}: {}", detail.trim_end()));
+    }
+    text
+}
+
+fn is_bad(outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Failed | Outcome::Errored => true,
+        Outcome::Passed | Outcome::Skipped | Outcome::Cancelled => false,
+    }
+}
+
+/// `if` and `requires` of the case itself.
+async fn wanted(case: &Case, context: &StepContext<'_>) -> Result<(), StepFailure> {
+    if let Some(condition) = &case.when
+        && let Some(why) = step::unmet(condition, &context.scope())?
+    {
+        return Err(StepFailure::skipped(why));
+    }
+    match requirements::first_unmet(&case.requires, context).await? {
+        None => Ok(()),
+        Some(unmet) => Err(match unmet.unmet {
+            Unmet::Skip => StepFailure::skipped(unmet.reason),
+            Unmet::Fail => StepFailure::failed(unmet.reason),
+        }),
+    }
+}
+
+/// Runs the collectors, which never change a result: what they find is told with it.
+async fn collect(
+    case: &Case,
+    context: &StepContext<'_>,
+    id: &CaseId,
+    mut failure: StepFailure,
+) -> StepFailure {
+    if case.on_failure.is_empty() {
+        return failure;
+    }
+    let mut context = context.clone();
+    context.deadline = Some(Deadline::after(COLLECTORS, "the collectors"));
+    context.cancel = &context.suite.cancellation.cleanup;
+    for (number, step) in case.on_failure.iter().enumerate() {
+        let title = step::describe(step, &context.scope());
+        let text = match step::run(step, &mut context).await {
+            Ok(result) => ["stdout", "body", "objects"]
+                .into_iter()
+                .find_map(|name| result.text(name))
+                .unwrap_or_default(),
+            Err(error) => format!("could not be collected: {}", whole(&error.why)),
+        };
+        if let Some(folder) = &context.suite.options.artifacts {
+            let text = context.suite.options.mask.mask(&text).into_owned();
+            if let Err(error) = artifacts::write(folder, id, number + 1, &title, &text) {
+                tracing::warn!("an artifact could not be written: {error}");
+            }
+        }
+        failure = failure.with_detail(&format!("onFailure: {title}"), &text);
+    }
+    failure
 }
 
 /// Runs `finally` whatever came before, on cleanup's own time. What fails there errors
@@ -82,12 +224,12 @@ async fn finally(
     if list.is_empty() {
         return ended;
     }
-    let context = StepContext {
+    let mut context = StepContext {
         deadline: None,
         cancel: &suite.cancellation.cleanup,
         ..context
     };
-    match (ended, steps(list, &context).await) {
+    match (ended, step::run_all(list, &mut context).await) {
         (ended, Ok(())) => ended,
         (Ok(()), Err(failure)) => Err(StepFailure {
             outcome: Outcome::Errored,
@@ -100,7 +242,7 @@ async fn finally(
         (Err(mut first), Err(second)) => {
             first.why.details.push(Detail {
                 title: "finally".to_owned(),
-                text: second.why.headline().to_owned(),
+                text: whole(&second.why),
             });
             Err(first)
         }

@@ -1,19 +1,20 @@
 //! The cells of a suite's cases: asks for the values of their axes, then runs them side
-//! by side within the bounds of concurrency.
+//! by side within the bounds of concurrency, each case after those it needs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::axis;
 use super::case;
+use super::ledger::{Ledger, Owner};
 use super::matrix::Matrix;
 use super::step::StepFailure;
 use super::suite::SuiteRun;
 use crate::event::{CaseId, EventKind, Explanation, Outcome};
-use crate::plan::model::Case;
+use crate::plan::model::{self, Case};
 
 /// A case whose matrix is known.
 struct Prepared {
@@ -21,6 +22,9 @@ struct Prepared {
     /// Index and name of each cell that is to run.
     cells: Vec<(usize, String)>,
 }
+
+/// Whether all cells of a case passed; nothing while they run.
+type Done = watch::Receiver<Option<bool>>;
 
 /// Runs every cell of every case, and tells the outcome of each.
 pub async fn run(suite: &Arc<SuiteRun>) {
@@ -38,21 +42,38 @@ pub async fn run(suite: &Arc<SuiteRun>) {
     });
     let bound = suite.suite.concurrency.unwrap_or(usize::MAX);
     let permits = bound.min(suite.options.concurrency).max(1);
-    let mut pool = Pool {
-        suite,
-        permits: Arc::new(Semaphore::new(permits)),
-        tasks: JoinSet::new(),
-        running: HashMap::new(),
-    };
-    for (index, (case, prepared)) in suite.suite.cases.iter().zip(prepared).enumerate() {
-        match prepared {
-            Ok(prepared) => pool.start(index, prepared).await,
-            Err((outcome, why)) => {
-                suite.tell_case(suite.whole_case(index, case), outcome, Some(why));
+    let (doers, dones): (Vec<_>, Vec<Done>) = suite
+        .suite
+        .cases
+        .iter()
+        .map(|_| watch::channel(None))
+        .unzip();
+    let semaphore = Arc::new(Semaphore::new(permits));
+    let cases = prepared
+        .into_iter()
+        .zip(doers)
+        .enumerate()
+        .map(|(index, (prepared, done))| {
+            let needs = &suite.suite.cases[index].needs;
+            let needs: Vec<_> = needs
+                .iter()
+                .map(|need| (*need, dones[*need].clone()))
+                .collect();
+            let pool = Pool {
+                suite,
+                index,
+                permits: Arc::clone(&semaphore),
+                room: u32::try_from(permits).unwrap_or(u32::MAX),
+                tasks: JoinSet::new(),
+                running: HashMap::new(),
+                passed: true,
+            };
+            async move {
+                let passed = pool.run(prepared, needs).await;
+                done.send_replace(Some(passed));
             }
-        }
-    }
-    pool.finish().await;
+        });
+    futures::future::join_all(cases).await;
 }
 
 /// The matrix of a case, and the names of the cells that were chosen.
@@ -60,46 +81,16 @@ async fn prepare(suite: &SuiteRun, case: &Case) -> Result<Prepared, (Outcome, Ex
     if suite.is_stopped() {
         return Err((suite.stopped_outcome(), suite.why_stopped()));
     }
-    let errored = |message: String, place: String| {
-        let why = Explanation {
-            place: Some(place),
-            ..Explanation::new(message)
-        };
-        (Outcome::Errored, why)
+    let matrix = tokio::select! {
+        biased;
+        matrix = matrix(suite, case) => matrix?,
+        () = suite.stop.cancelled() => {
+            return Err((suite.stopped_outcome(), suite.why_stopped()));
+        }
     };
-    let scope = suite.names.scope();
-    let mut axes = Vec::new();
-    for axis in &case.matrix {
-        let place = || axis.place.to_string();
-        let values = tokio::select! {
-            biased;
-            values = axis::values(axis, &suite.cluster, &scope, suite.namespace.as_deref()) => values,
-            () = suite.stop.cancelled() => {
-                return Err((suite.stopped_outcome(), suite.why_stopped()));
-            }
-        };
-        let values = values.map_err(|failure: StepFailure| {
-            errored(
-                format!("the axis `{}`: {}", axis.name, failure.why.message),
-                place(),
-            )
-        })?;
-        for (node, reason) in values.excluded {
-            suite.tell_excluded(node, reason);
-        }
-        if values.values.is_empty() {
-            let message = format!("the axis `{}` has no values", axis.name);
-            return Err(match axis.skip_if_empty {
-                true => (Outcome::Skipped, Explanation::new(message)),
-                false => errored(message, place()),
-            });
-        }
-        axes.push((axis.name.clone(), values.values));
-    }
-    let matrix = Matrix::new(axes);
     let names = matrix
-        .names(&case.name, &suite.names)
-        .map_err(|error| errored(error.message, error.place.to_string()))?;
+        .names(&case.name, suite.names())
+        .map_err(|error| errored(StepFailure::from(error)))?;
     let cells = names
         .into_iter()
         .enumerate()
@@ -108,51 +99,126 @@ async fn prepare(suite: &SuiteRun, case: &Case) -> Result<Prepared, (Outcome, Ex
     Ok(Prepared { matrix, cells })
 }
 
-/// Cells on their way, at most so many at once.
+fn errored(failure: StepFailure) -> (Outcome, Explanation) {
+    (Outcome::Errored, failure.why)
+}
+
+async fn matrix(suite: &SuiteRun, case: &Case) -> Result<Matrix, (Outcome, Explanation)> {
+    let axes = match &case.matrix {
+        model::Matrix::Rows(rows) => {
+            return axis::rows(rows, &suite.names().scope())
+                .map(Matrix::Rows)
+                .map_err(errored);
+        }
+        model::Matrix::Axes(axes) => axes,
+    };
+    // axes only look: nothing will be written down
+    let ledger = Ledger::new(Owner::Suite, Arc::clone(&suite.owners));
+    let mut context = suite.context(&ledger, &suite.stop).map_err(errored)?;
+    if let Some(name) = &case.cluster {
+        context.cluster_name = Some(name.clone());
+        context.cluster = suite.cluster(Some(name)).map_err(errored)?.clone();
+    }
+    let mut found = Vec::new();
+    for axis in axes {
+        let values = axis::values(axis, &context).await.map_err(|mut failure| {
+            failure.why.place.get_or_insert(axis.place.to_string());
+            errored(failure.about(&format!("the axis `{}`", axis.name)))
+        })?;
+        for (node, reason) in values.excluded {
+            suite.tell_excluded(node, reason);
+        }
+        if values.values.is_empty() {
+            let why = Explanation {
+                place: Some(axis.place.to_string()),
+                ..Explanation::new(format!("the axis `{}` has no values", axis.name))
+            };
+            return Err(match axis.skip_if_empty {
+                true => (Outcome::Skipped, why),
+                false => (Outcome::Errored, why),
+            });
+        }
+        found.push((axis.name.clone(), values.values));
+    }
+    Ok(Matrix::Axes(found))
+}
+
+/// The cells of one case on their way.
 struct Pool<'a> {
     suite: &'a Arc<SuiteRun>,
+    index: usize,
     permits: Arc<Semaphore>,
-    tasks: JoinSet<()>,
+    /// How many permits there are: a serial case takes them all.
+    room: u32,
+    tasks: JoinSet<bool>,
     running: HashMap<Id, CaseId>,
+    passed: bool,
 }
 
 impl Pool<'_> {
-    /// Starts the cells of a case as others make room.
-    async fn start(&mut self, index: usize, prepared: Prepared) {
+    /// Runs the case after those it needs; whether all of its cells passed.
+    async fn run(
+        mut self,
+        prepared: Result<Prepared, (Outcome, Explanation)>,
+        needs: Vec<(usize, Done)>,
+    ) -> bool {
+        let suite = self.suite;
+        let case = &suite.suite.cases[self.index];
+        let unmet = unmet_need(suite, needs).await;
+        let prepared = match (prepared, unmet) {
+            (Err((outcome, why)), _) => {
+                suite.tell_case(suite.whole_case(self.index, case), outcome, Some(why));
+                return false;
+            }
+            (Ok(prepared), Some(why)) => {
+                for (cell, name) in prepared.cells {
+                    let id = suite.case_id(self.index, cell, name);
+                    suite.tell_case(id, Outcome::Skipped, Some(Explanation::new(&why)));
+                }
+                return false;
+            }
+            (Ok(prepared), None) => prepared,
+        };
         let matrix = Arc::new(prepared.matrix);
         for (cell, name) in prepared.cells {
-            let permit = Arc::clone(&self.permits)
-                .acquire_owned()
-                .await
-                .expect("the semaphore is never closed");
-            let id = self.suite.case_id(index, cell, name);
-            let (suite, matrix) = (Arc::clone(self.suite), Arc::clone(&matrix));
-            let told = id.clone();
-            let task = self.tasks.spawn(async move {
-                let _permit = permit;
-                let case = &suite.suite.cases[index];
-                case::run(&suite, case, &matrix.cell(cell), told).await;
-            });
-            self.running.insert(task.id(), id);
-            while let Some(ended) = self.tasks.try_join_next_with_id() {
-                self.note(ended);
-            }
+            self.start(&matrix, cell, name).await;
         }
+        while let Some(ended) = self.tasks.join_next_with_id().await {
+            self.note(ended);
+        }
+        self.passed
     }
 
-    async fn finish(&mut self) {
-        while let Some(ended) = self.tasks.join_next_with_id().await {
+    /// Starts a cell when others make room.
+    async fn start(&mut self, matrix: &Arc<Matrix>, cell: usize, name: String) {
+        let serial = self.suite.suite.cases[self.index].serial;
+        let permit = Arc::clone(&self.permits)
+            .acquire_many_owned(if serial { self.room } else { 1 })
+            .await
+            .expect("the semaphore is never closed");
+        let id = self.suite.case_id(self.index, cell, name);
+        let (suite, matrix) = (Arc::clone(self.suite), Arc::clone(matrix));
+        let (told, index) = (id.clone(), self.index);
+        let task = self.tasks.spawn(async move {
+            let _permit = permit;
+            let case = &suite.suite.cases[index];
+            case::run(&suite, case, &matrix.cell(cell), told).await
+        });
+        self.running.insert(task.id(), id);
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
             self.note(ended);
         }
     }
 
     /// A cell that panicked told nothing: its case is errored.
-    fn note(&mut self, ended: Result<(Id, ()), JoinError>) {
+    fn note(&mut self, ended: Result<(Id, bool), JoinError>) {
         match ended {
-            Ok((id, ())) => {
+            Ok((id, passed)) => {
                 self.running.remove(&id);
+                self.passed &= passed;
             }
             Err(error) => {
+                self.passed = false;
                 if let Some(id) = self.running.remove(&error.id()) {
                     let why = Explanation::new(format!("kubeproof itself broke: {error}"));
                     self.suite.tell_case(id, Outcome::Errored, Some(why));
@@ -160,4 +226,20 @@ impl Pool<'_> {
             }
         }
     }
+}
+
+/// Waits for the cases that are needed; the first that did not pass, in words.
+async fn unmet_need(suite: &SuiteRun, needs: Vec<(usize, Done)>) -> Option<String> {
+    for (index, mut done) in needs {
+        // a sender that is gone never told: its case did not pass
+        let passed = match done.wait_for(Option::is_some).await {
+            Ok(passed) => *passed == Some(true),
+            Err(_) => false,
+        };
+        if !passed {
+            let name = suite.suite.cases[index].name.source();
+            return Some(format!("it needs {name:?}, which did not pass"));
+        }
+    }
+    None
 }

@@ -10,8 +10,9 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::clusters::Clusters;
 use super::deadline::human_duration;
-use super::ledger::{Deed, Entry, Ledger};
+use super::ledger::{Deed, Entry, Ledger, Subject};
 use crate::cluster::{
     Cluster, ClusterError, DeleteOptions, Deletion, ObjectKey, Propagation, Resource, node_problem,
     owned_by,
@@ -39,21 +40,13 @@ pub struct Held {
 #[derive(Clone)]
 pub struct Cleanup {
     /// Where requests go.
-    pub cluster: Cluster,
+    pub clusters: Clusters,
     /// The labels of what the run made.
     pub labels: Vec<(String, String)>,
     /// The end of all cleanup, where there is one.
     pub deadline: Option<Instant>,
     /// Pulled when cleanup must stop.
     pub stop: CancellationToken,
-}
-
-/// How an object is called in reports: as kubectl takes it.
-pub fn shown(key: &ObjectKey) -> String {
-    match &key.namespace {
-        Some(namespace) => format!("{key} -n {namespace}"),
-        None => key.to_string(),
-    }
 }
 
 impl Cleanup {
@@ -63,7 +56,7 @@ impl Cleanup {
         for group in ledger.take() {
             let done = join_all(group.iter().map(|entry| self.undo_one(entry))).await;
             for (entry, left) in group.iter().zip(done) {
-                ledger.release(&entry.key);
+                ledger.release(&entry.subject);
                 held.extend(left);
             }
         }
@@ -72,11 +65,14 @@ impl Cleanup {
 
     /// Takes one object back; what is left of it and because of it.
     pub async fn undo_one(&self, entry: &Entry) -> Vec<Held> {
-        let key = &entry.key;
+        let subject = &entry.subject;
+        let Some(cluster) = self.clusters.get(subject.cluster.as_deref()) else {
+            return Vec::new();
+        };
         let work = async {
             match &entry.deed {
-                Deed::Made { uid } => self.delete(key, uid.as_deref()).await,
-                Deed::Changed { snapshot } => self.restore(key, snapshot).await,
+                Deed::Made { uid } => self.delete(cluster, subject, uid.as_deref()).await,
+                Deed::Changed { snapshot } => restore(cluster, subject, snapshot).await,
             }
         };
         let reason = tokio::select! {
@@ -89,7 +85,7 @@ impl Cleanup {
             () = self.out_of_time() => "cleanup ran out of time".to_owned(),
         };
         vec![Held {
-            object: shown(key),
+            object: subject.shown(),
             reason,
         }]
     }
@@ -101,8 +97,14 @@ impl Cleanup {
         }
     }
 
-    async fn delete(&self, key: &ObjectKey, uid: Option<&str>) -> Result<Vec<Held>, ClusterError> {
-        let Some(object) = self.cluster.get(key).await? else {
+    async fn delete(
+        &self,
+        cluster: &Cluster,
+        subject: &Subject,
+        uid: Option<&str>,
+    ) -> Result<Vec<Held>, ClusterError> {
+        let key = &subject.key;
+        let Some(object) = cluster.get(key).await? else {
             return Ok(Vec::new());
         };
         if !self.is_ours(&object, uid) {
@@ -113,9 +115,9 @@ impl Cleanup {
             grace: None,
             propagation: propagation(&key.resource),
         };
-        match self.cluster.delete(key, &options).await? {
+        match cluster.delete(key, &options).await? {
             Deletion::Gone | Deletion::Absent => Ok(Vec::new()),
-            Deletion::Going => Ok(self.until_gone(key, &object).await),
+            Deletion::Going => Ok(until_gone(cluster, subject, &object).await),
         }
     }
 
@@ -126,121 +128,131 @@ impl Cleanup {
             .iter()
             .all(|(label, value)| object["metadata"]["labels"][label] == *value)
     }
+}
 
-    /// Follows an object on its way out.
-    async fn until_gone(&self, key: &ObjectKey, object: &Value) -> Vec<Held> {
-        let uid = &object["metadata"]["uid"];
-        let version = object["metadata"]["resourceVersion"]
-            .as_str()
-            .unwrap_or_default();
-        let mut watch = self.cluster.watch(&key.resource, key.namespace.as_deref());
-        let gone = watch.wait_until(|state| {
-            let there = state.find(key.namespace.as_deref(), &key.name);
-            let is_gone = there.is_none_or(|there| there["metadata"]["uid"] != *uid);
-            (state.is_synced() && state.has_seen(version) && is_gone).then_some(())
-        });
-        tokio::select! {
-            biased;
-            () = gone => Vec::new(),
-            held = self.held_by_nodes(key, object) => held,
-            () = tokio::time::sleep(DELETE) => {
-                let reason = self.what_holds(key).await;
-                vec![Held {
-                    object: shown(key),
-                    reason: format!("not gone after {}: {reason}", human_duration(DELETE)),
-                }]
-            }
+/// Follows an object on its way out.
+async fn until_gone(cluster: &Cluster, subject: &Subject, object: &Value) -> Vec<Held> {
+    let key = &subject.key;
+    let uid = &object["metadata"]["uid"];
+    let version = object["metadata"]["resourceVersion"]
+        .as_str()
+        .unwrap_or_default();
+    let mut watch = cluster.watch(&key.resource, key.namespace.as_deref());
+    // one that begins now reads everything anew; an older one may not know the object yet
+    let is_new = !watch.is_synced();
+    let gone = watch.wait_until(|state| {
+        let there = state.find(key.namespace.as_deref(), &key.name);
+        let is_gone = there.is_none_or(|there| there["metadata"]["uid"] != *uid);
+        let is_current = state.is_synced() && (is_new || state.has_seen(version));
+        (is_current && is_gone).then_some(())
+    });
+    tokio::select! {
+        biased;
+        () = gone => Vec::new(),
+        held = held_by_nodes(cluster, subject, object) => held,
+        () = tokio::time::sleep(DELETE) => {
+            let reason = what_holds(cluster, key).await;
+            vec![Held {
+                object: subject.shown(),
+                reason: format!("not gone after {}: {reason}", human_duration(DELETE)),
+            }]
         }
     }
+}
 
-    /// Resolves where pods cannot go because their nodes do not answer: waiting is no use.
-    async fn held_by_nodes(&self, key: &ObjectKey, object: &Value) -> Vec<Held> {
-        tokio::time::sleep(PATIENCE_WITH_NODES).await;
-        let namespace = match key.resource.kind.as_str() {
-            "Namespace" => Some(key.name.as_str()),
-            _ => key.namespace.as_deref(),
-        };
-        let mut pods = self.cluster.watch(&Resource::pod(), namespace);
-        let mut nodes = self.cluster.watch(&Resource::node(), None);
-        let belongs = |pod: &Value| match key.resource.kind.as_str() {
-            "Namespace" => true,
-            "Pod" => pod["metadata"]["uid"] == object["metadata"]["uid"],
-            // the ReplicaSet between a Deployment and its pods is gone by now, or going
-            "Deployment" => pod["metadata"]["deletionTimestamp"].is_string(),
-            _ => owned_by(pod, object),
-        };
-        loop {
-            let left = pods.list(belongs);
-            let stuck: Vec<_> = left
-                .iter()
-                .filter_map(|pod| {
-                    let node = nodes.find(None, pod["spec"]["nodeName"].as_str()?)?;
-                    let problem = node_problem(&node)?;
-                    Some(Held {
-                        object: format!(
-                            "pod/{} -n {}",
-                            pod["metadata"]["name"].as_str()?,
-                            pod["metadata"]["namespace"].as_str()?
-                        ),
-                        reason: format!("still terminating: {problem}"),
-                    })
+/// Resolves where pods cannot go because their nodes do not answer: waiting is no use.
+async fn held_by_nodes(cluster: &Cluster, subject: &Subject, object: &Value) -> Vec<Held> {
+    let key = &subject.key;
+    tokio::time::sleep(PATIENCE_WITH_NODES).await;
+    let namespace = match key.resource.kind.as_str() {
+        "Namespace" => Some(key.name.as_str()),
+        _ => key.namespace.as_deref(),
+    };
+    let mut pods = cluster.watch(&Resource::pod(), namespace);
+    let mut nodes = cluster.watch(&Resource::node(), None);
+    let belongs = |pod: &Value| match key.resource.kind.as_str() {
+        "Namespace" => true,
+        "Pod" => pod["metadata"]["uid"] == object["metadata"]["uid"],
+        // the ReplicaSet between a Deployment and its pods is gone by now, or going
+        "Deployment" => pod["metadata"]["deletionTimestamp"].is_string(),
+        _ => owned_by(pod, object),
+    };
+    loop {
+        let left = pods.list(belongs);
+        let stuck: Vec<_> = left
+            .iter()
+            .filter_map(|pod| {
+                let node = nodes.find(None, pod["spec"]["nodeName"].as_str()?)?;
+                let problem = node_problem(&node)?;
+                Some(Held {
+                    object: format!(
+                        "pod/{} -n {}",
+                        pod["metadata"]["name"].as_str()?,
+                        pod["metadata"]["namespace"].as_str()?
+                    ),
+                    reason: format!("still terminating: {problem}"),
                 })
-                .collect();
-            if !stuck.is_empty() && stuck.len() == left.len() {
-                let names: Vec<_> = stuck.iter().map(|held| held.object.as_str()).collect();
-                let own = Held {
-                    object: shown(key),
-                    reason: format!("waits for {}", names.join(", ")),
-                };
-                return stuck
-                    .into_iter()
-                    .filter(|held| held.object != own.object)
-                    .chain([own.clone()])
-                    .collect();
-            }
-            tokio::select! {
-                () = pods.changed() => {}
-                () = nodes.changed() => {}
-            }
-        }
-    }
-
-    /// The cluster's own words for why an object is still there.
-    async fn what_holds(&self, key: &ObjectKey) -> String {
-        match self.cluster.get(key).await {
-            Ok(Some(object)) => describe_hold(&object),
-            Ok(None) => "it went just now".to_owned(),
-            Err(error) => error.to_string(),
-        }
-    }
-
-    /// Puts an object back to what it was, unless it is gone or another one by now.
-    async fn restore(&self, key: &ObjectKey, snapshot: &Value) -> Result<Vec<Held>, ClusterError> {
-        let lost = |reason: &str| {
-            Ok(vec![Held {
-                object: shown(key),
-                reason: format!("it was there before the run and could not be restored: {reason}"),
-            }])
-        };
-        for _ in 0..RESTORE_ATTEMPTS {
-            let Some(current) = self.cluster.get(key).await? else {
-                return lost("it is gone");
+            })
+            .collect();
+        if !stuck.is_empty() && stuck.len() == left.len() {
+            let names: Vec<_> = stuck.iter().map(|held| held.object.as_str()).collect();
+            let own = Held {
+                object: subject.shown(),
+                reason: format!("waits for {}", names.join(", ")),
             };
-            if current["metadata"]["uid"] != snapshot["metadata"]["uid"] {
-                return lost("another object has its name now");
-            }
-            let restored = restored(&current, snapshot);
-            if restored == current {
-                return Ok(Vec::new());
-            }
-            match self.cluster.replace(key, &restored).await {
-                Ok(_) => return Ok(Vec::new()),
-                Err(ClusterError::Conflict { .. }) => {}
-                Err(error) => return Err(error),
-            }
+            return stuck
+                .into_iter()
+                .filter(|held| held.object != own.object)
+                .chain([own.clone()])
+                .collect();
         }
-        lost("somebody else keeps changing it")
+        tokio::select! {
+            () = pods.changed() => {}
+            () = nodes.changed() => {}
+        }
     }
+}
+
+/// The cluster's own words for why an object is still there.
+async fn what_holds(cluster: &Cluster, key: &ObjectKey) -> String {
+    match cluster.get(key).await {
+        Ok(Some(object)) => describe_hold(&object),
+        Ok(None) => "it went just now".to_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Puts an object back to what it was, unless it is gone or another one by now.
+async fn restore(
+    cluster: &Cluster,
+    subject: &Subject,
+    snapshot: &Value,
+) -> Result<Vec<Held>, ClusterError> {
+    let key = &subject.key;
+    let lost = |reason: &str| {
+        Ok(vec![Held {
+            object: subject.shown(),
+            reason: format!("it was there before the run and could not be restored: {reason}"),
+        }])
+    };
+    for _ in 0..RESTORE_ATTEMPTS {
+        let Some(current) = cluster.get(key).await? else {
+            return lost("it is gone");
+        };
+        if current["metadata"]["uid"] != snapshot["metadata"]["uid"] {
+            return lost("another object has its name now");
+        }
+        let restored = restored(&current, snapshot);
+        if restored == current {
+            return Ok(Vec::new());
+        }
+        match cluster.replace(key, &restored).await {
+            Ok(_) => return Ok(Vec::new()),
+            Err(ClusterError::Conflict { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    lost("somebody else keeps changing it")
 }
 
 /// Whether an object can go while its namespace is ending already.
@@ -248,7 +260,8 @@ impl Cleanup {
 /// The namespace controller waits 5 s before it looks, which can pass while the objects go. But
 /// nothing can be made in an ending namespace any more, and the controller of a custom resource
 /// may need to make something to clean up after it.
-pub fn goes_in_an_ending_namespace(key: &ObjectKey) -> bool {
+pub fn goes_in_an_ending_namespace(subject: &Subject) -> bool {
+    let key = &subject.key;
     !key.resource.group.contains('.') || key.resource.group.ends_with(".k8s.io")
 }
 

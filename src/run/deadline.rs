@@ -33,6 +33,11 @@ impl Deadline {
         }
     }
 
+    /// Whether it is to be looked once only.
+    pub fn is_zero(&self) -> bool {
+        self.span.is_zero()
+    }
+
     /// The time that is left.
     pub fn remaining(&self) -> Duration {
         self.at.saturating_duration_since(Instant::now())

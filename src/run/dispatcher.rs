@@ -13,6 +13,7 @@ use super::signal::Signals;
 use crate::event::{CancelReason, Event, EventKind, Explanation, Outcome, Problem, Stage};
 use crate::outcome::Verdict;
 use crate::report::Reporters;
+use crate::secret::Mask;
 
 /// Where the parts of a run tell what happens.
 #[derive(Clone)]
@@ -102,6 +103,7 @@ pub struct Dispatcher {
     verdict: Verdict,
     reporters: Reporters,
     cancellation: Cancellation,
+    mask: Mask,
     events: mpsc::UnboundedReceiver<EventKind>,
 }
 
@@ -112,6 +114,7 @@ impl Dispatcher {
         reporters: Reporters,
         cancellation: Cancellation,
         fail_fast: bool,
+        mask: Mask,
     ) -> (Self, Arc<Teller>) {
         let (sender, events) = mpsc::unbounded_channel();
         let dispatcher = Self {
@@ -122,6 +125,7 @@ impl Dispatcher {
             verdict: Verdict::default(),
             reporters,
             cancellation,
+            mask,
             events,
         };
         (dispatcher, Arc::new(Teller(sender)))
@@ -200,7 +204,7 @@ impl Dispatcher {
     }
 
     fn emit(&mut self, kind: EventKind) {
-        emit(kind, &mut self.verdict, &mut self.reporters);
+        emit(kind, &self.mask, &mut self.verdict, &mut self.reporters);
     }
 }
 
@@ -212,12 +216,20 @@ pub fn report_problem(mut reporters: Reporters, stage: Stage, message: String) {
         stage,
         why: Explanation::new(message),
     };
-    emit(EventKind::Problem(problem), &mut verdict, &mut reporters);
+    let mask = Mask::new();
+    emit(
+        EventKind::Problem(problem),
+        &mask,
+        &mut verdict,
+        &mut reporters,
+    );
     finish(&verdict, &mut reporters);
 }
 
-fn emit(kind: EventKind, verdict: &mut Verdict, reporters: &mut Reporters) {
-    let event = Event::now(kind);
+fn emit(kind: EventKind, mask: &Mask, verdict: &mut Verdict, reporters: &mut Reporters) {
+    let mut event = Event::now(kind);
+    // here and nowhere else: what leaves is masked
+    mask.mask_event(&mut event);
     verdict.apply(&event);
     for error in reporters.event(&event, verdict) {
         tracing::error!("{error}: {}", error.source);

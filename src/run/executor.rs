@@ -1,19 +1,23 @@
 //! A run from its start to its end: connects, takes the suites through their lives one
 //! after another, and ends when cleanup has.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
 use super::cancel::Cancellation;
+use super::clusters::Clusters;
 use super::dispatcher::{Dispatcher, Ended, Teller};
+use super::environment::ProcessEnvironments;
 use super::ledger::Owners;
+use super::namespace;
 use super::scope::{Names, node_value, server_value};
 use super::signal::Signals;
 use super::suite::SuiteRun;
@@ -23,6 +27,7 @@ use crate::event::{Connection, EventKind, Explanation, NodeCount, Problem, Stage
 use crate::plan::model::{Namespace, Suite};
 use crate::plan::select::NameFilter;
 use crate::report::Reporters;
+use crate::secret::Mask;
 use crate::template::{Scope, scope_value};
 
 /// The label of everything that a run makes; its value is the run's id.
@@ -57,6 +62,8 @@ impl fmt::Display for Keep {
 pub struct RunOptions {
     /// Which cluster.
     pub connect: ConnectOptions,
+    /// Further clusters by name, over what suites say of them.
+    pub clusters: BTreeMap<String, ConnectOptions>,
     /// Instead of the suites' own namespaces: never created, labelled or deleted.
     pub namespace: Option<String>,
     /// Which cases, by their rendered names.
@@ -67,8 +74,16 @@ pub struct RunOptions {
     pub timeout: Option<Duration>,
     /// Stop at the first case that fails or errors.
     pub fail_fast: bool,
+    /// More whole runs of cases that do not pass and say nothing themselves.
+    pub retries: u32,
+    /// Whether warnings count as failures.
+    pub strict: bool,
     /// What stays in the cluster.
     pub keep: Keep,
+    /// Where collectors write what they find.
+    pub artifacts: Option<PathBuf>,
+    /// What must never be shown.
+    pub mask: Mask,
 }
 
 /// Carries a plan out and tells the reporters all of it.
@@ -82,7 +97,12 @@ pub async fn execute(
 ) -> io::Result<Ended> {
     let signals = Signals::listen()?;
     let cancellation = Cancellation::default();
-    let (dispatcher, teller) = Dispatcher::new(reporters, cancellation.clone(), options.fail_fast);
+    let (dispatcher, teller) = Dispatcher::new(
+        reporters,
+        cancellation.clone(),
+        options.fail_fast,
+        options.mask.clone(),
+    );
     let timeout = options.timeout;
     let run = Run {
         id: run_id(),
@@ -142,8 +162,9 @@ impl Run {
                 let mut namespaces = HashSet::new();
                 for (suite, reference) in suites.into_iter().zip(references) {
                     let is_last = reference.index == last;
-                    let namespace = self.namespace_of(&suite, &surroundings, &mut namespaces);
+                    let namespace = self.namespace_of(&suite, &mut namespaces);
                     self.suite(suite, reference, namespace, &surroundings, &removals)
+                        .await
                         .run(|| {
                             if is_last {
                                 self.tell_verdict();
@@ -213,38 +234,59 @@ impl Run {
     }
 
     /// Where the suite's objects go. Suites of one name get namespaces of their own.
-    fn namespace_of(
-        &self,
-        suite: &Suite,
-        surroundings: &Surroundings,
-        taken: &mut HashSet<String>,
-    ) -> Option<String> {
+    fn namespace_of(&self, suite: &Suite, taken: &mut HashSet<String>) -> Option<String> {
         if let Some(namespace) = &self.options.namespace {
             return Some(namespace.clone());
         }
         match &suite.namespace {
-            Namespace::PerSuite { .. } => {
-                let mut name = namespace_name(&suite.name, &self.id);
+            Namespace::PerSuite(_) | Namespace::PerCase(_) => {
+                let mut name = namespace::name(&suite.name, &self.id);
                 let mut count = 1;
                 while !taken.insert(name.clone()) {
                     count += 1;
-                    name = namespace_name(&suite.name, &format!("{}-{count}", self.id));
+                    name = namespace::name(&suite.name, &format!("{}-{count}", self.id));
                 }
                 Some(name)
             }
             Namespace::Existing(name) => Some(name.clone()),
-            Namespace::None => {
-                tracing::debug!(
-                    suite = suite.name,
-                    default = surroundings.cluster.server().default_namespace,
-                    "the suite asks for no namespace"
-                );
-                None
-            }
+            Namespace::None => None,
         }
     }
 
-    fn suite(
+    /// The clusters of a suite: those that cannot be reached are missing, and whoever
+    /// asks for one is told so.
+    async fn clusters(
+        &self,
+        suite: &Suite,
+        main: &Cluster,
+    ) -> (Clusters, BTreeMap<String, ConnectOptions>) {
+        let mut clusters = Clusters::of(main.clone());
+        let mut all = BTreeMap::new();
+        for choice in &suite.clusters {
+            let options = match self.options.clusters.get(&choice.name) {
+                Some(options) => options.clone(),
+                None if choice.kubeconfig.is_some() || choice.context.is_some() => ConnectOptions {
+                    kubeconfig: choice
+                        .kubeconfig
+                        .clone()
+                        .or_else(|| self.options.connect.kubeconfig.clone()),
+                    context: choice.context.clone(),
+                    ..self.options.connect.clone()
+                },
+                None => continue,
+            };
+            match Cluster::connect(&options).await {
+                Ok(cluster) => clusters.add(&choice.name, cluster),
+                Err(error) => self.teller.tell(EventKind::Notice {
+                    text: format!("the cluster {}: {error}", choice.name),
+                }),
+            }
+            all.insert(choice.name.clone(), options);
+        }
+        (clusters, all)
+    }
+
+    async fn suite(
         &self,
         mut suite: Suite,
         reference: SuiteRef,
@@ -256,10 +298,11 @@ impl Run {
             suite.namespace = Namespace::Existing(existing.clone());
         }
         let server = surroundings.cluster.server();
+        let started = jiff::Timestamp::now();
         let run = json!({
             "id": self.id,
             "namespace": namespace,
-            "started": jiff::Timestamp::now().to_string(),
+            "started": started.to_string(),
             "server": server_value(&server.version, server.major, server.minor),
         });
         let nodes: Vec<Scope> = surroundings
@@ -278,12 +321,35 @@ impl Run {
             (RUN_LABEL.to_owned(), self.id.clone()),
             (SUITE_LABEL.to_owned(), suite.name.clone()),
         ];
+        for name in &suite.secrets {
+            match suite.inputs.get(name) {
+                Some(Value::String(secret)) => self.options.mask.add(secret),
+                Some(other) => self.options.mask.add(&other.to_string()),
+                None => {}
+            }
+        }
+        let (clusters, connections) = self.clusters(&suite, &surroundings.cluster).await;
+        let others = connections
+            .iter()
+            .map(|(name, options)| (Some(name.as_str()), options));
+        let environments =
+            ProcessEnvironments::new([(None, &self.options.connect)].into_iter().chain(others))
+                .unwrap_or_else(|error| {
+                    tracing::warn!("local programs get no kubeconfig of ours: {error}");
+                    ProcessEnvironments::none()
+                });
         Arc::new(SuiteRun {
-            cluster: surroundings.cluster.clone(),
+            clusters,
+            environments: Arc::new(environments),
             suite: Arc::new(suite),
             reference,
-            names,
+            run_id: self.id.clone(),
+            run_started: started,
+            base: names,
+            captured: OnceLock::new(),
             namespace,
+            watches: Mutex::default(),
+            own_namespaces: Mutex::default(),
             labels,
             owners: Arc::new(Owners::default()),
             writes: Writes::default(),
@@ -298,24 +364,9 @@ impl Run {
     }
 }
 
-/// `kubeproof-<suite>-<run>`, cut in the suite's name to the 63 characters of a label.
-fn namespace_name(suite: &str, run: &str) -> String {
-    let room = 63 - "kubeproof--".len() - run.len();
-    let suite = &suite[..suite.len().min(room)];
-    format!("kubeproof-{}-{run}", suite.trim_end_matches('-'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_of_namespaces_fit() {
-        assert_eq!(namespace_name("overlay", "abc"), "kubeproof-overlay-abc");
-        let long = namespace_name(&"x-".repeat(31), "0123456789-12");
-        assert!(long.len() <= 63, "{long}");
-        assert!(long.ends_with("-0123456789-12"), "{long}");
-    }
 
     #[test]
     fn run_ids_differ() {

@@ -10,6 +10,31 @@ use serde_json::Value;
 
 use crate::cluster::ObjectKey;
 
+/// An object and the cluster that it is in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Subject {
+    /// One of the suite's further clusters, by name; nothing is the run's own.
+    pub cluster: Option<String>,
+    /// The object.
+    pub key: ObjectKey,
+}
+
+impl Subject {
+    /// As kubectl takes it: `kind/name`, with `-n NAMESPACE` where it has one, and the
+    /// cluster where it is not the run's own.
+    pub fn shown(&self) -> String {
+        let mut text = self.key.to_string();
+        if let Some(namespace) = &self.key.namespace {
+            text.push_str(" -n ");
+            text.push_str(namespace);
+        }
+        if let Some(cluster) = &self.cluster {
+            text.push_str(&format!(" (cluster {cluster})"));
+        }
+        text
+    }
+}
+
 /// How an entry came about, and so how it is taken back.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Deed {
@@ -29,7 +54,7 @@ pub enum Deed {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// Which.
-    pub key: ObjectKey,
+    pub subject: Subject,
     /// What was done to it.
     pub deed: Deed,
     /// Entries of one step have the same number: their order does not matter.
@@ -39,7 +64,7 @@ pub struct Entry {
 /// Which case has registered which object, over all ledgers of a suite: two cases
 /// that make the same object would delete it under each other's feet.
 #[derive(Debug, Default)]
-pub struct Owners(Mutex<HashMap<ObjectKey, String>>);
+pub struct Owners(Mutex<HashMap<Subject, String>>);
 
 /// Whose objects a ledger holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,21 +109,23 @@ impl Ledger {
     ///
     /// # Errors
     /// The name of the other owner, where another case has it.
-    pub fn register(&self, key: &ObjectKey, deed: Deed) -> Result<bool, String> {
+    pub fn register(&self, subject: &Subject, deed: Deed) -> Result<bool, String> {
         if let Owner::Case(name) = &self.owner {
             let mut owners = locked(&self.owners.0);
-            let owner = owners.entry(key.clone()).or_insert_with(|| name.clone());
+            let owner = owners
+                .entry(subject.clone())
+                .or_insert_with(|| name.clone());
             if owner != name {
                 return Err(owner.clone());
             }
         }
         let mut inner = self.lock();
-        if inner.entries.iter().any(|entry| entry.key == *key) {
+        if inner.entries.iter().any(|entry| entry.subject == *subject) {
             return Ok(false);
         }
         let step = inner.steps;
         inner.entries.push(Entry {
-            key: key.clone(),
+            subject: subject.clone(),
             deed,
             step,
         });
@@ -106,10 +133,10 @@ impl Ledger {
     }
 
     /// The API server told the uid of an object that was made.
-    pub fn made(&self, key: &ObjectKey, made_uid: &str) {
+    pub fn made(&self, subject: &Subject, made_uid: &str) {
         let mut inner = self.lock();
         for entry in &mut inner.entries {
-            if entry.key == *key
+            if entry.subject == *subject
                 && let Deed::Made { uid } = &mut entry.deed
             {
                 *uid = Some(made_uid.to_owned());
@@ -118,28 +145,33 @@ impl Ledger {
     }
 
     /// Whether the object is written down here as made.
-    pub fn has_made(&self, key: &ObjectKey) -> bool {
+    pub fn has_made(&self, subject: &Subject) -> bool {
         self.lock()
             .entries
             .iter()
-            .any(|entry| entry.key == *key && matches!(entry.deed, Deed::Made { .. }))
+            .any(|entry| entry.subject == *subject && matches!(entry.deed, Deed::Made { .. }))
     }
 
     /// Whether all that is written down is of such a kind.
-    pub fn holds_only(&self, is_such: impl Fn(&ObjectKey) -> bool) -> bool {
-        self.lock().entries.iter().all(|entry| is_such(&entry.key))
+    pub fn holds_only(&self, is_such: impl Fn(&Subject) -> bool) -> bool {
+        self.lock()
+            .entries
+            .iter()
+            .all(|entry| is_such(&entry.subject))
     }
 
     /// It turned out not to be the run's after all.
-    pub fn forget(&self, key: &ObjectKey) {
-        self.lock().entries.retain(|entry| entry.key != *key);
-        self.release(key);
+    pub fn forget(&self, subject: &Subject) {
+        self.lock()
+            .entries
+            .retain(|entry| entry.subject != *subject);
+        self.release(subject);
     }
 
     /// It is taken back: other cases may make it now.
-    pub fn release(&self, key: &ObjectKey) {
+    pub fn release(&self, subject: &Subject) {
         if let Owner::Case(_) = self.owner {
-            locked(&self.owners.0).remove(key);
+            locked(&self.owners.0).remove(subject);
         }
     }
 
@@ -168,14 +200,22 @@ mod tests {
     use super::*;
     use crate::cluster::Resource;
 
-    fn pod(name: &str) -> ObjectKey {
-        ObjectKey::new(Resource::pod(), Some("ns"), name)
+    fn pod(name: &str) -> Subject {
+        Subject {
+            cluster: None,
+            key: ObjectKey::new(Resource::pod(), Some("ns"), name),
+        }
     }
 
     fn names(groups: Vec<Vec<Entry>>) -> Vec<Vec<String>> {
         groups
             .into_iter()
-            .map(|group| group.into_iter().map(|entry| entry.key.name).collect())
+            .map(|group| {
+                group
+                    .into_iter()
+                    .map(|entry| entry.subject.key.name)
+                    .collect()
+            })
             .collect()
     }
 

@@ -17,10 +17,13 @@ pub struct AxisValue {
     pub error: Option<String>,
 }
 
-/// The axes of a case with their values.
-#[derive(Clone, Debug, Default)]
-pub struct Matrix {
-    axes: Vec<(String, Vec<AxisValue>)>,
+/// What a case is repeated over, with all values known.
+#[derive(Clone, Debug)]
+pub enum Matrix {
+    /// Every combination of these, the first the slowest to change.
+    Axes(Vec<(String, Vec<AxisValue>)>),
+    /// These combinations.
+    Rows(Vec<Vec<(String, AxisValue)>>),
 }
 
 /// One combination of the axes' values.
@@ -30,21 +33,29 @@ pub struct Cell<'m> {
 }
 
 impl Matrix {
-    /// Of these axes, the first the slowest to change.
-    pub fn new(axes: Vec<(String, Vec<AxisValue>)>) -> Self {
-        Self { axes }
-    }
-
     /// How many cells there are; one where there are no axes.
     pub fn len(&self) -> usize {
-        self.axes.iter().map(|(_, values)| values.len()).product()
+        match self {
+            Self::Axes(axes) => axes.iter().map(|(_, values)| values.len()).product(),
+            Self::Rows(rows) => rows.len(),
+        }
     }
 
     /// The cell with this index, in the order of the axes.
     pub fn cell(&self, index: usize) -> Cell<'_> {
+        let axes = match self {
+            Self::Rows(rows) => {
+                return Cell {
+                    values: rows[index]
+                        .iter()
+                        .map(|(name, value)| (name.as_str(), value))
+                        .collect(),
+                };
+            }
+            Self::Axes(axes) => axes,
+        };
         let mut rest = index;
-        let mut values: Vec<_> = self
-            .axes
+        let mut values: Vec<_> = axes
             .iter()
             .rev()
             .map(|(name, values)| {
@@ -140,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_first_axis_is_the_slowest() {
-        let matrix = Matrix::new(vec![axis("a", &["1", "2"]), axis("b", &["x", "y", "z"])]);
+        let matrix = Matrix::Axes(vec![axis("a", &["1", "2"]), axis("b", &["x", "y", "z"])]);
         assert_eq!(
             names(&matrix, "{{ a }}{{ b }}"),
             ["1x", "1y", "1z", "2x", "2y", "2z"]
@@ -149,13 +160,27 @@ mod tests {
 
     #[test]
     fn no_axes_make_one_cell_and_an_empty_axis_none() {
-        assert_eq!(names(&Matrix::default(), "one"), ["one"]);
-        assert_eq!(Matrix::new(vec![axis("a", &[])]).len(), 0);
+        assert_eq!(names(&Matrix::Axes(Vec::new()), "one"), ["one"]);
+        assert_eq!(Matrix::Axes(vec![axis("a", &[])]).len(), 0);
+    }
+
+    #[test]
+    fn rows_are_as_they_are_written() {
+        let row = |a: &str, b: &str| {
+            [("a", a), ("b", b)]
+                .map(|(name, label)| {
+                    let (name, mut values) = axis(name, &[label]);
+                    (name, values.remove(0))
+                })
+                .to_vec()
+        };
+        let matrix = Matrix::Rows(vec![row("1", "x"), row("2", "y")]);
+        assert_eq!(names(&matrix, "{{ a }}{{ b }}"), ["1x", "2y"]);
     }
 
     #[test]
     fn equal_names_are_told_apart() {
-        let matrix = Matrix::new(vec![axis("a", &["1", "2"]), axis("b", &["x"])]);
+        let matrix = Matrix::Axes(vec![axis("a", &["1", "2"]), axis("b", &["x"])]);
         assert_eq!(
             names(&matrix, "same"),
             ["same [a=1, b=x]", "same [a=2, b=x]"]

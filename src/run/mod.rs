@@ -5,17 +5,21 @@
 //! happens to the `dispatcher`, which alone turns it into events. Requests are
 //! `cluster`'s business, texts for people `report`'s.
 
+mod artifacts;
 mod axis;
 mod cancel;
 mod case;
 mod cells;
 mod cleanup;
+mod clusters;
 mod deadline;
 mod dispatcher;
+mod environment;
 mod executor;
 mod ledger;
 mod matrix;
-pub mod process;
+mod namespace;
+mod process;
 mod requirements;
 mod scope;
 mod signal;

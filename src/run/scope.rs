@@ -24,6 +24,27 @@ impl Names {
         self.with(name, scope_value(value))
     }
 
+    /// The value of a name.
+    pub fn get(&self, name: &str) -> Option<Scope> {
+        self.0.get(name).cloned()
+    }
+
+    /// The same with another `run.namespace`: a case's own.
+    #[must_use]
+    pub fn with_namespace(self, namespace: &str) -> Self {
+        let Some(run) = self.get("run") else {
+            return self;
+        };
+        let fields = run.try_iter().into_iter().flatten().filter_map(|key| {
+            let value = run.get_item(&key).ok()?;
+            Some((key.to_string(), value))
+        });
+        let fields: BTreeMap<String, Scope> = fields
+            .chain([("namespace".to_owned(), namespace.into())])
+            .collect();
+        self.with("run", Scope::from_pairs(fields))
+    }
+
     /// What templates are rendered with.
     pub fn scope(&self) -> Scope {
         Scope::from_pairs(self.0.clone())
@@ -53,6 +74,19 @@ pub fn pod_value(pod: &Value) -> Scope {
             ("ip", pod["status"]["podIP"].clone()),
             ("labels", or_empty_map(&pod["metadata"]["labels"])),
         ],
+    )
+}
+
+/// An object of any kind: all its fields; as text, its name.
+pub fn object_value(object: &Value) -> Scope {
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let fields = object.as_object().into_iter().flatten();
+    let namespace = object["metadata"]["namespace"].clone();
+    Named::of_map(
+        name,
+        fields
+            .map(|(field, value)| (field.clone(), value.clone()))
+            .chain([("namespace".to_owned(), namespace)]),
     )
 }
 

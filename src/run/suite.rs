@@ -2,40 +2,52 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::cancel::{CLEANUP_AFTER_CANCEL, Cancellation};
 use super::cells;
-use super::cleanup::{self, Cleanup, Held, shown};
+use super::cleanup::{self, Cleanup, Held};
+use super::clusters::Clusters;
 use super::deadline::human_duration;
 use super::dispatcher::Teller;
+use super::environment::ProcessEnvironments;
 use super::executor::{Keep, RunOptions};
-use super::ledger::{Deed, Entry, Ledger, Owner, Owners};
+use super::ledger::{Deed, Entry, Ledger, Owner, Owners, Subject};
+use super::namespace;
 use super::requirements;
 use super::scope::Names;
 use super::step::{self, StepContext, StepFailure};
 use super::writes::Writes;
-use crate::cluster::{Cluster, ObjectKey, Resource};
+use crate::cluster::{Cluster, Watch};
 use crate::event::{
     CancelReason, CaseId, CaseResult, EventKind, Explanation, Leftover, Outcome, Problem, Stage,
     SuiteRef,
 };
-use crate::plan::model::{Case, Namespace, Step, Suite, Unmet};
+use crate::plan::model::{Case, Step, Suite, Unmet};
+use crate::source::Place;
 
 /// What everything in a suite shares.
 pub struct SuiteRun {
-    pub cluster: Cluster,
+    pub clusters: Clusters,
+    pub environments: Arc<ProcessEnvironments>,
     pub suite: Arc<Suite>,
     pub reference: SuiteRef,
+    pub run_id: String,
+    pub run_started: jiff::Timestamp,
     /// `inputs`, `run`, `suite`, `nodes`.
-    pub names: Names,
+    pub base: Names,
+    /// The same with what setup captured.
+    pub captured: OnceLock<Names>,
     /// Where objects go that name no namespace.
     pub namespace: Option<String>,
+    /// The watches that steps have begun: the next ones go on with them.
+    pub watches: Mutex<Vec<Watch>>,
+    /// The namespaces that were made.
+    pub own_namespaces: Mutex<HashSet<String>>,
     /// The run's and the suite's, for everything that is made.
     pub labels: Vec<(String, String)>,
     pub owners: Arc<Owners>,
@@ -66,15 +78,14 @@ impl SuiteRun {
         });
         let ledger = Ledger::new(Owner::Suite, Arc::clone(&self.owners));
         let timer = self.start_timer();
-        let mut namespace = None;
-        let begun = match self.unmet_requirement() {
+        let mut namespaces = Vec::new();
+        let begun = match self.unmet_requirement(&ledger).await {
             Some((outcome, why)) => {
                 self.tell_all(outcome, &why);
                 false
             }
             None => {
-                let ready = self.prepare(&ledger, &mut namespace).await;
-                match ready {
+                match self.prepare(&ledger, &mut namespaces).await {
                     Ok(()) => cells::run(&self).await,
                     Err(failure) => self.setup_failed(failure),
                 }
@@ -87,19 +98,23 @@ impl SuiteRun {
             took: started.elapsed(),
         });
         on_finished();
-        let passed = self.passed.load(Ordering::SeqCst);
         if begun {
-            self.teardown(&ledger).await;
-            let early = ledger.holds_only(cleanup::goes_in_an_ending_namespace);
-            if early {
-                self.remove_namespace(namespace.take(), passed);
-            }
-            self.take_back(&ledger, passed).await;
-            self.teller.tell(EventKind::SuiteCleaned {
-                suite: self.reference.clone(),
-            });
-            self.remove_namespace(namespace, passed);
+            self.end(&ledger, namespaces).await;
         }
+    }
+
+    /// Teardown, the objects of setup, the namespaces.
+    async fn end(self: &Arc<Self>, ledger: &Ledger, mut namespaces: Vec<Entry>) {
+        let passed = self.passed.load(Ordering::SeqCst);
+        self.teardown(ledger).await;
+        if ledger.holds_only(cleanup::goes_in_an_ending_namespace) {
+            self.remove_namespaces(std::mem::take(&mut namespaces), passed);
+        }
+        self.take_back(ledger, passed).await;
+        self.teller.tell(EventKind::SuiteCleaned {
+            suite: self.reference.clone(),
+        });
+        self.remove_namespaces(namespaces, passed);
     }
 
     /// Pulls the suite's token when its own deadline passes.
@@ -119,6 +134,68 @@ impl SuiteRun {
             );
             run.stop.cancel();
         })
+    }
+
+    /// What steps work with, in the suite's namespace and cluster.
+    pub fn context<'a>(
+        &'a self,
+        ledger: &'a Ledger,
+        cancel: &'a CancellationToken,
+    ) -> Result<StepContext<'a>, StepFailure> {
+        Ok(StepContext {
+            suite: self,
+            cluster: self.cluster(self.suite.cluster.as_deref())?.clone(),
+            cluster_name: self.suite.cluster.clone(),
+            names: self.names().clone(),
+            namespace: self.namespace.clone(),
+            ledger,
+            deadline: None,
+            cancel,
+        })
+    }
+
+    /// The names that every case sees.
+    pub fn names(&self) -> &Names {
+        self.captured.get().unwrap_or(&self.base)
+    }
+
+    /// One of the suite's clusters; the run's own without a name.
+    pub fn cluster(&self, name: Option<&str>) -> Result<&Cluster, StepFailure> {
+        self.clusters.get(name).ok_or_else(|| {
+            let name = name.unwrap_or_default();
+            StepFailure::errored(format!(
+                "the cluster {name} is not given: --cluster {name}=KUBECONFIG[:CONTEXT]"
+            ))
+        })
+    }
+
+    /// Keeps a watch of the suite's own namespace, or of all, for as long as the suite runs.
+    pub fn keep(&self, watch: &Watch, namespace: Option<&str>) {
+        if namespace.is_none() || namespace == self.namespace.as_deref() {
+            let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+            if !watches.iter().any(|kept| kept.is_same(watch)) {
+                watches.push(watch.clone());
+            }
+        }
+    }
+
+    /// The environment of local programs: where the cluster is.
+    pub fn process_environment(&self, cluster: Option<&str>) -> BTreeMap<String, String> {
+        self.environments.of(cluster)
+    }
+
+    /// Whether the run made this namespace.
+    pub fn made_namespace(&self, name: &str) -> bool {
+        let own = self.own_namespaces.lock();
+        own.unwrap_or_else(PoisonError::into_inner).contains(name)
+    }
+
+    /// The suite's file, for what has no place of its own.
+    pub fn place(&self) -> Place {
+        Place {
+            file: Arc::clone(&self.suite.file),
+            span: crate::source::Span::default(),
+        }
     }
 
     /// Whether no further step may run.
@@ -203,8 +280,22 @@ impl SuiteRun {
         }
     }
 
-    fn unmet_requirement(&self) -> Option<(Outcome, Explanation)> {
-        match requirements::first_unmet(&self.suite.requires, &self.names.scope()) {
+    async fn unmet_requirement(&self, ledger: &Ledger) -> Option<(Outcome, Explanation)> {
+        if self.is_stopped() {
+            return Some((self.stopped_outcome(), self.why_stopped()));
+        }
+        let look = async {
+            let context = self.context(ledger, &self.stop)?;
+            requirements::first_unmet(&self.suite.requires, &context).await
+        };
+        let looked = tokio::select! {
+            biased;
+            looked = look => looked,
+            () = self.stop.cancelled() => {
+                return Some((self.stopped_outcome(), self.why_stopped()));
+            }
+        };
+        match looked {
             Ok(None) => None,
             Ok(Some(unmet)) => {
                 let outcome = match unmet.unmet {
@@ -213,13 +304,7 @@ impl SuiteRun {
                 };
                 Some((outcome, Explanation::new(unmet.reason)))
             }
-            Err((message, place)) => {
-                let why = Explanation {
-                    place: Some(place),
-                    ..Explanation::new(format!("requires: {message}"))
-                };
-                Some((Outcome::Errored, why))
-            }
+            Err(failure) => Some((Outcome::Errored, failure.why)),
         }
     }
 
@@ -227,114 +312,58 @@ impl SuiteRun {
     async fn prepare(
         &self,
         ledger: &Ledger,
-        namespace: &mut Option<Entry>,
+        namespaces: &mut Vec<Entry>,
     ) -> Result<(), StepFailure> {
-        if self.is_stopped() {
-            return Err(StepFailure {
-                outcome: Outcome::Cancelled,
-                why: self.why_stopped(),
-            });
-        }
-        if let Namespace::PerSuite {
-            labels,
-            annotations,
-        } = &self.suite.namespace
-        {
-            self.make_namespace(labels, annotations, namespace).await?;
-        }
-        self.stage(Stage::Setup, &self.suite.setup, ledger, &self.stop)
-            .await
-    }
-
-    async fn make_namespace(
-        &self,
-        labels: &BTreeMap<String, String>,
-        annotations: &BTreeMap<String, String>,
-        entry: &mut Option<Entry>,
-    ) -> Result<(), StepFailure> {
-        let Some(name) = &self.namespace else {
-            return Ok(());
-        };
-        let mut all_labels = labels.clone();
-        all_labels.extend(self.labels.iter().cloned());
-        let manifest = json!({
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": {"name": name, "labels": all_labels, "annotations": annotations},
-        });
-        let resource = Resource::namespace();
-        let written = entry.insert(Entry {
-            key: ObjectKey::new(resource.clone(), None, name),
-            deed: Deed::Made { uid: None },
-            step: 0,
-        });
-        let made = tokio::select! {
-            biased;
-            made = self.cluster.create(&resource, None, &manifest) => made,
-            () = self.stop.cancelled() => {
-                return Err(StepFailure {
-                    outcome: Outcome::Cancelled,
-                    why: self.why_stopped(),
-                });
-            }
-        };
-        let made = made.map_err(|error| {
-            let mut failure = StepFailure::from(error);
-            failure.why.message = format!("namespace/{name} was not made: {}", failure.why.message);
-            failure
-        })?;
-        written.deed = Deed::Made {
-            uid: made.object["metadata"]["uid"].as_str().map(str::to_owned),
-        };
+        namespace::make_for_suite(self, namespaces).await?;
+        let names = self
+            .stage(Stage::Setup, &self.suite.setup, ledger, &self.stop)
+            .await?;
+        let _ = self.captured.set(names);
         Ok(())
     }
 
-    /// Steps outside of cases.
+    /// Steps outside of cases; gives back the names with what they captured.
     async fn stage(
         &self,
         stage: Stage,
         steps: &[Step],
         ledger: &Ledger,
         cancel: &CancellationToken,
-    ) -> Result<(), StepFailure> {
-        let context = StepContext {
-            cluster: &self.cluster,
-            scope: self.names.scope(),
-            namespace: self.namespace.as_deref(),
-            ledger,
-            writes: &self.writes,
-            labels: &self.labels,
-            deadline: None,
-            cancel,
-        };
+    ) -> Result<Names, StepFailure> {
+        let mut context = self.context(ledger, cancel)?;
         for step in steps {
             self.teller.tell(EventKind::StageStarted {
                 suite: self.reference.clone(),
                 stage,
-                step: step::describe(step, &context.scope),
+                step: step::describe(step, &context.scope()),
             });
-            step::run(step, &context).await?;
+            step::run(step, &mut context).await?;
         }
-        Ok(())
+        Ok(context.names)
     }
 
-    /// Without its setup nothing can be found out; a cancelled one is no fault of it.
+    /// Without its setup nothing can be found out; a cancelled one is no fault of it, and
+    /// a `skip` in it skips every case.
     fn setup_failed(&self, failure: StepFailure) {
-        if failure.outcome == Outcome::Cancelled {
-            self.tell_all(self.stopped_outcome(), &self.why_stopped());
-            return;
+        match failure.outcome {
+            Outcome::Cancelled => self.tell_all(self.stopped_outcome(), &self.why_stopped()),
+            Outcome::Skipped => self.tell_all(Outcome::Skipped, &failure.why),
+            Outcome::Passed | Outcome::Failed | Outcome::Errored => {
+                self.tell_problem(Stage::Setup, failure.why.clone());
+                let why = Explanation::new(format!("setup: {}", failure.why.headline()));
+                self.tell_all(Outcome::Errored, &why);
+            }
         }
-        self.tell_problem(Stage::Setup, failure.why.clone());
-        let why = Explanation::new(format!("setup: {}", failure.why.headline()));
-        self.tell_all(Outcome::Errored, &why);
     }
 
     /// Teardown steps, whatever came before, on cleanup's own time.
     async fn teardown(&self, ledger: &Ledger) {
         let cancel = &self.cancellation.cleanup;
         let steps = &self.suite.teardown;
-        if let Err(failure) = self.stage(Stage::Teardown, steps, ledger, cancel).await {
-            self.tell_problem(Stage::Teardown, failure.why);
+        match self.stage(Stage::Teardown, steps, ledger, cancel).await {
+            Ok(_) => {}
+            Err(failure) if failure.outcome == Outcome::Skipped => {}
+            Err(failure) => self.tell_problem(Stage::Teardown, failure.why),
         }
     }
 
@@ -343,7 +372,7 @@ impl SuiteRun {
         if self.keeps(passed) {
             for entry in ledger.take().into_iter().flatten() {
                 if let Deed::Made { .. } = entry.deed {
-                    self.tell_kept(&entry.key);
+                    self.tell_kept(&entry.subject);
                 }
             }
             return;
@@ -351,19 +380,18 @@ impl SuiteRun {
         self.tell_held(self.cleanup().undo(ledger).await);
     }
 
-    /// A namespace takes 5 s to go even where it is empty: the next suites do not wait.
-    fn remove_namespace(self: &Arc<Self>, namespace: Option<Entry>, passed: bool) {
-        let Some(entry) = namespace else {
-            return;
-        };
-        if self.keeps(passed) {
-            self.tell_kept(&entry.key);
-            return;
+    /// A namespace takes 5 s to go even where it is empty: nobody waits for it.
+    pub fn remove_namespaces(self: &Arc<Self>, namespaces: Vec<Entry>, passed: bool) {
+        for entry in namespaces {
+            if self.keeps(passed) {
+                self.tell_kept(&entry.subject);
+                continue;
+            }
+            let run = Arc::clone(self);
+            self.removals.spawn(async move {
+                run.tell_held(run.cleanup().undo_one(&entry).await);
+            });
         }
-        let run = Arc::clone(self);
-        self.removals.spawn(async move {
-            run.tell_held(run.cleanup().undo_one(&entry).await);
-        });
     }
 
     fn keeps(&self, passed: bool) -> bool {
@@ -374,20 +402,21 @@ impl SuiteRun {
         }
     }
 
-    fn cleanup(&self) -> Cleanup {
+    /// What takes things back, with a deadline of its own once the run is cancelled.
+    pub fn cleanup(&self) -> Cleanup {
         let hurried = self.cancellation.reason().is_some();
         Cleanup {
-            cluster: self.cluster.clone(),
+            clusters: self.clusters.clone(),
             labels: self.labels.clone(),
             deadline: hurried.then(|| tokio::time::Instant::now() + CLEANUP_AFTER_CANCEL),
             stop: self.cancellation.cleanup.clone(),
         }
     }
 
-    fn tell_kept(&self, key: &ObjectKey) {
+    fn tell_kept(&self, subject: &Subject) {
         self.teller.tell(EventKind::Leftover(Leftover {
             suite: Some(self.reference.clone()),
-            object: shown(key),
+            object: subject.shown(),
             reason: format!("kept (--keep {})", self.options.keep),
             kept: true,
         }));

@@ -6,26 +6,39 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
-use crate::cluster::{ObjectKey, State};
+use super::ledger::Subject;
+use crate::cluster::{Resource, State};
 
 /// Shared by everything in a suite.
 #[derive(Debug, Default)]
-pub struct Writes(Mutex<HashMap<ObjectKey, String>>);
+pub struct Writes(Mutex<HashMap<Subject, String>>);
 
 impl Writes {
     /// Notes the state of an object that the API server answered a write with.
-    pub fn note(&self, key: &ObjectKey, object: &Value) {
+    pub fn note(&self, subject: &Subject, object: &Value) {
         if let Some(version) = object["metadata"]["resourceVersion"].as_str() {
             let mut writes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            writes.insert(key.clone(), version.to_owned());
+            writes.insert(subject.clone(), version.to_owned());
         }
     }
 
-    /// Whether a watch's state is no older than the last write to the object.
-    pub fn seen_by(&self, state: &State, key: &ObjectKey) -> bool {
+    /// Whether a watch of a kind, in one namespace or in all, is no older than the last
+    /// writes to what it follows.
+    pub fn seen_by(
+        &self,
+        state: &State,
+        cluster: Option<&str>,
+        resource: &Resource,
+        namespace: Option<&str>,
+    ) -> bool {
         let writes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         writes
-            .get(key)
-            .is_none_or(|version| state.has_seen(version))
+            .iter()
+            .filter(|(subject, _)| {
+                subject.cluster.as_deref() == cluster
+                    && subject.key.resource == *resource
+                    && (namespace.is_none() || subject.key.namespace.as_deref() == namespace)
+            })
+            .all(|(_, version)| state.has_seen(version))
     }
 }

@@ -1,9 +1,10 @@
 //! A small decoder of YAML trees that goes on after a mistake, so that all of them
 //! are reported at once.
 //!
-//! Knows maps, fields and scalars; what a suite is made of is for `load` and
-//! `step` to say.
+//! Knows maps, lists and fields; `scalar` reads what stands in them, and what a
+//! suite is made of is for `load`, `case` and `step` to say.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, suggest};
@@ -42,7 +43,7 @@ impl Field<'_> {
 /// The fields of a map, and which of them were asked for.
 pub(super) struct Fields<'a> {
     /// What the map is, with its article: "a step".
-    what: &'static str,
+    what: Cow<'static, str>,
     entries: &'a [(Spanned<String>, Node)],
     /// Points at the map.
     pub(super) span: Span,
@@ -92,14 +93,34 @@ impl<'a> Fields<'a> {
             .filter(|key| !self.known.contains(&key.value.as_str()))
     }
 
+    /// Whether every field was asked for so far.
+    pub(super) fn is_complete(&self) -> bool {
+        self.unknown().next().is_none()
+    }
+
+    /// Whether no unknown field was meant to be one of these.
+    pub(super) fn is_complete_but_for(&self, names: &[&'static str]) -> bool {
+        names.iter().all(|name| !self.misspells(name))
+    }
+
     /// Reports the fields that nobody asked for.
     pub(super) fn finish(self, decoder: &mut Decoder<'_>) {
+        self.finish_with(decoder, |_| None);
+    }
+
+    /// The same, with a help of its own for some of them.
+    pub(super) fn finish_with(
+        self,
+        decoder: &mut Decoder<'_>,
+        help: impl Fn(&str) -> Option<String>,
+    ) {
         for key in self.unknown() {
+            let help = help(&key.value).or_else(|| suggest(&key.value, self.known.iter().copied()));
             let diagnostic = Diagnostic::new(
                 format!("unknown field `{}` of {}", key.value, self.what),
                 decoder.place(key.span),
             )
-            .maybe_help(suggest(&key.value, self.known.iter().copied()));
+            .maybe_help(help);
             decoder.diagnostics.push(diagnostic);
         }
     }
@@ -152,11 +173,11 @@ impl<'a> Decoder<'a> {
     pub(super) fn fields<'n>(
         &mut self,
         field: Field<'n>,
-        what: &'static str,
+        what: impl Into<Cow<'static, str>>,
     ) -> Option<Fields<'n>> {
         let entries = self.entries(field)?;
         Some(Fields {
-            what,
+            what: what.into(),
             entries,
             span: field.key,
             known: Vec::new(),
@@ -198,140 +219,6 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// A scalar as it is written: `1.10` stays "1.10".
-    pub(super) fn text(&mut self, field: Field<'_>) -> Option<Text> {
-        let text = match &field.node.kind {
-            NodeKind::String(text) => text.clone(),
-            NodeKind::Number(_) | NodeKind::Bool(_) => self
-                .file
-                .text
-                .get(field.node.span.range())
-                .map_or_else(|| field.node.to_value().to_string(), str::to_owned),
-            _ => {
-                self.expected(field, "text", None);
-                return None;
-            }
-        };
-        Some(Spanned::new(text, field.span()))
-    }
-
-    /// A string, and nothing that YAML takes for something else.
-    pub(super) fn string(&mut self, field: Field<'_>) -> Option<Text> {
-        match &field.node.kind {
-            NodeKind::String(text) => Some(Spanned::new(text.clone(), field.span())),
-            NodeKind::Number(_) | NodeKind::Bool(_) => {
-                let written = self.file.text.get(field.node.span.range()).unwrap_or("…");
-                let help = format!("quote it: \"{written}\"");
-                self.expected(field, "a string", Some(&help));
-                None
-            }
-            _ => {
-                self.expected(field, "a string", None);
-                None
-            }
-        }
-    }
-
-    /// A map of strings to strings, such as labels.
-    pub(super) fn strings(&mut self, field: Field<'_>) -> Vec<(Text, Text)> {
-        let Some(entries) = self.entries(field) else {
-            return Vec::new();
-        };
-        entries
-            .iter()
-            .filter_map(|(key, node)| {
-                let value = self.string(Field {
-                    name: &key.value,
-                    key: key.span,
-                    node,
-                })?;
-                Some((key.clone(), value))
-            })
-            .collect()
-    }
-
-    /// One text or a list of them.
-    pub(super) fn texts(&mut self, field: Field<'_>) -> Vec<Text> {
-        match &field.node.kind {
-            NodeKind::List(_) => self
-                .items(field, None)
-                .unwrap_or_default()
-                .into_iter()
-                .filter_map(|item| self.text(item))
-                .collect(),
-            _ => self.text(field).into_iter().collect(),
-        }
-    }
-
-    /// `true` or `false`.
-    pub(super) fn boolean(&mut self, field: Field<'_>) -> Option<bool> {
-        match &field.node.kind {
-            NodeKind::Bool(value) => Some(*value),
-            NodeKind::String(text) if matches!(text.as_str(), "yes" | "on" | "no" | "off") => {
-                let help = match text.as_str() {
-                    "yes" | "on" => "write true",
-                    _ => "write false",
-                };
-                self.expected(field, "true or false", Some(help));
-                None
-            }
-            _ => {
-                self.expected(field, "true or false", None);
-                None
-            }
-        }
-    }
-
-    /// A whole number from `least` on.
-    pub(super) fn count(&mut self, field: Field<'_>, least: usize) -> Option<usize> {
-        let count = match &field.node.kind {
-            NodeKind::Number(number) => number.as_u64().and_then(|n| usize::try_from(n).ok()),
-            _ => {
-                self.expected(field, "a whole number", None);
-                return None;
-            }
-        };
-        if count.is_none_or(|count| count < least) {
-            self.report(
-                field.span(),
-                format!("`{}` takes a whole number from {least} on", field.name),
-            );
-            return None;
-        }
-        count
-    }
-
-    /// One word of several.
-    pub(super) fn choice<'c, T: Copy>(
-        &mut self,
-        field: Field<'_>,
-        choices: &'c [(&'c str, T)],
-    ) -> Option<T> {
-        let words = || choices.iter().map(|(word, _)| *word);
-        let expected = words().map(|word| format!("`{word}`")).collect::<Vec<_>>();
-        let expected = match expected.split_last() {
-            Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-            _ => expected.join(""),
-        };
-        let NodeKind::String(written) = &field.node.kind else {
-            self.expected(field, &expected, None);
-            return None;
-        };
-        let found = choices.iter().find(|(word, _)| word == written);
-        if found.is_none() {
-            let place = self.place(field.span());
-            let nearest = crate::diagnostic::nearest(written, words());
-            self.diagnostics.push(
-                Diagnostic::new(
-                    format!("`{}` takes {expected}, not `{written}`", field.name),
-                    place,
-                )
-                .maybe_help(nearest.map(|word| format!("did you mean `{word}`?"))),
-            );
-        }
-        found.map(|(_, value)| *value)
-    }
-
     /// Two fields of which only one may be there.
     pub(super) fn exclude(&mut self, first: Field<'_>, second: Field<'_>, why: &str) {
         let (first, second) = if first.key <= second.key {
@@ -355,5 +242,22 @@ fn item_span(node: &Node, list: Span) -> Span {
         NodeKind::Map(entries) => entries.first().map_or(node.span, |(key, _)| key.span),
         _ if node.span == Span::default() => list,
         _ => node.span,
+    }
+}
+
+/// The entry of a map whose keys users give, as a field.
+pub(super) fn entry<'a>(name: &'a Text, node: &'a Node) -> Field<'a> {
+    Field {
+        name: &name.value,
+        key: name.span,
+        node,
+    }
+}
+
+/// A copy of a value that points at its key where it has no extent of its own.
+pub(super) fn pinned(field: Field<'_>) -> Node {
+    Node {
+        span: field.span(),
+        kind: field.node.kind.clone(),
     }
 }

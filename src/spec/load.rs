@@ -1,46 +1,54 @@
-//! From the text of a file to its suites: documents, metadata, inputs.
-//! `case` reads the cases and their matrices, `step` the steps.
+//! From the text of a file to its documents. `suite` reads what stands in a suite,
+//! `case` the cases, `step` the steps.
 
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::source::{SourceFile, Span};
 use crate::spec::decode::{Decoder, Field};
-use crate::spec::schema::{
-    API_VERSION, InputKind, InputSpec, NamespaceSpec, RequirementSpec, SuiteSpec, Text,
-};
+use crate::spec::schema::{API_VERSION, Documents, NamespaceSpec, StepsSpec, SuiteSpec, Text};
 use crate::yaml::{self, Node, NodeKind};
 
-/// The suites of a file, and everything that is wrong with its form. A suite is
+/// What a file holds, and everything that is wrong with its form. A document is
 /// there even where parts of it could not be read, so that what can be read is
 /// checked as well; it must not run then.
-pub fn load(file: &Arc<SourceFile>) -> (Vec<SuiteSpec>, Vec<Diagnostic>) {
+pub fn load(file: &Arc<SourceFile>) -> (Documents, Vec<Diagnostic>) {
     let mut decoder = Decoder {
         file,
         diagnostics: Vec::new(),
     };
-    let documents = match yaml::documents(file) {
-        Ok(documents) => documents,
+    let nodes = match yaml::documents(file) {
+        Ok(nodes) => nodes,
         Err(error) => {
             let place = decoder.place(error.span);
             decoder
                 .diagnostics
                 .push(Diagnostic::new(error.message, place).maybe_help(error.help));
-            return (Vec::new(), decoder.diagnostics);
+            return (Documents::default(), decoder.diagnostics);
         }
     };
-    if documents.is_empty() {
+    if nodes.is_empty() {
         decoder.report_with_help(
             Span::default(),
             "the file holds no suite",
             format!("a suite begins with `apiVersion: {API_VERSION}` and `kind: Suite`"),
         );
     }
-    let suites = documents
-        .iter()
-        .filter_map(|document| decoder.document(document))
-        .collect();
-    (suites, decoder.diagnostics)
+    let mut suites = Vec::new();
+    let mut steps = Vec::new();
+    for node in &nodes {
+        match decoder.document(node) {
+            Some(Document::Suite(suite)) => suites.push(*suite),
+            Some(Document::Steps(document)) => steps.push(document),
+            None => {}
+        }
+    }
+    decoder.doubles(&steps);
+    let steps = Arc::new(steps);
+    for suite in &mut suites {
+        suite.library = Arc::clone(&steps);
+    }
+    (Documents { suites, steps }, decoder.diagnostics)
 }
 
 /// Whether a file found in a folder is meant to be a suite, and not a manifest
@@ -53,7 +61,8 @@ pub fn is_suite(file: &SourceFile) -> bool {
             let is_ours = document["apiVersion"]
                 .as_str()
                 .is_some_and(|version| version.split('/').next() == Some(group));
-            is_ours || document["kind"] == "Suite"
+            // steps are for suites to include
+            document["kind"] == "Suite" || is_ours && document["kind"] != "Steps"
         }),
         Err(_) => file.text.lines().any(|line| {
             line.trim_start()
@@ -67,8 +76,21 @@ pub fn is_suite(file: &SourceFile) -> bool {
     }
 }
 
+/// What a document says that it is.
+#[derive(Clone, Copy)]
+enum Kind {
+    Suite,
+    Steps,
+}
+
+/// A document as it was read.
+enum Document {
+    Suite(Box<SuiteSpec>),
+    Steps(StepsSpec),
+}
+
 impl Decoder<'_> {
-    fn document(&mut self, node: &Node) -> Option<SuiteSpec> {
+    fn document(&mut self, node: &Node) -> Option<Document> {
         let first = match &node.kind {
             NodeKind::Map(entries) => entries.first().map_or(node.span, |(key, _)| key.span),
             _ => node.span,
@@ -89,58 +111,129 @@ impl Decoder<'_> {
         let mut fields = self.fields(document, "a suite")?;
         let version = fields.optional("apiVersion");
         let kind = fields.optional("kind");
-        if !self.is_ours(first, version, kind) {
-            return None;
-        }
+        let kind = self.kind(first, version, kind)?;
         // for anchors: whatever it holds
         fields.optional("definitions");
+        let metadata = fields.required(self, "metadata");
+        let spec = fields.required(self, "spec");
+        fields.finish(self);
+        Some(match kind {
+            Kind::Suite => Document::Suite(Box::new(self.suite_document(first, metadata, spec))),
+            Kind::Steps => Document::Steps(self.steps_document(first, metadata, spec)),
+        })
+    }
+
+    fn suite_document(
+        &mut self,
+        span: Span,
+        metadata: Option<Field<'_>>,
+        spec: Option<Field<'_>>,
+    ) -> SuiteSpec {
         let mut suite = SuiteSpec {
             file: Arc::clone(self.file),
-            span: first,
+            span,
             name: None,
             labels: Vec::new(),
+            library: Arc::default(),
+            include: Vec::new(),
             title: None,
             description: None,
             inputs: Vec::new(),
             requires: Vec::new(),
             timeout: None,
+            timeouts: Vec::new(),
             concurrency: None,
-            namespace: NamespaceSpec::PerSuite {
+            severity: None,
+            clusters: Vec::new(),
+            cluster: None,
+            namespace: NamespaceSpec::Own {
+                per_case: false,
                 labels: Vec::new(),
                 annotations: Vec::new(),
             },
             setup: Vec::new(),
             cases: Vec::new(),
+            on_failure: Vec::new(),
             teardown: Vec::new(),
         };
-        if let Some(metadata) = fields.required(self, "metadata") {
-            self.metadata(metadata, &mut suite);
+        if let Some(metadata) = metadata {
+            (suite.name, suite.labels) = self.metadata(metadata);
         }
-        if let Some(spec) = fields.required(self, "spec") {
-            self.spec(spec, &mut suite);
+        if let Some(spec) = spec {
+            self.suite(spec, &mut suite);
         }
-        fields.finish(self);
-        Some(suite)
+        suite
     }
 
-    /// Whether a document is a suite of this version; says why where it is not.
-    fn is_ours(
+    fn steps_document(
+        &mut self,
+        span: Span,
+        metadata: Option<Field<'_>>,
+        spec: Option<Field<'_>>,
+    ) -> StepsSpec {
+        let mut document = StepsSpec {
+            file: Arc::clone(self.file),
+            span,
+            name: None,
+            inputs: Vec::new(),
+            steps: Vec::new(),
+            outputs: Vec::new(),
+        };
+        if let Some(metadata) = metadata {
+            (document.name, _) = self.metadata(metadata);
+        }
+        let Some(mut fields) = spec.and_then(|spec| self.fields(spec, "`spec`")) else {
+            return document;
+        };
+        if let Some(inputs) = fields.optional("inputs") {
+            document.inputs = self.inputs(inputs);
+        }
+        if let Some(steps) = fields.required(self, "steps") {
+            document.steps = self.steps(steps);
+            if matches!(&steps.node.kind, NodeKind::List(items) if items.is_empty()) {
+                self.report(steps.key, "steps without a step do nothing");
+            }
+        }
+        document.outputs = self.named_nodes(&mut fields, "outputs");
+        fields.finish(self);
+        document
+    }
+
+    /// `use` could not tell two documents of one name apart.
+    fn doubles(&mut self, documents: &[StepsSpec]) {
+        for (index, document) in documents.iter().enumerate() {
+            let Some(name) = &document.name else { continue };
+            let first = documents[..index]
+                .iter()
+                .filter_map(|first| first.name.as_ref())
+                .find(|first| first.value == name.value);
+            if let Some(first) = first {
+                let diagnostic = Diagnostic::new(
+                    format!("two documents of steps are called `{}`", name.value),
+                    self.place(name.span),
+                )
+                .secondary(self.place(first.span), "this is the first");
+                self.diagnostics.push(diagnostic);
+            }
+        }
+    }
+
+    /// What a document of this version is; says why where it is none.
+    fn kind(
         &mut self,
         document: Span,
         version: Option<Field<'_>>,
         kind: Option<Field<'_>>,
-    ) -> bool {
+    ) -> Option<Kind> {
         let Some(version) = version else {
             self.report_with_help(
                 document,
                 "a suite needs `apiVersion`",
                 format!("a suite begins with `apiVersion: {API_VERSION}` and `kind: Suite`"),
             );
-            return false;
+            return None;
         };
-        let Some(written) = self.string(version) else {
-            return false;
-        };
+        let written = self.string(version)?;
         if written.value != API_VERSION {
             let group = API_VERSION.split('/').next();
             let is_near = written.value.split('/').next() == group
@@ -157,188 +250,25 @@ impl Decoder<'_> {
                 format!("`{}` is not the apiVersion of a suite", written.value),
                 help,
             );
-            return false;
+            return None;
         }
         let Some(kind) = kind else {
             self.report_with_help(document, "a suite needs `kind`", "write `kind: Suite`");
-            return false;
+            return None;
         };
-        self.choice(kind, &[("Suite", ())]).is_some()
+        self.choice(kind, &[("Suite", Kind::Suite), ("Steps", Kind::Steps)])
     }
 
-    fn metadata(&mut self, field: Field<'_>, suite: &mut SuiteSpec) {
+    fn metadata(&mut self, field: Field<'_>) -> (Option<Text>, Vec<(Text, Text)>) {
         let Some(mut fields) = self.fields(field, "`metadata`") else {
-            return;
+            return (None, Vec::new());
         };
-        suite.name = fields
-            .required(self, "name")
-            .and_then(|name| self.text(name));
-        suite.labels = fields
+        let name = self.required_text(&mut fields, "name");
+        let labels = fields
             .optional("labels")
             .map(|labels| self.strings(labels))
             .unwrap_or_default();
         fields.finish(self);
-    }
-
-    fn spec(&mut self, field: Field<'_>, suite: &mut SuiteSpec) {
-        let Some(mut fields) = self.fields(field, "`spec`") else {
-            return;
-        };
-        suite.title = fields.optional("title").and_then(|title| self.text(title));
-        suite.description = fields
-            .optional("description")
-            .and_then(|description| self.text(description));
-        if let Some(inputs) = fields.optional("inputs") {
-            suite.inputs = self.inputs(inputs);
-        }
-        if let Some(requires) = fields.optional("requires") {
-            suite.requires = self.requirements(requires);
-        }
-        suite.timeout = fields
-            .optional("timeout")
-            .and_then(|timeout| self.text(timeout));
-        suite.concurrency = fields
-            .optional("concurrency")
-            .and_then(|concurrency| self.count(concurrency, 1));
-        if let Some(namespace) = fields.optional("namespace")
-            && let Some(namespace) = self.namespace(namespace)
-        {
-            suite.namespace = namespace;
-        }
-        if let Some(setup) = fields.optional("setup") {
-            suite.setup = self.steps(setup);
-        }
-        if let Some(cases) = fields.required(self, "cases") {
-            suite.cases = self.cases(cases);
-        }
-        if let Some(teardown) = fields.optional("teardown") {
-            suite.teardown = self.steps(teardown);
-        }
-        fields.finish(self);
-    }
-
-    fn inputs(&mut self, field: Field<'_>) -> Vec<InputSpec> {
-        let entries = self.entries(field).unwrap_or_default();
-        entries
-            .iter()
-            .map(|(name, node)| self.input(name, node))
-            .collect()
-    }
-
-    /// An input is there even where its declaration is wrong: its uses are right.
-    fn input(&mut self, name: &Text, node: &Node) -> InputSpec {
-        let mut input = InputSpec {
-            name: name.clone(),
-            kind: None,
-            default: None,
-            description: None,
-        };
-        let field = Field {
-            name: &name.value,
-            key: name.span,
-            node,
-        };
-        if !matches!(node.kind, NodeKind::Map(_)) {
-            self.expected(
-                field,
-                "a map",
-                Some("an input is declared like `{type: string, default: x}`"),
-            );
-            return input;
-        }
-        let Some(mut fields) = self.fields(field, "an input") else {
-            return input;
-        };
-        input.kind = fields.required(self, "type").and_then(|kind| {
-            let kinds = InputKind::ALL.map(|kind| (kind.name(), kind));
-            self.choice(kind, &kinds)
-        });
-        input.default = fields.optional("default").map(|default| Node {
-            // a map has no extent: point at its key
-            span: default.span(),
-            kind: default.node.kind.clone(),
-        });
-        input.description = fields
-            .optional("description")
-            .and_then(|description| self.text(description));
-        fields.finish(self);
-        input
-    }
-
-    fn requirements(&mut self, field: Field<'_>) -> Vec<RequirementSpec> {
-        let items = self
-            .items(field, Some("write `- that: …` and `  reason: …` below it"))
-            .unwrap_or_default();
-        items
-            .into_iter()
-            .filter_map(|item| {
-                let mut fields = self.fields(item, "a requirement")?;
-                let requirement = RequirementSpec {
-                    that: fields
-                        .required(self, "that")
-                        .and_then(|that| self.text(that)),
-                    reason: fields
-                        .optional("reason")
-                        .and_then(|reason| self.text(reason)),
-                    fails: fields
-                        .optional("unmet")
-                        .and_then(|unmet| self.choice(unmet, &[("skip", false), ("fail", true)]))
-                        .unwrap_or(false),
-                };
-                fields.finish(self);
-                Some(requirement)
-            })
-            .collect()
-    }
-
-    fn namespace(&mut self, field: Field<'_>) -> Option<NamespaceSpec> {
-        match &field.node.kind {
-            NodeKind::String(text) if text == "none" => return Some(NamespaceSpec::None),
-            NodeKind::String(text) => {
-                let help = format!("for a namespace that is there, write {{existing: {text}}}");
-                self.expected(field, "a map or `none`", Some(&help));
-                return None;
-            }
-            NodeKind::Null => {
-                self.expected(
-                    field,
-                    "a map or `none`",
-                    Some("for no namespace, write none"),
-                );
-                return None;
-            }
-            _ => {}
-        }
-        let mut fields = self.fields(field, "a namespace")?;
-        let per = fields.optional("per");
-        let existing = fields.optional("existing");
-        let labels = fields.optional("labels");
-        let annotations = fields.optional("annotations");
-        fields.finish(self);
-        if let Some(per) = per {
-            self.choice(per, &[("suite", ())])?;
-        }
-        let Some(existing) = existing else {
-            return Some(NamespaceSpec::PerSuite {
-                labels: labels
-                    .map(|labels| self.strings(labels))
-                    .unwrap_or_default(),
-                annotations: annotations
-                    .map(|annotations| self.strings(annotations))
-                    .unwrap_or_default(),
-            });
-        };
-        for other in [per, labels, annotations].into_iter().flatten() {
-            let diagnostic = Diagnostic::new(
-                format!("`{}` and `existing` exclude each other", other.name),
-                self.place(other.key),
-            )
-            .secondary(
-                self.place(existing.key),
-                "a namespace that is there is not changed",
-            );
-            self.diagnostics.push(diagnostic);
-        }
-        self.text(existing).map(NamespaceSpec::Existing)
+        (name, labels)
     }
 }

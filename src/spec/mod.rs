@@ -2,9 +2,15 @@
 //! place. Templates are not parsed yet and nothing is looked up; `plan` does that.
 mod case;
 mod decode;
+mod expect;
+mod input;
 mod load;
+mod matrix;
+mod scalar;
 pub mod schema;
 mod step;
+mod suite;
+mod verbs;
 
 pub use load::{is_suite, load};
 #[cfg(test)]

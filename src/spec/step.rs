@@ -1,13 +1,24 @@
-//! The steps of a suite: one verb each, and what goes beside it.
+//! Steps: one verb each, and what goes beside it. `verbs` reads the verbs.
 
 use crate::diagnostic::Diagnostic;
-use crate::matcher::{ExitExpectation, OutputExpectation};
 use crate::spec::decode::{Decoder, Field, Fields};
-use crate::spec::schema::{ExpectSpec, ManifestsSpec, StepSpec, Text, UntilSpec, VerbSpec};
+use crate::spec::schema::{IdentitySpec, RetrySpec, StepSpec, VerbSpec};
 use crate::yaml::NodeKind;
 
 /// The verbs, as messages list them.
-const VERBS: [&str; 3] = ["apply", "wait", "exec"];
+pub(super) const VERBS: [&str; 21] = [
+    "apply", "create", "patch", "delete", "get", "assert", "absent", "wait", "exec", "run",
+    "command", "script", "logs", "events", "http", "can", "during", "foreach", "skip", "sleep",
+    "use",
+];
+
+/// What stands beside a verb, and not in it.
+const BESIDE: [&str; 9] = [
+    "name", "if", "timeout", "retry", "expect", "capture", "failure", "as", "cluster",
+];
+
+/// What may look at a case that did not pass.
+const COLLECTORS: [&str; 7] = ["get", "logs", "events", "exec", "command", "script", "http"];
 
 impl Decoder<'_> {
     pub(super) fn steps(&mut self, field: Field<'_>) -> Vec<StepSpec> {
@@ -20,6 +31,24 @@ impl Decoder<'_> {
             .collect()
     }
 
+    /// Steps that look at what failed and must not change it.
+    pub(super) fn collectors(&mut self, field: Field<'_>) -> Vec<StepSpec> {
+        let steps = self.steps(field);
+        for step in &steps {
+            let Some(verb) = step.verb.as_ref().map(VerbSpec::name) else {
+                continue;
+            };
+            if !COLLECTORS.contains(&verb) {
+                self.report_with_help(
+                    step.span,
+                    format!("`onFailure` only looks: `{verb}` is not for it"),
+                    format!("what looks: {}", COLLECTORS.join(", ")),
+                );
+            }
+        }
+        steps
+    }
+
     fn step(&mut self, field: Field<'_>) -> Option<StepSpec> {
         if !matches!(field.node.kind, NodeKind::Map(_)) {
             self.report_with_help(
@@ -30,291 +59,149 @@ impl Decoder<'_> {
             return None;
         }
         let mut fields = self.fields(field, "a step")?;
-        let verbs = VERBS.map(|verb| fields.optional(verb));
-        let given: Vec<_> = verbs.into_iter().flatten().collect();
-        let expect = fields.optional("expect");
-        let mut step = StepSpec {
-            span: given.first().map_or(field.key, |verb| verb.key),
-            name: self.optional_text(&mut fields, "name"),
-            verb: None,
-            timeout: self.optional_text(&mut fields, "timeout"),
-            failure: self.optional_text(&mut fields, "failure"),
-        };
-        match given[..] {
-            [] => self.no_verb(&fields, field),
-            [verb] => step.verb = self.verb(verb, expect),
-            [first, second, ..] => self.exclude(first, second, "a step has exactly one verb"),
-        }
+        let step = self.step_of(&mut fields, field, &VERBS);
         fields.finish(self);
         Some(step)
     }
 
+    /// The step whose verb, one of these, stands among fields.
+    pub(super) fn step_of(
+        &mut self,
+        fields: &mut Fields<'_>,
+        field: Field<'_>,
+        verbs: &[&'static str],
+    ) -> StepSpec {
+        let given: Vec<_> = verbs
+            .iter()
+            .filter_map(|verb| fields.optional(verb))
+            .collect();
+        let expect = fields.optional("expect");
+        let mut step = StepSpec {
+            span: given.first().map_or(field.key, |verb| verb.key),
+            name: self.optional_text(fields, "name"),
+            when: self.optional_text(fields, "if"),
+            verb: None,
+            timeout: self.optional_text(fields, "timeout"),
+            retry: fields.optional("retry").and_then(|retry| self.retry(retry)),
+            capture: self.named_nodes(fields, "capture"),
+            failure: self.optional_text(fields, "failure"),
+            identity: fields.optional("as").and_then(|who| self.identity(who)),
+            cluster: self.optional_text(fields, "cluster"),
+        };
+        match given[..] {
+            [] => self.no_verb(fields, field, verbs),
+            [verb] => step.verb = self.verb(verb, expect),
+            [first, second, ..] => self.exclude(first, second, "a step has exactly one verb"),
+        }
+        step
+    }
+
     /// An unknown field is most likely the verb, and is reported as such.
-    fn no_verb(&mut self, fields: &Fields<'_>, step: Field<'_>) {
-        if fields.unknown().next().is_none() {
+    fn no_verb(&mut self, fields: &Fields<'_>, step: Field<'_>, verbs: &[&str]) {
+        if fields.is_complete() {
             self.report_with_help(
                 step.key,
-                "a step has exactly one verb, this one has none",
-                format!("the verbs: {}", VERBS.join(", ")),
+                if step.name == "during" {
+                    "`during` has exactly one verb to repeat, this one has none"
+                } else {
+                    "a step has exactly one verb, this one has none"
+                },
+                format!("the verbs: {}", verbs.join(", ")),
             );
         }
     }
 
-    fn verb(&mut self, verb: Field<'_>, expect: Option<Field<'_>>) -> Option<VerbSpec> {
-        if let Some(expect) = expect
-            && verb.name != "exec"
-        {
+    /// Reports the fields that a verb does not have; some stand beside it.
+    pub(super) fn finish_verb(&mut self, fields: Fields<'_>, verb: &str) {
+        fields.finish_with(self, |name| {
+            BESIDE
+                .contains(&name)
+                .then(|| format!("`{name}` stands beside `{verb}`, not in it"))
+        });
+    }
+
+    /// Refuses an `expect` beside a verb that has nothing to expect.
+    pub(super) fn no_expect(&mut self, verb: &str, expect: Option<Field<'_>>, help: &str) {
+        if let Some(expect) = expect {
             let diagnostic = Diagnostic::new(
-                format!("`{}` takes no `expect`", verb.name),
+                format!("`{verb}` takes no `expect`"),
                 self.place(expect.key),
             )
-            .help("`expect` is for what an `exec` writes and how it exits");
+            .help(help);
             self.diagnostics.push(diagnostic);
-        }
-        match verb.name {
-            "apply" => self.apply(verb),
-            "wait" => self.wait(verb),
-            _ => self.exec(verb, expect),
         }
     }
 
-    fn apply(&mut self, field: Field<'_>) -> Option<VerbSpec> {
-        if let NodeKind::String(text) = &field.node.kind {
-            let kind = if text.ends_with(".j2") {
-                "template"
-            } else {
-                "file"
-            };
-            let help = format!("write {{{kind}: {text}}}");
+    fn retry(&mut self, field: Field<'_>) -> Option<RetrySpec> {
+        if let NodeKind::Number(number) = &field.node.kind {
+            let help = format!("write {{attempts: {number}}}");
             self.expected(field, "a map", Some(&help));
             return None;
         }
-        let mut fields = self.fields(field, "`apply`")?;
-        let sources = ["template", "file", "manifest"].map(|source| fields.optional(source));
-        let raw = fields.optional("raw");
-        let namespace = self.optional_text(&mut fields, "namespace");
-        let force = self.flag(&mut fields, "force");
-        let is_complete = fields.unknown().next().is_none();
+        let mut fields = self.fields(field, "`retry`")?;
+        let retry = RetrySpec {
+            attempts: fields
+                .required(self, "attempts")
+                .and_then(|attempts| self.number(attempts, 1)),
+            delay: self.optional_text(&mut fields, "delay"),
+        };
         fields.finish(self);
-        let given: Vec<_> = sources.into_iter().flatten().collect();
-        let manifests = match given[..] {
-            [] => {
+        Some(retry)
+    }
+
+    /// `as`: a user alone may be written as text.
+    pub(super) fn identity(&mut self, field: Field<'_>) -> Option<IdentitySpec> {
+        if !matches!(field.node.kind, NodeKind::Map(_)) {
+            return match field.node.kind {
+                NodeKind::List(_) | NodeKind::Null => {
+                    let help = "write {serviceAccount: ci}, {user: jane} or jane";
+                    self.expected(field, "a user", Some(help));
+                    None
+                }
+                _ => self.text(field).map(|user| IdentitySpec::User {
+                    user,
+                    groups: Vec::new(),
+                }),
+            };
+        }
+        let mut fields = self.fields(field, "`as`")?;
+        let account = fields.optional("serviceAccount");
+        let user = fields.optional("user");
+        let namespace = fields.optional("namespace");
+        let groups = fields.optional("groups");
+        let is_complete = fields.is_complete();
+        fields.finish(self);
+        match (account, user) {
+            (Some(account), Some(user)) => {
+                self.exclude(account, user, "a step acts as one of them");
+                None
+            }
+            (Some(account), None) => {
+                if let Some(groups) = groups {
+                    self.exclude(account, groups, "a service account has groups of its own");
+                }
+                let namespace = namespace.and_then(|namespace| self.text(namespace));
+                self.text(account)
+                    .map(|name| IdentitySpec::ServiceAccount { name, namespace })
+            }
+            (None, Some(user)) => {
+                if let Some(namespace) = namespace {
+                    self.exclude(user, namespace, "only a service account has a namespace");
+                }
+                let groups = groups.map(|groups| self.texts(groups)).unwrap_or_default();
+                self.text(user)
+                    .map(|user| IdentitySpec::User { user, groups })
+            }
+            (None, None) => {
                 if is_complete {
                     self.report_with_help(
                         field.key,
-                        "`apply` needs something to apply",
-                        "write {template: x.yaml.j2}, {file: x.yaml} or {manifest: {…}}",
+                        "`as` needs `serviceAccount` or `user`",
+                        "write {serviceAccount: ci} or {user: jane, groups: [admins]}",
                     );
                 }
                 None
             }
-            [source] => self.manifests(source, raw),
-            [first, second, ..] => {
-                self.exclude(first, second, "one step applies one of them");
-                None
-            }
-        };
-        Some(VerbSpec::Apply {
-            manifests,
-            namespace,
-            force,
-        })
-    }
-
-    fn manifests(&mut self, source: Field<'_>, raw: Option<Field<'_>>) -> Option<ManifestsSpec> {
-        let is_raw = raw.and_then(|raw| self.boolean(raw)).unwrap_or(false);
-        if let Some(raw) = raw
-            && source.name != "manifest"
-        {
-            self.report_with_help(
-                raw.key,
-                format!("`raw` is for `manifest`, not for `{}`", source.name),
-                "a `file` is never rendered, a `template` always",
-            );
         }
-        match source.name {
-            "template" => self.text(source).map(ManifestsSpec::Template),
-            "file" => {
-                let files = self.texts(source);
-                if matches!(&source.node.kind, NodeKind::List(items) if items.is_empty()) {
-                    self.report(source.key, "`file` names no file");
-                }
-                (!files.is_empty()).then_some(ManifestsSpec::Files(files))
-            }
-            _ => {
-                self.entries(source)?;
-                let mut object = source.node.clone();
-                object.span = source.key;
-                Some(ManifestsSpec::Manifest {
-                    object,
-                    raw: is_raw,
-                })
-            }
-        }
-    }
-
-    fn wait(&mut self, field: Field<'_>) -> Option<VerbSpec> {
-        let mut fields = self.fields(field, "`wait`")?;
-        let verb = VerbSpec::Wait {
-            target: self.required_text(&mut fields, "target"),
-            namespace: self.optional_text(&mut fields, "namespace"),
-            until: fields
-                .required(self, "until")
-                .and_then(|until| self.choice(until, &[("rolledOut", UntilSpec::RolledOut)])),
-            per_node: fields.optional("perNode").and_then(|per_node| {
-                let span = per_node.span();
-                self.boolean(per_node)?.then_some(span)
-            }),
-        };
-        fields.finish(self);
-        Some(verb)
-    }
-
-    fn exec(&mut self, field: Field<'_>, expect: Option<Field<'_>>) -> Option<VerbSpec> {
-        let expect = expect.map(|expect| self.expect(expect)).unwrap_or_default();
-        let mut fields = self.fields(field, "`exec`")?;
-        let verb = VerbSpec::Exec {
-            target: self.required_text(&mut fields, "target"),
-            container: self.optional_text(&mut fields, "container"),
-            namespace: self.optional_text(&mut fields, "namespace"),
-            command: fields
-                .required(self, "command")
-                .and_then(|command| self.command(command)),
-            stdin: self.optional_text(&mut fields, "stdin"),
-            expect,
-        };
-        fields.finish(self);
-        Some(verb)
-    }
-
-    fn command(&mut self, field: Field<'_>) -> Option<Vec<Text>> {
-        if let NodeKind::String(text) = &field.node.kind {
-            let help = format!("a command is a list: [sh, -c, {text:?}]");
-            self.expected(field, "a list", Some(&help));
-            return None;
-        }
-        let items = self.items(field, None)?;
-        if items.is_empty() {
-            self.report(field.key, "`command` is empty: it names the program to run");
-            return None;
-        }
-        let count = items.len();
-        let words: Vec<_> = items
-            .into_iter()
-            .filter_map(|item| self.text(item))
-            .collect();
-        (words.len() == count).then_some(words)
-    }
-
-    fn expect(&mut self, field: Field<'_>) -> ExpectSpec {
-        let Some(mut fields) = self.fields(field, "`expect`") else {
-            return ExpectSpec::default();
-        };
-        let expect = ExpectSpec {
-            exit: fields.optional("exit").and_then(|exit| self.exit(exit)),
-            stdout: fields
-                .optional("stdout")
-                .and_then(|stdout| self.output(stdout)),
-            stderr: fields
-                .optional("stderr")
-                .and_then(|stderr| self.output(stderr)),
-        };
-        fields.finish(self);
-        expect
-    }
-
-    fn exit(&mut self, field: Field<'_>) -> Option<ExitExpectation> {
-        match &field.node.kind {
-            NodeKind::String(text) if text == "any" => Some(ExitExpectation::Any),
-            NodeKind::Map(_) => {
-                let mut fields = self.fields(field, "`exit`")?;
-                let codes = fields
-                    .required(self, "not")
-                    .and_then(|codes| self.exit_codes(codes));
-                fields.finish(self);
-                codes.map(ExitExpectation::NoneOf)
-            }
-            _ => self.exit_codes(field).map(ExitExpectation::OneOf),
-        }
-    }
-
-    fn exit_codes(&mut self, field: Field<'_>) -> Option<Vec<i32>> {
-        let items = match &field.node.kind {
-            NodeKind::List(items) if items.is_empty() => {
-                self.report(field.key, format!("`{}` names no exit code", field.name));
-                return None;
-            }
-            NodeKind::List(_) => self.items(field, None)?,
-            _ => vec![field],
-        };
-        let count = items.len();
-        let codes: Vec<_> = items
-            .into_iter()
-            .filter_map(|item| self.exit_code(item))
-            .collect();
-        (codes.len() == count).then_some(codes)
-    }
-
-    fn exit_code(&mut self, field: Field<'_>) -> Option<i32> {
-        let NodeKind::Number(number) = &field.node.kind else {
-            self.expected(
-                field,
-                "an exit code",
-                Some("write 0, [0, 2], {not: 0} or any"),
-            );
-            return None;
-        };
-        let code = number.as_u64().and_then(|code| u8::try_from(code).ok());
-        if code.is_none() {
-            self.report(field.span(), "an exit code is a whole number from 0 to 255");
-        }
-        code.map(i32::from)
-    }
-
-    fn output(&mut self, field: Field<'_>) -> Option<OutputExpectation<Text>> {
-        if let NodeKind::String(text) = &field.node.kind {
-            let help = format!("write {{equals: {text:?}}} or {{contains: {text:?}}}");
-            self.expected(field, "a map", Some(&help));
-            return None;
-        }
-        let mut fields = self.fields(field, "an expected output")?;
-        let expectation = OutputExpectation {
-            equals: self.optional_text(&mut fields, "equals"),
-            contains: self.optional_texts(&mut fields, "contains"),
-            matches: self.optional_texts(&mut fields, "matches"),
-            absent: self.optional_texts(&mut fields, "absent"),
-            empty: fields
-                .optional("empty")
-                .and_then(|empty| self.boolean(empty)),
-            lines: fields
-                .optional("lines")
-                .and_then(|lines| self.count(lines, 0)),
-        };
-        fields.finish(self);
-        Some(expectation)
-    }
-
-    fn required_text(&mut self, fields: &mut Fields<'_>, name: &'static str) -> Option<Text> {
-        fields
-            .required(self, name)
-            .and_then(|field| self.text(field))
-    }
-
-    fn optional_text(&mut self, fields: &mut Fields<'_>, name: &'static str) -> Option<Text> {
-        fields.optional(name).and_then(|field| self.text(field))
-    }
-
-    fn optional_texts(&mut self, fields: &mut Fields<'_>, name: &'static str) -> Vec<Text> {
-        fields
-            .optional(name)
-            .map(|field| self.texts(field))
-            .unwrap_or_default()
-    }
-
-    fn flag(&mut self, fields: &mut Fields<'_>, name: &'static str) -> bool {
-        fields
-            .optional(name)
-            .and_then(|field| self.boolean(field))
-            .unwrap_or(false)
     }
 }

@@ -85,6 +85,33 @@ impl Template {
         })
     }
 
+    /// Text that is not rendered, whatever it holds.
+    pub fn literal(text: &str, place: Place) -> Self {
+        Self {
+            parsed: Arc::new(Parsed {
+                source: text.to_owned(),
+                code: text.to_owned(),
+                kind: TemplateKind::Literal,
+            }),
+            place,
+        }
+    }
+
+    /// The value as a scope holds it, where the scalar is one expression: what stands
+    /// for its name stays what it is.
+    ///
+    /// # Errors
+    /// As [`Template::render`].
+    pub fn render_scope(&self, scope: &Scope) -> Result<Option<Scope>, TemplateError> {
+        match self.parsed.kind {
+            TemplateKind::Expression => self
+                .evaluate(scope)
+                .map(Some)
+                .map_err(|error| self.explain_with(&error, scope)),
+            TemplateKind::Literal | TemplateKind::Text => Ok(None),
+        }
+    }
+
     /// What stands in the file.
     pub fn source(&self) -> &str {
         &self.parsed.source

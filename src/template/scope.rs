@@ -41,6 +41,19 @@ impl Named {
         })
     }
 
+    /// The same from fields whose names are not known beforehand.
+    pub fn of_map(name: &str, fields: impl IntoIterator<Item = (String, Value)>) -> Scope {
+        let mut fields: BTreeMap<String, Scope> = fields
+            .into_iter()
+            .map(|(field, value)| (field, scope_value(&value)))
+            .collect();
+        fields.insert("name".to_owned(), name.into());
+        Scope::from_object(Self {
+            name: name.to_owned(),
+            fields,
+        })
+    }
+
     /// What it stands for.
     pub(super) fn name(&self) -> &str {
         &self.name

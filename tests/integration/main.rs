@@ -1,12 +1,17 @@
 //! Runs the program as a user does.
 //!
-//! `cli` and `reports` need no cluster. `cluster`, `faults` and `signals` need the local one
-//! (`ci/cluster up`) and are ignored without it; `ci/test` boots it and runs them all.
+//! `cli` and `reports` need no cluster. `cluster`, `faults`, `signals` and `proxy` need the local
+//! one (`ci/cluster up`), as do most of `verbs`, `language` and `peers`; they are ignored without
+//! it, and `ci/test` boots it and runs them all.
 
 mod architecture;
 mod cli;
 mod cluster;
 mod faults;
+mod language;
+mod peers;
+mod proxy;
 mod reports;
 mod signals;
 mod support;
+mod verbs;

@@ -22,12 +22,6 @@ impl Exit {
         }
     }
 
-    /// Whether it exited with 0.
-    #[must_use]
-    pub fn is_success(self) -> bool {
-        self == Self::Code(0)
-    }
-
     /// One number, as a shell has it: 128 + n where signal n ended it.
     #[must_use]
     pub fn code(self) -> i32 {

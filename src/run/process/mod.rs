@@ -14,6 +14,5 @@ mod runner;
 #[cfg(test)]
 mod tests;
 
-pub use exit::Exit;
 pub use program::{Finished, ProcessError, ProcessLimits, Program};
 pub use runner::run;

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, Finished, ProcessError, ProcessLimits, Program, run};
+use super::exit::Exit;
+use super::{Finished, ProcessError, ProcessLimits, Program, run};
 
 /// A number that no other `sleep` has, so that it can be found in `/proc`.
 fn nap() -> String {

@@ -4,164 +4,111 @@
 //! is changed, and its state of before is kept.
 
 use serde_json::{Value, json};
-use tokio::time::timeout_at;
 
 use super::super::deadline::Deadline;
-use super::super::ledger::Deed;
-use super::{StepContext, StepFailure};
-use crate::cluster::{ApplyOptions, ObjectKey, PatchKind};
-use crate::plan::model::{Apply, Manifests};
-use crate::yaml;
+use super::super::ledger::{Deed, Subject};
+use super::write::{self, add_labels, has_labels};
+use super::{StepContext, StepFailure, StepResult};
+use crate::cluster::{ApplyOptions, PatchKind};
+use crate::plan::model::Apply;
 
 /// Applies every manifest, one after another in the order of the file.
 pub async fn run(
     apply: &Apply,
     context: &StepContext<'_>,
     deadline: &Deadline,
-) -> Result<(), StepFailure> {
-    let manifests = render(&apply.manifests, context)?;
-    let work = async {
+) -> Result<StepResult, StepFailure> {
+    let manifests = write::render(&apply.manifests, context)?;
+    write::in_time(deadline, async {
+        let mut objects = Vec::new();
         for manifest in manifests {
-            one(apply, manifest, context).await?;
+            objects.extend(one(apply, manifest, context).await?);
         }
-        Ok(())
-    };
-    timeout_at(deadline.at, work).await.unwrap_or_else(|_| {
-        Err(StepFailure::errored(format!(
-            "the API server did not finish {}",
-            deadline.describe()
-        )))
+        let last = objects.last().cloned().unwrap_or(Value::Null);
+        Ok(StepResult::default()
+            .with("objects", objects)
+            .with("object", last))
     })
+    .await
 }
 
-/// The objects that the manifests describe.
-fn render(manifests: &Manifests, context: &StepContext<'_>) -> Result<Vec<Value>, StepFailure> {
-    match manifests {
-        Manifests::Template(template) => {
-            let text = template.render(&context.scope)?;
-            yaml::manifests(&text).map_err(|error| {
-                StepFailure::errored(format!(
-                    "{} does not render to YAML: {error}",
-                    template.file.name
-                ))
-                .with_detail(&template.file.name, &text)
-            })
-        }
-        Manifests::Files(files) => Ok(files
-            .iter()
-            .flat_map(|(_, objects)| objects.iter().cloned())
-            .collect()),
-        Manifests::Inline(tree) => Ok(yaml::items_of_list(tree.render(&context.scope)?)),
-    }
-}
-
-/// Applies one manifest by what is there already.
+/// Applies one manifest by what is there already; nothing where it was refused as expected.
 async fn one(
     apply: &Apply,
     mut manifest: Value,
     context: &StepContext<'_>,
-) -> Result<(), StepFailure> {
-    let key = key_of(apply, &manifest, context).await?;
-    if let Some(namespace) = &key.namespace {
-        manifest["metadata"]["namespace"] = json!(namespace);
-    }
-    let refuse = |error| {
-        let mut failure = StepFailure::from(error);
-        failure.why.message = format!("{key} was not applied: {}", failure.why.message);
-        failure
+) -> Result<Option<Value>, StepFailure> {
+    let labels = &context.suite.labels;
+    let (resource, namespace) =
+        write::place(&mut manifest, apply.namespace.as_ref(), context).await?;
+    let key = write::key(&resource, namespace.as_deref(), &manifest)?;
+    let subject = context.subject(&key);
+    write::note_secret(&manifest, context);
+    let present = context.cluster.get(&key).await;
+    // who may not even read may be meant to be refused
+    let present = match present {
+        Err(error) if error.is_forbidden() && apply.expect.rejected.is_some() => None,
+        present => present
+            .map_err(|error| StepFailure::from(error).about(&format!("{key} could not be read")))?,
     };
-    let present = context.cluster.get(&key).await.map_err(refuse)?;
     let is_new = present.is_none();
     match present {
         Some(present) => {
             // one that setup made keeps the run's labels; anybody else's gets none
-            if has_labels(&present, context.labels) {
-                add_labels(&mut manifest, context.labels);
+            if has_labels(&present, labels) {
+                add_labels(&mut manifest, labels);
             }
-            if !context.ledger.has_made(&key) {
+            if !context.ledger.has_made(&subject) {
                 manifest["metadata"]["uid"] = present["metadata"]["uid"].clone();
-                register(context, &key, Deed::Changed { snapshot: present })?;
+                context.register(&subject, Deed::Changed { snapshot: present })?;
             }
         }
         None => {
-            add_labels(&mut manifest, context.labels);
-            register(context, &key, Deed::Made { uid: None })?;
+            add_labels(&mut manifest, labels);
+            context.register(&subject, Deed::Made { uid: None })?;
         }
     }
     let options = ApplyOptions {
         force: apply.force,
         ..ApplyOptions::default()
     };
-    let applied = context
-        .cluster
-        .apply(&key, &manifest, &options)
-        .await
-        .map_err(refuse)?;
-    context.writes.note(&key, &applied.object);
-    if is_new && !applied.created && !applied.repeated {
-        give_back(&key, context).await;
-        return Err(StepFailure::errored(format!(
-            "somebody else made {key} at the same moment: it is theirs, and left alone"
-        )));
+    let answer = context.cluster.apply(&key, &manifest, &options).await;
+    if let Ok(applied) = &answer {
+        context.suite.writes.note(&subject, &applied.object);
+        if is_new && !applied.created && !applied.repeated {
+            give_back(&subject, context).await;
+            return Err(StepFailure::errored(format!(
+                "somebody else made {key} at the same moment: it is theirs, and left alone"
+            )));
+        }
+        if is_new && let Some(uid) = applied.object["metadata"]["uid"].as_str() {
+            context.ledger.made(&subject, uid);
+        }
     }
-    if is_new && let Some(uid) = applied.object["metadata"]["uid"].as_str() {
-        context.ledger.made(&key, uid);
+    if is_new && answer.as_ref().is_err_and(write::is_refusal) {
+        // nothing was made, so another case may make it
+        context.ledger.forget(&subject);
     }
-    Ok(())
-}
-
-/// Which object a manifest is about.
-async fn key_of(
-    apply: &Apply,
-    manifest: &Value,
-    context: &StepContext<'_>,
-) -> Result<ObjectKey, StepFailure> {
-    let (Some(api_version), Some(kind)) =
-        (manifest["apiVersion"].as_str(), manifest["kind"].as_str())
-    else {
-        return Err(StepFailure::errored(
-            "a manifest needs `apiVersion` and `kind`",
-        ));
-    };
-    let Some(name) = manifest["metadata"]["name"].as_str() else {
-        return Err(StepFailure::errored(format!(
-            "the manifest of kind {kind} has no `metadata.name`"
-        )));
-    };
-    let resource = context.cluster.resource_of(api_version, kind).await?;
-    if !resource.namespaced {
-        return Ok(ObjectKey::new(resource, None, name));
-    }
-    let own = manifest["metadata"]["namespace"].as_str();
-    let namespace = match own {
-        Some(namespace) => Some(namespace.to_owned()),
-        None => context.namespace_of(apply.namespace.as_ref())?,
-    };
-    let Some(namespace) = namespace else {
-        return Err(StepFailure::errored(format!(
-            "{kind} {name} names no namespace, and the suite has none"
-        )));
-    };
-    Ok(ObjectKey::new(resource, Some(&namespace), name))
-}
-
-fn register(context: &StepContext<'_>, key: &ObjectKey, deed: Deed) -> Result<(), StepFailure> {
-    match context.ledger.register(key, deed) {
-        Ok(_) => Ok(()),
-        Err(owner) => Err(StepFailure::errored(format!(
-            "{key} is made by {owner} already: two cases cannot make the same object"
-        ))),
-    }
+    let applied = write::judge(
+        answer,
+        |applied| &applied.warnings,
+        &apply.expect,
+        &key.to_string(),
+        context,
+    )?;
+    Ok(applied.map(|applied| applied.object))
 }
 
 /// Takes our labels off what turned out to be somebody else's, and forgets it.
-async fn give_back(key: &ObjectKey, context: &StepContext<'_>) {
+async fn give_back(subject: &Subject, context: &StepContext<'_>) {
     let nulls: serde_json::Map<_, _> = context
+        .suite
         .labels
         .iter()
         .map(|(label, _)| (label.clone(), Value::Null))
         .collect();
     let patch = json!({"metadata": {"labels": nulls}});
+    let key = &subject.key;
     if let Err(error) = context
         .cluster
         .patch(key, PatchKind::Merge, &patch, None)
@@ -169,21 +116,5 @@ async fn give_back(key: &ObjectKey, context: &StepContext<'_>) {
     {
         tracing::warn!("our labels could not be taken off {key}: {error}");
     }
-    context.ledger.forget(key);
-}
-
-fn has_labels(object: &Value, labels: &[(String, String)]) -> bool {
-    labels
-        .iter()
-        .all(|(label, value)| object["metadata"]["labels"][label] == *value)
-}
-
-fn add_labels(manifest: &mut Value, labels: &[(String, String)]) {
-    let present = &mut manifest["metadata"]["labels"];
-    if !present.is_object() {
-        *present = json!({});
-    }
-    for (label, value) in labels {
-        present[label] = json!(value);
-    }
+    context.ledger.forget(subject);
 }

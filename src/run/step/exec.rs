@@ -1,94 +1,95 @@
 //! `exec`: a command in a container, and whether its end is the expected one.
 
-use super::super::deadline::Deadline;
-use super::{StepContext, StepFailure};
-use crate::cluster::{ExecError, ExecLimits, ExecTarget};
-use crate::plan::model::{Exec, ProcessExpectation};
-use crate::template::Scope;
+use serde_json::Value;
 
-/// Runs the command and holds its exit code and output against what is expected.
+use super::super::deadline::Deadline;
+use super::{StepContext, StepFailure, StepResult, expect, pods};
+use crate::cluster::{ExecError, ExecLimits, ExecTarget};
+use crate::plan::model::Exec;
+
+/// Runs the command in the target's pod, or in each of them, one after another.
 pub async fn run(
     exec: &Exec,
     context: &StepContext<'_>,
     deadline: &Deadline,
-) -> Result<(), StepFailure> {
-    let scope = &context.scope;
-    let text = exec.target.render_text(scope)?;
-    let Some(("pod" | "pods" | "po", pod)) = text.split_once('/') else {
-        return Err(StepFailure::errored(format!(
-            "{text:?} is no pod: the target of an exec is written `pod/NAME`"
-        )));
+) -> Result<StepResult, StepFailure> {
+    let scope = context.scope();
+    let text = exec.target.target.render_text(&scope)?;
+    let targets: Vec<ExecTarget> = match text.split_once('/') {
+        // a pod by its name needs no look at it: the exec itself says whether it is there
+        Some(("pod" | "pods" | "po", name)) if !exec.each => vec![ExecTarget {
+            namespace: context.needed_namespace(exec.target.namespace.as_ref(), &text)?,
+            pod: name.to_owned(),
+            container: exec
+                .container
+                .as_ref()
+                .map(|container| container.render_text(&scope))
+                .transpose()?,
+        }],
+        _ => {
+            let chosen: Vec<Value> = match exec.each {
+                true => pods::of(&exec.target, context).await?,
+                false => vec![pods::usable(&exec.target, context).await?],
+            };
+            chosen
+                .iter()
+                .map(|pod| pods::container(pod, exec.container.as_ref(), context))
+                .collect::<Result<_, _>>()?
+        }
     };
-    let Some(namespace) = context.namespace_of(exec.namespace.as_ref())? else {
-        return Err(StepFailure::errored(format!(
-            "{text} needs a namespace, and the suite has none"
-        )));
-    };
+    let mut result = StepResult::default();
+    for target in &targets {
+        result = one(exec, target, context, deadline).await?;
+    }
+    Ok(result)
+}
+
+async fn one(
+    exec: &Exec,
+    target: &ExecTarget,
+    context: &StepContext<'_>,
+    deadline: &Deadline,
+) -> Result<StepResult, StepFailure> {
+    let scope = context.scope();
     let command = exec
         .command
         .iter()
-        .map(|argument| argument.render_text(scope))
+        .map(|argument| argument.render_text(&scope))
         .collect::<Result<Vec<_>, _>>()?;
-    let container = exec
-        .container
-        .as_ref()
-        .map(|container| container.render_text(scope))
-        .transpose()?;
     let stdin = exec
         .stdin
         .as_ref()
-        .map(|stdin| stdin.render_text(scope))
+        .map(|stdin| stdin.render_text(&scope))
         .transpose()?;
-    let target = ExecTarget {
-        namespace,
-        pod: pod.to_owned(),
-        container,
-    };
     let limits = ExecLimits {
         timeout: deadline.remaining(),
         ..ExecLimits::default()
     };
-    let what = format!("`{}` in {text}", command.join(" "));
+    let what = format!("`{}` in pod/{}", command.join(" "), target.pod);
     let result = context
         .cluster
-        .exec(&target, &command, stdin.map(String::into_bytes), &limits)
+        .exec(target, &command, stdin.map(String::into_bytes), &limits)
         .await
         .map_err(|error| explain(error, &what, deadline))?;
     let stdout = String::from_utf8_lossy(&result.stdout);
     let stderr = String::from_utf8_lossy(&result.stderr);
-    let mismatches = mismatches(&exec.expect, result.exit, &stdout, &stderr, scope)?;
-    if mismatches.is_empty() {
-        return Ok(());
-    }
-    Err(
-        StepFailure::failed(format!("{what}: {}", mismatches.join("; ")))
-            .with_detail("stdout", &stdout)
-            .with_detail("stderr", &stderr),
-    )
+    let ended = expect::Ended {
+        exit: result.exit,
+        stdout: &stdout,
+        stderr: &stderr,
+        took: result.took,
+    };
+    expect::process(&exec.expect, &ended, &what, &scope)?;
+    Ok(process_result(&ended))
 }
 
-/// What of the expectations does not hold, each with what was expected and what was there.
-fn mismatches(
-    expect: &ProcessExpectation,
-    exit: i32,
-    stdout: &str,
-    stderr: &str,
-    scope: &Scope,
-) -> Result<Vec<String>, StepFailure> {
-    let mut found: Vec<_> = expect.exit.check(exit).into_iter().collect();
-    for (name, expectation, actual) in [
-        ("stdout", &expect.stdout, stdout),
-        ("stderr", &expect.stderr, stderr),
-    ] {
-        if let Some(expectation) = expectation {
-            let expectation = expectation.try_map(|template| template.render_text(scope))?;
-            let mismatches = expectation
-                .check(name, actual)
-                .map_err(|error| StepFailure::errored(error.to_string()))?;
-            found.extend(mismatches.into_iter().map(|mismatch| mismatch.message));
-        }
-    }
-    Ok(found)
+/// The names that `capture` sees of a process.
+pub fn process_result(ended: &expect::Ended<'_>) -> StepResult {
+    StepResult::default()
+        .with("exit", ended.exit)
+        .with("stdout", ended.stdout)
+        .with("stderr", ended.stderr)
+        .with("took", format!("{}ms", ended.took.as_millis()))
 }
 
 /// An exec without a result: only one that started and ran out of time says something

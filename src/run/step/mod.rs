@@ -1,173 +1,246 @@
-//! Runs one step: its verb under its deadline, and what becomes of the case where
-//! it does not pass. Each verb has a file of its own.
+//! Runs one step: its verb under its deadline, again where it may be retried, and what
+//! becomes of the case where it does not pass. Each verb has a file of its own.
 
+mod absent;
 mod apply;
+mod assert;
+mod can;
+mod check;
+mod context;
+mod create;
+mod delete;
+mod during;
+mod events;
 mod exec;
+mod expect;
+mod failure;
+mod flow;
+mod follow;
+mod get;
+mod http;
+mod local;
+mod logs;
+mod patch;
+mod pods;
+mod rollout;
+mod run_pod;
+mod select;
 mod wait;
+mod write;
 
-use tokio_util::sync::CancellationToken;
+use std::time::Duration;
+
+use futures::future::{BoxFuture, FutureExt};
+use serde_json::Value;
+
+pub use check::unmet;
+pub use context::StepContext;
+pub use failure::StepFailure;
+pub use select::Selected;
 
 use super::deadline::Deadline;
-use super::ledger::Ledger;
-use super::writes::Writes;
-use crate::cluster::{Cluster, ClusterError, ObjectKey};
-use crate::event::{Detail, Explanation, Outcome};
+use crate::event::Outcome;
 use crate::plan::model::{Step, Verb};
-use crate::template::{Scope, Template, TemplateError};
+use crate::template::{Scope, Template};
 
-/// What the steps of a case, or of a suite's setup or teardown, work with.
-pub struct StepContext<'a> {
-    /// Where requests go.
-    pub cluster: &'a Cluster,
-    /// What templates see.
-    pub scope: Scope,
-    /// For namespaced objects that name no namespace.
-    pub namespace: Option<&'a str>,
-    /// Where objects are written down before they are made.
-    pub ledger: &'a Ledger,
-    /// What the suite wrote, for whoever reads it back.
-    pub writes: &'a Writes,
-    /// For the labels of what is made.
-    pub labels: &'a [(String, String)],
-    /// Of the whole case, or of the suite.
-    pub deadline: Option<Deadline>,
-    /// Pulled when no step may go on.
-    pub cancel: &'a CancellationToken,
+/// The pause before the second attempt where `retry` names none; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// What that pause grows to.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What came out of a step, by the names that `capture` sees.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StepResult {
+    values: Vec<(String, Value)>,
+    /// Whether the values are names of their own, as the outputs of `use` are.
+    is_scope: bool,
 }
 
-impl StepContext<'_> {
-    /// The namespace of a target: its own, or else the suite's.
-    fn namespace_of(&self, own: Option<&Template>) -> Result<Option<String>, StepFailure> {
-        match own {
-            Some(template) => Ok(Some(template.render_text(&self.scope)?)),
-            None => Ok(self.namespace.map(str::to_owned)),
-        }
-    }
-
-    /// `kind/name`, resolved as kubectl does.
-    async fn target(
-        &self,
-        target: &Template,
-        namespace: Option<&Template>,
-    ) -> Result<ObjectKey, StepFailure> {
-        let text = target.render_text(&self.scope)?;
-        let Some((kind, name)) = text.split_once('/').filter(|(_, name)| !name.is_empty()) else {
-            return Err(StepFailure::errored(format!(
-                "{text:?} is no target: it is written `kind/name`"
-            )));
-        };
-        let resource = self.cluster.resource_named(kind).await?;
-        let namespace = self.namespace_of(namespace)?;
-        if resource.namespaced && namespace.is_none() {
-            return Err(StepFailure::errored(format!(
-                "{text} needs a namespace, and the suite has none"
-            )));
-        }
-        Ok(ObjectKey::new(resource, namespace.as_deref(), name))
-    }
-}
-
-/// A step that did not pass.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StepFailure {
-    /// Failed, errored or cancelled.
-    pub outcome: Outcome,
-    /// Why.
-    pub why: Explanation,
-}
-
-impl StepFailure {
-    /// The cluster answered, and not as expected.
-    pub fn failed(message: impl Into<String>) -> Self {
-        Self {
-            outcome: Outcome::Failed,
-            why: Explanation::new(message),
-        }
-    }
-
-    /// It could not be found out.
-    pub fn errored(message: impl Into<String>) -> Self {
-        Self {
-            outcome: Outcome::Errored,
-            why: Explanation::new(message),
-        }
-    }
-
-    fn cancelled() -> Self {
-        Self {
-            outcome: Outcome::Cancelled,
-            why: Explanation::new("cancelled before it ended"),
-        }
-    }
-
-    /// With a titled block of text, left out where it is empty.
+impl StepResult {
+    /// With one value more.
     #[must_use]
-    pub fn with_detail(mut self, title: &str, text: &str) -> Self {
-        if !text.trim().is_empty() {
-            self.why.details.push(Detail {
-                title: title.to_owned(),
-                text: text.to_owned(),
-            });
-        }
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.values.push((name.to_owned(), value.into()));
         self
     }
-}
 
-impl From<TemplateError> for StepFailure {
-    fn from(error: TemplateError) -> Self {
-        let mut failure = Self::errored(error.message);
-        failure.why.place = Some(error.place.to_string());
-        failure
+    /// A value, for collectors.
+    pub fn text(&self, name: &str) -> Option<String> {
+        let (_, value) = self.values.iter().find(|(known, _)| known == name)?;
+        Some(match value {
+            Value::String(text) => text.clone(),
+            value => serde_json::to_string_pretty(value).unwrap_or_default(),
+        })
     }
 }
 
-impl From<ClusterError> for StepFailure {
-    /// A refusal is an answer; everything else means that nobody could be asked.
-    fn from(error: ClusterError) -> Self {
-        match error {
-            ClusterError::Refused(_) | ClusterError::Conflict { .. } if !error.is_environment() => {
-                Self::failed(error.to_string())
-            }
-            _ => Self::errored(error.to_string()),
-        }
-    }
-}
-
-/// Runs a step to its end.
+/// Runs a step to its end, and adds what it captures to the names of the context.
 ///
 /// # Errors
-/// The outcome and its explanation where the step did not pass.
-pub async fn run(step: &Step, context: &StepContext<'_>) -> Result<(), StepFailure> {
-    let timeout = step.timeout.unwrap_or_else(|| step.verb.default_timeout());
-    let deadline = Deadline::after(timeout, "the step").or_earlier(context.deadline.as_ref());
-    context.ledger.begin_step();
-    let work = async {
-        match &step.verb {
-            Verb::Apply(apply) => apply::run(apply, context, &deadline).await,
-            Verb::Wait(wait) => wait::run(wait, context, &deadline).await,
-            Verb::Exec(exec) => exec::run(exec, context, &deadline).await,
+/// The outcome and its explanation where the step did not pass. A `skip` is
+/// [`Outcome::Skipped`].
+pub fn run<'a>(
+    step: &'a Step,
+    context: &'a mut StepContext<'_>,
+) -> BoxFuture<'a, Result<StepResult, StepFailure>> {
+    async move {
+        match attempt_all(step, context).await {
+            Ok(result) => Ok(result),
+            Err(failure) => Err(finish(failure, step, context)),
         }
-    };
-    let result = tokio::select! {
-        biased;
-        result = work => result,
-        () = context.cancel.cancelled() => Err(StepFailure::cancelled()),
-    };
-    result.map_err(|mut failure| {
-        if failure.why.place.is_none() {
-            failure.why.place = Some(step.place.to_string());
-        }
-        // An errored step says nothing about the cluster, so the suite's words, which do, would lie.
-        if failure.outcome == Outcome::Failed
-            && let Some(text) = &step.failure
-        {
-            match text.render_text(&context.scope) {
-                Ok(text) => failure.why.failure = Some(text),
-                Err(error) => failure = failure.with_detail("failure", &error.message),
+    }
+    .boxed()
+}
+
+/// One step after another; the first that does not pass is the end.
+pub async fn run_all(steps: &[Step], context: &mut StepContext<'_>) -> Result<(), StepFailure> {
+    for step in steps {
+        run(step, context).await?;
+    }
+    Ok(())
+}
+
+async fn attempt_all(
+    step: &Step,
+    context: &mut StepContext<'_>,
+) -> Result<StepResult, StepFailure> {
+    if let Some(condition) = &step.when
+        && !condition.holds(&context.scope())?
+    {
+        return Ok(StepResult::default());
+    }
+    let own = context.for_step(step)?;
+    let attempts = step.retry.map_or(1, |retry| retry.attempts.max(1));
+    let mut pause = FIRST_PAUSE;
+    let mut attempt = 1;
+    let result = loop {
+        let result = attempt_once(step, &own).await;
+        let again = match &result {
+            Err(failure) => {
+                attempt < attempts && matches!(failure.outcome, Outcome::Failed | Outcome::Errored)
             }
+            Ok(_) => false,
+        };
+        if !again {
+            break result.map_err(|failure| match attempts {
+                1 => failure,
+                _ => failure.with_detail("attempts", &format!("{attempt} of {attempts}")),
+            });
         }
-        failure
-    })
+        attempt += 1;
+        let delay = step.retry.and_then(|retry| retry.delay).unwrap_or(pause);
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        let over = own.deadline.as_ref().map(Deadline::remaining);
+        if over.is_some_and(|left| left < delay) {
+            break result;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = own.cancel.cancelled() => return Err(StepFailure::cancelled()),
+        }
+    }?;
+    capture(step, &result, context)?;
+    Ok(result)
+}
+
+async fn attempt_once(step: &Step, context: &StepContext<'_>) -> Result<StepResult, StepFailure> {
+    let timeout = step
+        .timeout
+        .or_else(|| step.verb.default_timeout(&context.suite.suite.timeouts));
+    let deadline = match timeout {
+        Some(timeout) => {
+            Some(Deadline::after(timeout, "the step").or_earlier(context.deadline.as_ref()))
+        }
+        None => context.deadline.clone(),
+    };
+    context.ledger.begin_step();
+    tokio::select! {
+        biased;
+        result = perform(step, context, deadline) => result,
+        () = context.cancel.cancelled() => Err(StepFailure::cancelled()),
+    }
+}
+
+async fn perform(
+    step: &Step,
+    context: &StepContext<'_>,
+    deadline: Option<Deadline>,
+) -> Result<StepResult, StepFailure> {
+    // those that consist of other steps, or have a duration of their own
+    match &step.verb {
+        Verb::During(during) => return during::run(during, context, deadline).await,
+        Verb::Foreach(foreach) => return flow::foreach(foreach, context, deadline).await,
+        Verb::Use(used) => return flow::used(used, context, deadline).await,
+        Verb::Skip(reason) => return flow::skip(reason, context),
+        Verb::Sleep(duration) => return flow::sleep(*duration, deadline).await,
+        _ => {}
+    }
+    let deadline = &deadline.unwrap_or_else(|| Deadline::after(LONGEST, "the step"));
+    match &step.verb {
+        Verb::Apply(apply) => apply::run(apply, context, deadline).await,
+        Verb::Create(create) => create::run(create, context, deadline).await,
+        Verb::Patch(patch) => patch::run(patch, context, deadline).await,
+        Verb::Delete(delete) => delete::run(delete, context, deadline).await,
+        Verb::Get(get) => get::run(get, context, deadline).await,
+        Verb::Assert(assert) => assert::run(assert, context, deadline).await,
+        Verb::Absent(absent) => absent::run(absent, context, deadline).await,
+        Verb::Wait(wait) => wait::run(wait, context, deadline).await,
+        Verb::Exec(exec) => exec::run(exec, context, deadline).await,
+        Verb::Run(pod) => run_pod::run(pod, context, deadline).await,
+        Verb::Command(command) => local::command(command, context, deadline).await,
+        Verb::Script(script) => local::script(script, context, deadline).await,
+        Verb::Logs(logs) => logs::run(logs, context, deadline).await,
+        Verb::Events(events) => events::run(events, context, deadline).await,
+        Verb::Http(http) => http::run(http, context, deadline).await,
+        Verb::Can(can) => can::run(can, context, deadline).await,
+        Verb::During(_) | Verb::Foreach(_) | Verb::Use(_) | Verb::Skip(_) | Verb::Sleep(_) => {
+            Ok(StepResult::default())
+        }
+    }
+}
+
+/// Every verb that comes this far has a default; this bounds what has none.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+fn capture(
+    step: &Step,
+    result: &StepResult,
+    context: &mut StepContext<'_>,
+) -> Result<(), StepFailure> {
+    let mut seen = context.names.clone();
+    for (name, value) in &result.values {
+        seen = seen.with_value(name, value);
+    }
+    if result.is_scope {
+        context.names = seen.clone();
+    }
+    let scope = seen.scope();
+    for (name, tree) in &step.capture {
+        let value = tree.render(&scope)?;
+        context.names = context.names.clone().with_value(name, &value);
+    }
+    Ok(())
+}
+
+/// Adds the place, and the suite's own words for a failure.
+fn finish(mut failure: StepFailure, step: &Step, context: &StepContext<'_>) -> StepFailure {
+    if failure.why.place.is_none() {
+        let cluster = step.cluster.as_ref().or(context.cluster_name.as_ref());
+        if let Some(cluster) = cluster {
+            failure = failure.about(&format!("in the cluster {cluster}"));
+        }
+        failure.why.place = Some(step.place.to_string());
+    }
+    // An errored step says nothing about the cluster, so the suite's words, which do, would lie.
+    if failure.outcome == Outcome::Failed
+        && let Some(text) = &step.failure
+    {
+        match text.render_text(&context.scope()) {
+            Ok(text) => failure.why.failure = Some(text),
+            Err(error) => failure = failure.with_detail("failure", &error.message),
+        }
+    }
+    failure
 }
 
 /// A short name of a step, for progress: its own, or the verb and its target.
@@ -180,10 +253,32 @@ pub fn describe(step: &Step, scope: &Scope) -> String {
     if let Some(name) = &step.name {
         return shown(name);
     }
-    let verb = step.verb.name();
-    match &step.verb {
-        Verb::Apply(_) => verb.to_owned(),
-        Verb::Wait(wait) => format!("{verb} {}", shown(&wait.target)),
-        Verb::Exec(exec) => format!("{verb} {}", shown(&exec.target)),
+    let target = match &step.verb {
+        Verb::Patch(patch) => Some(&patch.target),
+        Verb::Delete(delete) => Some(&delete.target),
+        Verb::Get(crate::plan::model::Get::Object(target)) => Some(target),
+        Verb::Assert(assert) => assert.target.as_ref(),
+        Verb::Absent(absent) => Some(&absent.target),
+        Verb::Wait(wait) => Some(&wait.target),
+        Verb::Exec(exec) => Some(&exec.target),
+        Verb::Logs(logs) => Some(&logs.target),
+        Verb::Events(events) => events.target.as_ref(),
+        Verb::Get(_)
+        | Verb::Apply(_)
+        | Verb::Create(_)
+        | Verb::Run(_)
+        | Verb::Command(_)
+        | Verb::Script(_)
+        | Verb::Http(_)
+        | Verb::Can(_)
+        | Verb::During(_)
+        | Verb::Foreach(_)
+        | Verb::Skip(_)
+        | Verb::Sleep(_) => None,
+        Verb::Use(used) => return format!("use {}", used.name),
+    };
+    match target {
+        Some(target) => format!("{} {}", step.verb.name(), shown(&target.target)),
+        None => step.verb.name().to_owned(),
     }
 }

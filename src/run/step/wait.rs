@@ -1,319 +1,226 @@
-//! `wait`: until an object is as it should be, by watching it and what it needs.
-
-use std::collections::BTreeMap;
-use std::sync::Arc;
+//! `wait`: until something holds of an object, or of all that a selector picks. A definite
+//! failure ends it before its time.
 
 use serde_json::Value;
-use tokio::time::timeout_at;
 
 use super::super::deadline::Deadline;
-use super::super::writes::Writes;
-use super::{StepContext, StepFailure};
-use crate::cluster::{
-    ObjectKey, PodReadiness, Readiness, Resource, Watch, owned_by, pod_state, rolled_out,
-};
+use super::follow::{Followed, Look};
+use super::select::Selected;
+use super::{StepContext, StepFailure, StepResult, check, rollout, write};
+use crate::cluster::{ConditionState, PodReadiness, condition_state, job_failed, pod_state};
+use crate::plan;
 use crate::plan::model::{Until, Wait};
 
-/// Waits; a definite failure ends it before its time.
+/// Waits.
 pub async fn run(
     wait: &Wait,
     context: &StepContext<'_>,
     deadline: &Deadline,
-) -> Result<(), StepFailure> {
-    let Until::RolledOut { per_node } = wait.until;
-    let target = context.target(&wait.target, wait.namespace.as_ref());
-    let key = timeout_at(deadline.at, target).await.unwrap_or_else(|_| {
-        Err(StepFailure::errored(format!(
-            "the API server did not answer {}",
-            deadline.describe()
-        )))
-    })?;
-    if !["DaemonSet", "Deployment", "StatefulSet"].contains(&key.resource.kind.as_str()) {
-        return Err(StepFailure::errored(format!(
-            "{key} has no rollout: only a DaemonSet, a Deployment or a StatefulSet is rolled out"
-        )));
+) -> Result<StepResult, StepFailure> {
+    let selected = write::in_time(deadline, Selected::of(&wait.target, context)).await?;
+    if let Until::RolledOut { per_node } = wait.until {
+        return roll_out(&selected, per_node, context, deadline).await;
     }
-    let mut rollout = Rollout::watch(key, per_node, context);
-    match timeout_at(deadline.at, rollout.end(context.writes)).await {
-        Ok(end) => end,
-        Err(_) => Err(rollout.timed_out(context, deadline).await),
-    }
+    let mut followed = Followed::new(&selected, context);
+    let objects = followed
+        .until(deadline, |objects| look(wait, objects, &selected, context))
+        .await?;
+    let first = objects.first().cloned().unwrap_or(Value::Null);
+    Ok(StepResult::default()
+        .with("objects", objects)
+        .with("object", first))
 }
 
-/// What is looked at to judge a rollout.
-struct Rollout {
-    key: ObjectKey,
+/// Each of the objects, one after another: they roll out side by side all the same.
+async fn roll_out(
+    selected: &Selected<'_>,
     per_node: bool,
-    objects: Watch,
-    pods: Watch,
-    nodes: Watch,
-    replica_sets: Option<Watch>,
-}
-
-/// How far it is.
-#[derive(Debug, PartialEq)]
-enum Progress {
-    Pending(String),
-    Done,
-    Failed(String),
-}
-
-impl Rollout {
-    fn watch(key: ObjectKey, per_node: bool, context: &StepContext<'_>) -> Self {
-        let namespace = key.namespace.as_deref();
-        let watch = |resource: &Resource| context.cluster.watch(resource, namespace);
-        Self {
-            objects: watch(&key.resource),
-            pods: watch(&Resource::pod()),
-            nodes: watch(&Resource::node()),
-            replica_sets: (key.resource.kind == "Deployment")
-                .then(|| watch(&Resource::replica_set())),
-            per_node,
-            key,
+    context: &StepContext<'_>,
+    deadline: &Deadline,
+) -> Result<StepResult, StepFailure> {
+    let keys = match &selected.name {
+        Some(name) => vec![crate::cluster::ObjectKey::new(
+            selected.resource.clone(),
+            selected.namespace.as_deref(),
+            name,
+        )],
+        None => {
+            let mut followed = Followed::new(selected, context);
+            let objects = followed
+                .until(deadline, |objects| {
+                    Ok(match objects {
+                        [] => Look::NotYet(format!("{}: there are none", selected.describe())),
+                        _ => Look::Holds,
+                    })
+                })
+                .await?;
+            objects.iter().map(|object| selected.key(object)).collect()
         }
+    };
+    for key in keys {
+        rollout::wait(key, per_node, context, deadline).await?;
     }
+    Ok(StepResult::default())
+}
 
-    /// Ends when it is rolled out, or cannot be.
-    async fn end(&mut self, writes: &Writes) -> Result<(), StepFailure> {
-        loop {
-            match self.progress(writes) {
-                Progress::Done => return Ok(()),
-                Progress::Failed(why) => {
-                    return Err(StepFailure::failed(format!(
-                        "{} cannot be rolled out: {why}",
-                        self.key
-                    )));
-                }
-                Progress::Pending(_) => {}
-            }
-            // what may not be watched never changes
-            if let Some(error) = self
-                .objects
-                .last_error()
-                .filter(|error| error.is_forbidden())
+fn look(
+    wait: &Wait,
+    objects: &[Value],
+    selected: &Selected<'_>,
+    context: &StepContext<'_>,
+) -> Result<Look, StepFailure> {
+    if let Until::Deleted = wait.until {
+        return Ok(match objects {
+            [] => Look::Holds,
+            objects => Look::NotYet(format!("still there: {}", names(objects, selected))),
+        });
+    }
+    if objects.is_empty() {
+        let words = if selected.is_one() {
+            "does not exist"
+        } else {
+            "there are none"
+        };
+        return Ok(Look::NotYet(format!("{}: {words}", selected.describe())));
+    }
+    let mut pending = Vec::new();
+    for object in objects {
+        let key = selected.key(object);
+        if let Some(unless) = &wait.unless
+            && not_yet(unless, object, context)?.is_none()
+        {
+            return Ok(Look::Never(format!(
+                "{key}: {} holds, which ends the wait",
+                describe(unless)
+            )));
+        }
+        if let Some(why) = not_yet(&wait.until, object, context)? {
+            // what waits for a condition to be anything but good does not fail by being bad
+            if wants_success(&wait.until)
+                && let Some(failure) = definite_failure(object)
             {
-                return Err(StepFailure::errored(format!(
-                    "{} cannot be watched: {error}",
-                    self.key
-                )));
+                return Ok(Look::Never(format!("{key}: {failure}")));
             }
-            let replica_sets = async {
-                match &mut self.replica_sets {
-                    Some(watch) => watch.changed().await,
-                    None => std::future::pending().await,
-                }
+            pending.push(format!("{key}: {why}"));
+        }
+    }
+    Ok(match pending.is_empty() {
+        true => Look::Holds,
+        false => Look::NotYet(pending.join("; ")),
+    })
+}
+
+/// What keeps an object from being so; nothing where it is.
+fn not_yet(
+    until: &Until,
+    object: &Value,
+    context: &StepContext<'_>,
+) -> Result<Option<String>, StepFailure> {
+    Ok(match until {
+        Until::Exists | Until::RolledOut { .. } => None,
+        Until::Deleted => Some("is there".to_owned()),
+        Until::Condition { kind, status } => match condition_state(object, kind, status) {
+            ConditionState::Met => None,
+            ConditionState::NotYet(why) => Some(why),
+        },
+        Until::Jsonpath { path, equals } => {
+            let equals = equals
+                .as_ref()
+                .map(|tree| tree.render(&context.scope_of(object)))
+                .transpose()?;
+            jsonpath(object, path, equals.as_ref())?
+        }
+        Until::Object(object_check) => {
+            let problems = check::problems(object_check, object, context)?;
+            (!problems.is_empty()).then(|| problems.join(", "))
+        }
+    })
+}
+
+/// What a JSONPath finds, held against what it should.
+fn jsonpath(
+    object: &Value,
+    path: &str,
+    equals: Option<&Value>,
+) -> Result<Option<String>, StepFailure> {
+    use jsonpath_rust::JsonPath as _;
+    let found = plan::jsonpath::standard(path)
+        .map_err(|error| StepFailure::errored(error.to_string()))
+        .and_then(|standard| {
+            object
+                .query(&standard)
+                .map_err(|error| StepFailure::errored(format!("the JSONPath {path}: {error}")))
+        })?;
+    let inner = path.trim_start_matches('{').trim_end_matches('}');
+    Ok(match (found.as_slice(), equals) {
+        ([], _) => Some(format!("{inner} is not set")),
+        (_, None) => None,
+        (found, Some(expected)) => {
+            let same = |value: &&Value| {
+                **value == *expected || value.as_str().map(str::to_owned) == as_text(expected)
             };
-            tokio::select! {
-                () = self.objects.changed() => {}
-                () = self.pods.changed() => {}
-                () = self.nodes.changed() => {}
-                () = replica_sets => {}
-            }
-        }
-    }
-
-    fn progress(&self, writes: &Writes) -> Progress {
-        if !self.objects.read(|state| writes.seen_by(state, &self.key)) {
-            return Progress::Pending(format!("{} was not read yet", self.key));
-        }
-        let Some(object) = self.object() else {
-            return Progress::Pending(if self.objects.is_synced() {
-                format!("{} does not exist", self.key)
-            } else {
-                match self.objects.last_error() {
-                    Some(error) => format!("{} could not be read: {error}", self.key),
-                    None => format!("{} was not read yet", self.key),
-                }
-            });
-        };
-        match rolled_out(&object) {
-            Readiness::Ready(_) => Progress::Done,
-            Readiness::Failed(why) => Progress::Failed(why),
-            Readiness::Pending(pending) => {
-                let states = self.pod_states(&object);
-                let expected = expected_pods(&object);
-                judge(pending, &states, expected, self.per_node)
-            }
-        }
-    }
-
-    fn object(&self) -> Option<Arc<Value>> {
-        self.objects
-            .find(self.key.namespace.as_deref(), &self.key.name)
-    }
-
-    /// The pods that the present revision made, by name, with how far they are.
-    fn pod_states(&self, object: &Value) -> BTreeMap<String, PodReadiness> {
-        let owner = self.pods_owner(object);
-        let Some(owner) = owner else {
-            return BTreeMap::new();
-        };
-        self.pods
-            .list(|pod| owned_by(pod, &owner))
-            .iter()
-            .map(|pod| {
-                let node = pod["spec"]["nodeName"]
-                    .as_str()
-                    .and_then(|node| self.nodes.find(None, node));
-                let name = pod["metadata"]["name"].as_str().unwrap_or_default();
-                (name.to_owned(), pod_state(pod, node.as_deref()))
+            (!found.iter().all(same)).then(|| {
+                let actual: Vec<_> = found.iter().map(|value| check::quoted(value)).collect();
+                format!(
+                    "{inner} is {}, expected {}",
+                    actual.join(", "),
+                    check::quoted(expected)
+                )
             })
-            .collect()
-    }
-
-    /// Of a Deployment, the ReplicaSet of its present revision; otherwise the object itself.
-    fn pods_owner(&self, object: &Value) -> Option<Arc<Value>> {
-        let Some(replica_sets) = &self.replica_sets else {
-            return Some(Arc::new(object.clone()));
-        };
-        let revision = |object: &Value| {
-            object["metadata"]["annotations"]["deployment.kubernetes.io/revision"].clone()
-        };
-        replica_sets
-            .list(|set| owned_by(set, object) && revision(set) == revision(object))
-            .into_iter()
-            .next()
-    }
-
-    /// The message of a time-out: which one, what was still not so, and the last warning.
-    async fn timed_out(&self, context: &StepContext<'_>, deadline: &Deadline) -> StepFailure {
-        let pending = match self.progress(context.writes) {
-            Progress::Pending(pending) => pending,
-            Progress::Failed(why) => why,
-            Progress::Done => "it was a moment later".to_owned(),
-        };
-        let mut failure = StepFailure::failed(format!(
-            "{} was not rolled out {}: {pending}",
-            self.key,
-            deadline.describe()
-        ));
-        if let Some(object) = self.object() {
-            let uid = object["metadata"]["uid"].as_str();
-            let mut warning = context.cluster.last_warning(&self.key, uid).await;
-            if warning.is_none() {
-                warning = self.pod_warning(&object, context).await;
-            }
-            if let Some(warning) = warning {
-                failure.why.message.push_str("; last warning: ");
-                failure.why.message.push_str(&warning);
-            }
-            let pods: Vec<_> = self
-                .pod_states(&object)
-                .into_iter()
-                .map(|(name, state)| format!("pod/{name}: {}", describe(&state)))
-                .collect();
-            failure = failure.with_detail("pods", &pods.join("\n"));
         }
-        failure
-    }
+    })
+}
 
-    /// The last warning of the first pod that is not ready.
-    async fn pod_warning(&self, object: &Value, context: &StepContext<'_>) -> Option<String> {
-        let (name, _) = self
-            .pod_states(object)
-            .into_iter()
-            .find(|(_, state)| !matches!(state, PodReadiness::Ready))?;
-        let pod = ObjectKey::new(Resource::pod(), self.key.namespace.as_deref(), name);
-        context.cluster.last_warning(&pod, None).await
+/// kubectl compares texts.
+fn as_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(value) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
-/// How many pods there will be, once the controller has seen the present generation.
-fn expected_pods(object: &Value) -> Option<u64> {
-    let seen = object["status"]["observedGeneration"].as_u64()?;
-    if seen < object["metadata"]["generation"].as_u64()? {
-        return None;
+fn wants_success(until: &Until) -> bool {
+    match until {
+        Until::Condition { kind, status } => {
+            status == "True" && ["Ready", "ContainersReady", "Complete"].contains(&kind.as_str())
+        }
+        Until::Jsonpath { .. } | Until::Object(_) => false,
+        Until::RolledOut { .. } | Until::Exists | Until::Deleted => false,
     }
+}
+
+/// Why an object cannot come to what is waited for, in the cluster's words.
+fn definite_failure(object: &Value) -> Option<String> {
     match object["kind"].as_str()? {
-        "DaemonSet" => object["status"]["desiredNumberScheduled"].as_u64(),
-        _ => object["spec"]["replicas"].as_u64(),
-    }
-}
-
-/// Whether waiting on makes sense, from the states of the pods.
-///
-/// Without `per_node` the first pod that cannot become ready ends it. With it, it ends
-/// when no pod can still change, and fails only where none is ready.
-fn judge(
-    pending: String,
-    states: &BTreeMap<String, PodReadiness>,
-    expected: Option<u64>,
-    per_node: bool,
-) -> Progress {
-    let blocked: Vec<_> = states
-        .iter()
-        .filter_map(|(name, state)| match state {
-            PodReadiness::Blocked(why) => Some(format!("pod/{name}: {why}")),
+        "Pod" => match pod_state(object, None) {
+            PodReadiness::Blocked(why) => Some(why),
             PodReadiness::Ready | PodReadiness::Pending(_) => None,
-        })
+        },
+        "Job" => job_failed(object).map(|why| format!("the Job has failed: {why}")),
+        _ => None,
+    }
+}
+
+fn describe(until: &Until) -> String {
+    match until {
+        Until::RolledOut { .. } => "rolledOut".to_owned(),
+        Until::Exists => "exists".to_owned(),
+        Until::Deleted => "deleted".to_owned(),
+        Until::Condition { kind, status } => format!("the condition {kind}={status}"),
+        Until::Jsonpath { path, .. } => format!("the JSONPath {path}"),
+        Until::Object(object_check) => match &object_check.that {
+            Some(that) => format!("`{}`", that.source()),
+            None => "the match".to_owned(),
+        },
+    }
+}
+
+fn names(objects: &[Value], selected: &Selected<'_>) -> String {
+    let names: Vec<_> = objects
+        .iter()
+        .map(|object| selected.key(object).to_string())
         .collect();
-    if blocked.is_empty() {
-        return Progress::Pending(pending);
-    }
-    let all_there = expected.is_some_and(|expected| states.len() as u64 >= expected);
-    let undecided = states
-        .values()
-        .any(|state| matches!(state, PodReadiness::Pending(_)));
-    let any_ready = states
-        .values()
-        .any(|state| matches!(state, PodReadiness::Ready));
-    match per_node {
-        true if !all_there || undecided => Progress::Pending(pending),
-        true if any_ready => Progress::Done,
-        _ => Progress::Failed(blocked.join("; ")),
-    }
-}
-
-fn describe(state: &PodReadiness) -> &str {
-    match state {
-        PodReadiness::Ready => "ready",
-        PodReadiness::Pending(why) | PodReadiness::Blocked(why) => why,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn states(list: &[(&str, PodReadiness)]) -> BTreeMap<String, PodReadiness> {
-        list.iter()
-            .map(|(name, state)| ((*name).to_owned(), state.clone()))
-            .collect()
-    }
-
-    fn blocked() -> PodReadiness {
-        PodReadiness::Blocked("no such image".to_owned())
-    }
-
-    fn pending() -> PodReadiness {
-        PodReadiness::Pending("starting".to_owned())
-    }
-
-    #[test]
-    fn one_blocked_pod_ends_a_rollout() {
-        let states = states(&[("a", blocked()), ("b", pending())]);
-        assert_eq!(
-            judge("0 of 2".to_owned(), &states, Some(2), false),
-            Progress::Failed("pod/a: no such image".to_owned())
-        );
-    }
-
-    #[test]
-    fn per_node_waits_for_all_and_needs_one() {
-        let waits = Progress::Pending("1 of 2".to_owned());
-        let judge = |list: &[(&str, PodReadiness)], expected| {
-            judge("1 of 2".to_owned(), &states(list), expected, true)
-        };
-        assert_eq!(judge(&[("a", blocked()), ("b", pending())], Some(2)), waits);
-        assert_eq!(judge(&[("a", blocked())], Some(2)), waits);
-        assert_eq!(judge(&[("a", blocked())], None), waits);
-        assert_eq!(
-            judge(&[("a", blocked()), ("b", PodReadiness::Ready)], Some(2)),
-            Progress::Done
-        );
-        assert_eq!(
-            judge(&[("a", blocked()), ("b", blocked())], Some(2)),
-            Progress::Failed("pod/a: no such image; pod/b: no such image".to_owned())
-        );
-    }
+    names.join(", ")
 }

@@ -1,4 +1,4 @@
-//! What an `apply` applies: files found and read, templates parsed, and what can
+//! What an `apply` or a `create` makes: files found and read, templates parsed, and what can
 //! be known of an object before a run.
 
 use std::sync::Arc;
@@ -6,27 +6,58 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::diagnostic::Diagnostic;
-use crate::plan::lower::Lowering;
+use crate::plan::lower::lowering::Lowering;
+use crate::plan::lower::names::{Names, whole};
 use crate::plan::model::Manifests;
-use crate::plan::names::{Names, whole};
 use crate::source::{Place, SourceFile, Span};
 use crate::spec::schema::{ManifestsSpec, Text};
 use crate::template::{TextTemplate, Tree};
 use crate::yaml::{self, Node, NodeKind};
 
+/// What becomes of a manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Making {
+    /// `apply`: what the object is called must be known.
+    Applied,
+    /// `create`: the server may name it.
+    Created,
+}
+
+impl Making {
+    /// The fields of `metadata` of which one must be there.
+    fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::Applied => &["name"],
+            Self::Created => &["name", "generateName"],
+        }
+    }
+
+    fn nameless(self) -> &'static str {
+        match self {
+            Self::Applied => "an object to apply needs `metadata.name`",
+            Self::Created => "an object to create needs `metadata.name` or `metadata.generateName`",
+        }
+    }
+}
+
 impl Lowering<'_> {
-    pub(super) fn manifests(&mut self, spec: &ManifestsSpec, names: &Names) -> Option<Manifests> {
+    pub(super) fn manifests(
+        &mut self,
+        spec: &ManifestsSpec,
+        making: Making,
+        names: &Names,
+    ) -> Option<Manifests> {
         match spec {
             ManifestsSpec::Template(path) => self.template_file(path, names),
             ManifestsSpec::Files(paths) => {
                 let mut files = Vec::new();
                 for path in paths {
-                    files.extend(self.manifest_files(path));
+                    files.extend(self.manifest_files(path, making));
                 }
                 Some(Manifests::Files(files))
             }
             ManifestsSpec::Manifest { object, raw } => {
-                self.check_inline(object);
+                self.check_inline(object, making);
                 let tree = if *raw {
                     Tree::Scalar(object.to_value())
                 } else {
@@ -39,7 +70,7 @@ impl Lowering<'_> {
 
     fn template_file(&mut self, path: &Text, names: &Names) -> Option<Manifests> {
         let name = self.constant(path)?;
-        let file = match self.origin.file(&name) {
+        let file = match self.here.origin.file(&name) {
             Ok(file) => file,
             Err(error) => {
                 self.push(path.span, error.to_string(), error.help());
@@ -65,11 +96,15 @@ impl Lowering<'_> {
         }
     }
 
-    fn manifest_files(&mut self, path: &Text) -> Vec<(Arc<SourceFile>, Vec<Value>)> {
+    fn manifest_files(
+        &mut self,
+        path: &Text,
+        making: Making,
+    ) -> Vec<(Arc<SourceFile>, Vec<Value>)> {
         let Some(name) = self.constant(path) else {
             return Vec::new();
         };
-        let files = match self.origin.files(&name) {
+        let files = match self.here.origin.files(&name) {
             Ok(files) => files,
             Err(error) => {
                 self.push(path.span, error.to_string(), error.help());
@@ -79,13 +114,13 @@ impl Lowering<'_> {
         files
             .into_iter()
             .map(|file| {
-                let objects = self.objects(&file, path);
+                let objects = self.objects(&file, path, making);
                 (file, objects)
             })
             .collect()
     }
 
-    fn objects(&mut self, file: &Arc<SourceFile>, path: &Text) -> Vec<Value> {
+    fn objects(&mut self, file: &Arc<SourceFile>, path: &Text, making: Making) -> Vec<Value> {
         let place = |span| Place {
             file: Arc::clone(file),
             span,
@@ -105,7 +140,7 @@ impl Lowering<'_> {
         }
         let spans = yaml::manifest_spans(&file.text);
         for (index, object) in objects.iter().enumerate() {
-            let Some(problem) = problem_of(object) else {
+            let Some(problem) = problem_of(object, making) else {
                 continue;
             };
             // the items of a list have no place of their own here
@@ -123,7 +158,7 @@ impl Lowering<'_> {
 
     /// What is there may be rendered and is not known yet; what is not there is
     /// known to be missing.
-    fn check_inline(&mut self, object: &Node) {
+    fn check_inline(&mut self, object: &Node, making: Making) {
         let NodeKind::Map(fields) = &object.kind else {
             return;
         };
@@ -153,23 +188,22 @@ impl Lowering<'_> {
         }
         let metadata = field(fields, "metadata").map(|node| node.kind);
         let has_name = match metadata {
-            Some(NodeKind::Map(metadata)) => field(&metadata, "name").is_some(),
+            Some(NodeKind::Map(metadata)) => making
+                .names()
+                .iter()
+                .any(|name| field(&metadata, name).is_some()),
             // one expression that becomes a map
             Some(NodeKind::String(_)) => true,
             _ => false,
         };
         if !has_name {
-            self.push(
-                object.span,
-                "an object to apply needs `metadata.name`".to_owned(),
-                None,
-            );
+            self.push(object.span, making.nameless().to_owned(), None);
         }
     }
 }
 
 /// What an object of a file lacks.
-fn problem_of(object: &Value) -> Option<String> {
+fn problem_of(object: &Value, making: Making) -> Option<String> {
     let Value::Object(_) = object else {
         return Some("a manifest is a map".to_owned());
     };
@@ -178,9 +212,10 @@ fn problem_of(object: &Value) -> Option<String> {
         .find(|name| !object[*name].is_string());
     match missing {
         Some(name) => Some(format!("a manifest needs `{name}`, a string")),
-        None if !object["metadata"]["name"].is_string() => {
-            Some("an object to apply needs `metadata.name`".to_owned())
+        None => {
+            let is_named = |name: &str| object["metadata"][name].is_string();
+            (!making.names().iter().any(|name| is_named(name)))
+                .then(|| making.nameless().to_owned())
         }
-        None => None,
     }
 }

@@ -1,12 +1,14 @@
 //! Suites that are wrong in their form, and what is said of them.
 
+mod verbs;
+
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
-use super::{is_suite, load};
 use crate::diagnostic;
 use crate::source::SourceFile;
 use crate::spec::schema::{ManifestsSpec, VerbSpec};
+use crate::spec::{is_suite, load};
 
 /// Everything that is said of a text, a line for each mistake.
 fn check(text: &str) -> String {
@@ -101,7 +103,7 @@ fn documents() {
     assert_snapshot!(check("just words"), @"a.yaml:1:1: a suite is a map, not a string (it begins with `apiVersion: kubeproof.dev/v1alpha1` and `kind: Suite`)");
     assert_snapshot!(check("kind: Suite"), @"a.yaml:1:1: a suite needs `apiVersion` (a suite begins with `apiVersion: kubeproof.dev/v1alpha1` and `kind: Suite`)");
     assert_snapshot!(check("apiVersion: kubeproof.dev/v1alpha1"), @"a.yaml:1:1: a suite needs `kind` (write `kind: Suite`)");
-    assert_snapshot!(check("apiVersion: kubeproof.dev/v1alpha1\nkind: Suit"), @"a.yaml:2:7: `kind` takes `Suite`, not `Suit` (did you mean `Suite`?)");
+    assert_snapshot!(check("apiVersion: kubeproof.dev/v1alpha1\nkind: Suit"), @"a.yaml:2:7: `kind` takes `Suite` or `Steps`, not `Suit` (did you mean `Suite`?)");
     assert_snapshot!(check("apiVersion: kubeproof.dev/v1\nkind: Suite"), @"a.yaml:1:13: `kubeproof.dev/v1` is not the apiVersion of a suite (this program reads `apiVersion: kubeproof.dev/v1alpha1`)");
     assert_snapshot!(check("apiVersion: kubeprof.dev/v1alpha1\nkind: Suite"), @"a.yaml:1:13: `kubeprof.dev/v1alpha1` is not the apiVersion of a suite (this program reads `apiVersion: kubeproof.dev/v1alpha1`)");
     assert_snapshot!(check("apiVersion: v1\nkind: Pod\nspec: {a: b}"), @"a.yaml:1:13: `v1` is not the apiVersion of a suite (this looks like a manifest: a suite applies it by `- apply: {file: …}`)");
@@ -119,8 +121,8 @@ fn each_document_of_a_file_is_read() {
         "a.yaml",
         format!("{}---\nkind: x\n---\n{}", suite(""), suite("titel: b")),
     );
-    let (suites, diagnostics) = load(&file);
-    assert_eq!(suites.len(), 2);
+    let (documents, diagnostics) = load(&file);
+    assert_eq!(documents.suites.len(), 2);
     assert_eq!(diagnostics.len(), 2);
 }
 
@@ -145,8 +147,8 @@ fn fields_of_a_suite() {
     assert_snapshot!(check_spec("concurrency: many"), @"a.yaml:5:16: `concurrency` takes a whole number, not a string");
     assert_snapshot!(check_spec("setup: {apply: {file: x}}"), @"a.yaml:5:3: `setup` takes a list, not a map (each step begins with `- ` and its verb)");
     assert_snapshot!(check_spec("setup: [apply, 3]"), @r#"
-    a.yaml:5:11: a step is a map, not a string (a step has one verb: apply, wait, exec)
-    a.yaml:5:18: a step is a map, not a number (a step has one verb: apply, wait, exec)
+    a.yaml:5:11: a step is a map, not a string (a step has one verb: apply, create, patch, delete, get, assert, absent, wait, exec, run, command, script, logs, events, http, can, during, foreach, skip, sleep, use)
+    a.yaml:5:18: a step is a map, not a number (a step has one verb: apply, create, patch, delete, get, assert, absent, wait, exec, run, command, script, logs, events, http, can, during, foreach, skip, sleep, use)
     "#);
     assert_snapshot!(check_spec("setup:"), @"a.yaml:5:3: `setup` takes a list, and has nothing (each step begins with `- ` and its verb)");
 }
@@ -157,14 +159,14 @@ fn inputs_and_requirements() {
     assert_snapshot!(check_spec("inputs: {a: x, b: {}, c: {type: strin}, d: {typ: map}}"), @r#"
     a.yaml:5:15: `a` takes a map, not a string (an input is declared like `{type: string, default: x}`)
     a.yaml:5:18: an input needs `type`
-    a.yaml:5:35: `type` takes `string`, `integer`, `number`, `boolean`, `list`, `map` or `duration`, not `strin` (did you mean `string`?)
+    a.yaml:5:35: `type` takes `string`, `integer`, `number`, `boolean`, `list`, `map`, `duration`, `quantity`, `version` or `secret`, not `strin` (did you mean `string`?)
     a.yaml:5:47: unknown field `typ` of an input (did you mean `type`?)
     "#);
-    assert_snapshot!(check_spec("inputs: {a: {type: secret}}"), @"a.yaml:5:22: `type` takes `string`, `integer`, `number`, `boolean`, `list`, `map` or `duration`, not `secret`");
+    assert_eq!(check_spec("inputs: {a: {type: secret}}"), "");
     assert_snapshot!(check_spec("requires: {that: a}"), @"a.yaml:5:3: `requires` takes a list, not a map (write `- that: …` and `  reason: …` below it)");
     assert_snapshot!(check_spec("requires: [{that: {a: b}}, {reason: a, unmet: skp}]"), @r#"
     a.yaml:5:15: `that` takes text, not a map
-    a.yaml:5:31: a requirement needs `that`
+    a.yaml:5:31: a requirement needs `that`, `exists` or `server` (write {that: nodes | length >= 2}, {exists: {target: crd/NAME}} or {server: ">=1.30"})
     a.yaml:5:49: `unmet` takes `skip` or `fail`, not `skp` (did you mean `skip`?)
     "#);
 }
@@ -175,7 +177,7 @@ fn namespaces() {
     assert_eq!(check_spec("namespace: {}"), "");
     assert_snapshot!(check_spec("namespace: foo"), @"a.yaml:5:14: `namespace` takes a map or `none`, not a string (for a namespace that is there, write {existing: foo})");
     assert_snapshot!(check_spec("namespace: ~"), @"a.yaml:5:3: `namespace` takes a map or `none`, and has nothing (for no namespace, write none)");
-    assert_snapshot!(check_spec("namespace: {per: case}"), @"a.yaml:5:20: `per` takes `suite`, not `case`");
+    assert_eq!(check_spec("namespace: {per: case}"), "");
     assert_snapshot!(check_spec("namespace: {existing: a, labels: {b: c}}"), @"a.yaml:5:28: `labels` and `existing` exclude each other");
     assert_snapshot!(check_spec("namespace: {labels: {a: true, b: 1.10}}"), @r#"
     a.yaml:5:27: `a` takes a string, not a boolean (quote it: "true")
@@ -195,8 +197,8 @@ fn matrices() {
     assert_eq!(axis("{values: '{{ inputs.a }}'}"), "");
     assert_snapshot!(axis("{values: []}"), @"a.yaml:7:14: the axis `x` has no values (with `empty: skip` the case is skipped then)");
     assert_snapshot!(axis("{values: abc}"), @r#"a.yaml:7:26: `values` takes a list, or an expression that is one, not a string (write [a, b] or "{{ inputs.names }}")"#);
-    assert_snapshot!(axis("{}"), @"a.yaml:7:14: the axis `x` has no values (an axis is {pods: {selector: …}}, {nodes: {}} or {values: […]})");
-    assert_snapshot!(axis("[1]"), @"a.yaml:7:14: `x` takes a map, not a list (an axis is {pods: {selector: …}}, {nodes: {}} or {values: […]})");
+    assert_snapshot!(axis("{}"), @"a.yaml:7:14: the axis `x` has no values (an axis is {pods: {selector: …}}, {nodes: {}}, {objects: {target: …}} or {values: […]})");
+    assert_snapshot!(axis("[1]"), @"a.yaml:7:14: `x` takes a map, not a list (an axis is {pods: {selector: …}}, {nodes: {}}, {objects: {target: …}} or {values: […]})");
     assert_snapshot!(axis("{pods: {perNode: yes}}"), @r#"
     a.yaml:7:18: `pods` needs `selector`
     a.yaml:7:34: `perNode` takes true or false, not a string (write true)
@@ -215,9 +217,9 @@ fn matrices() {
 
 #[test]
 fn steps_have_one_verb() {
-    assert_snapshot!(check_step("timeout: 3s"), @"a.yaml:6:5: a step has exactly one verb, this one has none (the verbs: apply, wait, exec)");
+    assert_snapshot!(check_step("timeout: 3s"), @"a.yaml:6:5: a step has exactly one verb, this one has none (the verbs: apply, create, patch, delete, get, assert, absent, wait, exec, run, command, script, logs, events, http, can, during, foreach, skip, sleep, use)");
     assert_snapshot!(check_step("exce: {}"), @"a.yaml:6:5: unknown field `exce` of a step (did you mean `exec`?)");
-    assert_snapshot!(check_step("assert: {}"), @"a.yaml:6:5: unknown field `assert` of a step (known here: apply, wait, exec, expect, name, timeout, failure)");
+    assert_snapshot!(check_step("assert: {}"), @"a.yaml:6:5: `assert` needs `target`, or `that` alone (without a target it is about values: {that: got == 1})");
     assert_snapshot!(check_step("apply: {file: a}\nwait: {}"), @"a.yaml:7:5: `apply` and `wait`: a step has exactly one verb");
     assert_snapshot!(check_step("apply: x.yaml"), @"a.yaml:6:12: `apply` takes a map, not a string (write {file: x.yaml})");
     assert_snapshot!(check_step("apply: x.yaml.j2"), @"a.yaml:6:12: `apply` takes a map, not a string (write {template: x.yaml.j2})");
@@ -230,8 +232,8 @@ fn steps_have_one_verb() {
     "#);
     assert_snapshot!(check_step("apply: {manifest: text}"), @"a.yaml:6:23: `manifest` takes a map, not a string");
     assert_snapshot!(check_step("wait: {target: ds/a, until: roledOut}\nexpect: {}"), @r#"
-    a.yaml:6:33: `until` takes `rolledOut`, not `roledOut` (did you mean `rolledOut`?)
-    a.yaml:7:5: `wait` takes no `expect` (`expect` is for what an `exec` writes and how it exits)
+    a.yaml:6:33: `until` takes `rolledOut`, `exists`, `deleted` or a map, not `roledOut` (did you mean `rolledOut`?)
+    a.yaml:7:5: `wait` takes no `expect` (what it waits for is said in `until`)
     "#);
     assert_snapshot!(check_step("wait: {untl: rolledOut, perNode: 1}"), @r#"
     a.yaml:6:5: `wait` needs `target`
@@ -283,14 +285,11 @@ fn what_yaml_does_to_beginners() {
 #[test]
 fn scalars_of_a_command_stay_as_they_are_written() {
     let text = suite("setup:\n- exec: {target: pod/a, command: [sleep, 1.10, 0x10, true]}");
-    let (suites, _) = load(&SourceFile::new("a.yaml", text));
-    let Some(VerbSpec::Exec {
-        command: Some(words),
-        ..
-    }) = &suites[0].setup[0].verb
-    else {
+    let (documents, _) = load(&SourceFile::new("a.yaml", text));
+    let Some(VerbSpec::Exec(exec)) = &documents.suites[0].setup[0].verb else {
         panic!("an exec");
     };
+    let words = exec.command.as_ref().unwrap();
     let words: Vec<_> = words.iter().map(|word| word.value.as_str()).collect();
     assert_eq!(words, ["sleep", "1.10", "0x10", "true"]);
 }
@@ -301,13 +300,12 @@ fn definitions_serve_as_anchors() {
         "definitions:\n  x: &x {{a: 1}}\n{}",
         suite("setup:\n- apply: {manifest: {<<: *x, b: 2}}")
     );
-    let (suites, diagnostics) = load(&SourceFile::new("a.yaml", text));
+    let (documents, diagnostics) = load(&SourceFile::new("a.yaml", text));
     assert!(diagnostics.is_empty());
-    let Some(VerbSpec::Apply {
-        manifests: Some(ManifestsSpec::Manifest { object, .. }),
-        ..
-    }) = &suites[0].setup[0].verb
-    else {
+    let Some(VerbSpec::Apply(apply)) = &documents.suites[0].setup[0].verb else {
+        panic!("an apply");
+    };
+    let Some(ManifestsSpec::Manifest { object, .. }) = &apply.manifests else {
         panic!("an apply");
     };
     assert_eq!(object.to_value(), serde_json::json!({"b": 2, "a": 1}));
@@ -321,6 +319,7 @@ fn manifests_beside_suites_are_told_apart() {
     assert!(is_suite("apiVersion: kubeprof.dev/v1alpha1\nkind: Suite"));
     assert!(is_suite("kind: ConfigMap\n---\nkind: Suite"));
     assert!(is_suite("apiVersion: \"kubeproof.dev/v1alpha1\"\na: [1"));
+    assert!(!is_suite("apiVersion: kubeproof.dev/v1alpha1\nkind: Steps"));
     assert!(!is_suite("apiVersion: v1\nkind: Pod"));
     assert!(!is_suite("apiVersion: v1\n{{- if x }}"));
     assert!(!is_suite(""));
@@ -340,11 +339,16 @@ proptest! {
     fn no_suite_makes_the_reader_panic(
         key in proptest::sample::select(vec![
             "title", "inputs", "requires", "timeout", "concurrency", "namespace", "setup",
-            "cases", "teardown",
+            "cases", "teardown", "defaults", "clusters", "cluster", "include", "onFailure",
+            "severity",
         ]),
         value in proptest::sample::select(vec![
             "~", "1", "x", "[]", "{}", "[x]", "{x: y}", "[{x: y}]", "[[x]]", "\"{{ x\"",
             "[{exec: 1, apply: {}}]", "{x: {pods: 1, type: 2}}", "|\n  x", "&a {x: *a}",
+            "[{during: {every: [], steps: {}}}]", "[{foreach: {steps: 1}}, {use: [], with: 1}]",
+            "[{wait: {until: [], unless: {}}}]", "[{http: {port: {}}, expect: {tls: 1, headers: 2}}]",
+            "[{get: {raw: {}}, capture: {a: }, as: {groups: 1}, retry: {attempts: -1}}]",
+            "[{name: a, matrix: {rows: [1, {}, {a: }]}, steps: [{assert: {count: {}, any: 1}}]}]",
             "[{name: a, matrix: [], steps: {}}]", "[{exec: {command: [{}]}, expect: [1]}]",
         ]),
     ) {

@@ -1,5 +1,9 @@
 //! Suites that are right in their form and wrong in what they say.
 
+mod examples;
+mod library;
+mod verbs;
+
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
@@ -8,12 +12,12 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::error::LoadError;
-use super::input::InputSources;
-use super::load::{find_suites, load_suites};
-use super::model::{AxisSource, Manifests, Namespace, Suite, Verb};
-use super::select::LabelSelector;
 use crate::diagnostic;
+use crate::plan::error::LoadError;
+use crate::plan::input::InputSources;
+use crate::plan::load::{find_suites, load_suites};
+use crate::plan::model::{AxisSource, Manifests, Matrix, Namespace, NamespaceExtras, Suite, Verb};
+use crate::plan::select::LabelSelector;
 
 /// A folder with files, gone at the end.
 struct Folder(TempDir);
@@ -106,10 +110,7 @@ fn what_is_not_said_has_its_default() {
     assert!(suite.id.ends_with("/a.yaml"));
     assert_eq!(
         suite.namespace,
-        Namespace::PerSuite {
-            labels: Default::default(),
-            annotations: Default::default()
-        }
+        Namespace::PerSuite(NamespaceExtras::default())
     );
 }
 
@@ -212,14 +213,12 @@ fn literals_are_checked() {
     assert_snapshot!(check("setup:\n- wait: {target: pod/a, until: rolledOut}\n- wait: {target: deploymnt/a, until: rolledOut}\n- wait: {target: a, until: rolledOut}\n- wait: {target: sts/a, until: rolledOut, perNode: true}\n- wait: {target: Deployments.v1.apps/a, until: rolledOut}"), @r#"
     a.yaml:6:20: a `pod` is never rolled out (a daemonset, a deployment or a statefulset does)
     a.yaml:7:20: a `deploymnt` is never rolled out (did you mean `deployment`?)
-    a.yaml:8:20: `a` names no object (a target is written kind/name: daemonset/NAME)
+    a.yaml:8:20: a `a` is never rolled out (a daemonset, a deployment or a statefulset does)
     a.yaml:9:54: `perNode` is for a daemonset: a statefulset has no pod of each node
     "#);
     assert_snapshot!(check_steps("- exec: {target: deployment/a, command: [a]}\n- exec: {target: 'job/{{ size }}', command: [a]}\n- exec: {target: pod/, command: [a]}\n- exec: {target: pod/a/b, command: [a]}\n- exec: {target: po/a, command: [a]}\n- exec: {target: '{{ pod.name }}', command: [a]}"), @r#"
-    a.yaml:12:24: `exec` runs in a pod, not in a `deployment` (the target is written pod/NAME)
-    a.yaml:13:24: `exec` runs in a pod, not in a `job` (the target is written pod/NAME)
-    a.yaml:14:24: `pod/` names no object (a target is written kind/name: pod/NAME)
-    a.yaml:15:24: `pod/a/b` names no object (a target is written kind/name: pod/NAME)
+    a.yaml:14:24: `pod/` names no object (a target is written kind or kind/name, as for kubectl)
+    a.yaml:15:24: `pod/a/b` names no object (a target is written kind or kind/name, as for kubectl)
     "#);
     assert_snapshot!(check_steps("- exec: {target: pod/a, command: [a]}\n  expect: {stdout: {matches: ['(', '^a$', '({{ size }}'], contains: ''}}"), @r#"
     a.yaml:13:37: `(` is not a regular expression: unclosed group
@@ -488,8 +487,10 @@ fn a_value_without_quotes_keeps_its_type_in_an_axis() {
         "inputs: {l: {type: list, default: [1]}}\ncases:\n- name: a\n  matrix: {x: {values: [1, a, {b: c}]}, y: {values: '{{ inputs.l }}'}}\n  steps: [{exec: {target: pod/a, command: [a]}}]",
         &InputSources::default(),
     );
-    let values: Vec<_> = suite.cases[0]
-        .matrix
+    let Matrix::Axes(axes) = &suite.cases[0].matrix else {
+        panic!("axes");
+    };
+    let values: Vec<_> = axes
         .iter()
         .map(|axis| match &axis.source {
             AxisSource::Values(tree) => tree

@@ -1,0 +1,252 @@
+//! What is said of verbs whose form is right.
+
+use insta::assert_snapshot;
+use proptest::prelude::*;
+
+use super::{Folder, check, check_steps};
+use crate::plan::input::InputSources;
+
+#[test]
+fn targets() {
+    assert_snapshot!(check_steps(
+        "- get: {target: pod/a, selector: a=b}\n\
+         - get: {target: pod/a, allNamespaces: true}\n\
+         - get: {target: pod, namespace: a, allNamespaces: true}\n\
+         - get: {target: a/b/c}\n\
+         - get: {target: 'pod a'}\n\
+         - get: {target: pod, selector: ''}\n\
+         - get: {target: '{{ pod.name }}/x', selector: a}\n\
+         - get: {target: widgets.v1.example.com/a}\n\
+         - patch: {target: pod, patch: {a: 1}}"
+    ), @r#"
+    a.yaml:12:40: `selector` chooses among the objects of a kind (leave the name or the selector out)
+    a.yaml:13:45: `allNamespaces` is for the objects of a kind
+    a.yaml:14:57: `namespace` and `allNamespaces` exclude each other
+    a.yaml:15:23: `a/b/c` names no object (a target is written kind or kind/name, as for kubectl)
+    a.yaml:16:23: `pod a` names no object (a target is written kind or kind/name, as for kubectl)
+    a.yaml:17:38: an empty selector would choose everything (a selector is written like app=web,tier!=cache)
+    a.yaml:20:25: `patch` changes one object (the target is written pod/NAME)
+    "#);
+    assert_snapshot!(check_steps(
+        "- exec: {target: pod, command: [a]}\n\
+         - exec: {target: deployment, selector: a=b, command: [a]}\n\
+         - exec: {target: deploymnt/a, command: [a]}\n\
+         - exec: {target: configmap/a, command: [a]}\n\
+         - exec: {target: rollouts.example.com/a, command: [a]}\n\
+         - logs: {target: service/a}\n\
+         - logs: {target: job}"
+    ), @r#"
+    a.yaml:12:24: `exec` needs to know which pods (write pod/NAME, or a `selector` beside the target)
+    a.yaml:13:24: `exec` needs the name of the deployment (write deployment/NAME, or target pod and a `selector`)
+    a.yaml:14:24: a `deploymnt` has no pods for `exec` (did you mean `deployment`?)
+    a.yaml:15:24: a `configmap` has no pods for `exec` (it runs in: pod/NAME, deployment/NAME and the like, or pod with a selector)
+    a.yaml:17:24: a `service` has no pods for `logs` (it reads: pod/NAME, deployment/NAME and the like, or pod with a selector)
+    a.yaml:18:24: `logs` needs the name of the job (write job/NAME, or target pod and a `selector`)
+    "#);
+}
+
+#[test]
+fn patterns_have_known_operators() {
+    assert_snapshot!(check_steps(
+        "- assert: {target: pod/a, match: {spec: {replicas: {$gt: 1, $gtee: 2}, list: [{a: {$matches: '('}}]}}}\n\
+         - assert: {target: pod/a, match: {metadata: {$any: 1, name: a}}}\n\
+         - assert: {target: pod/a, match: text}\n\
+         - assert: {target: pod/a, match: '{{ size }}', that: objct.a == 1}\n\
+         - exec: {target: pod/a, command: [a]}\n  expect: {stdout: {json: {'a/b': {$absent: 1}}}}\n\
+         - during: {every: 1s, http: {url: 'http://a'}, steps: [{sleep: 1s}]}\n  expect: {failed: {$lte: many}}"
+    ), @r#"
+    a.yaml:12:59: there is no operator `$gtee`: did you mean `$gte`?
+    a.yaml:13:52: `$any` stands beside the field `name`: a map holds operators or fields
+    a.yaml:14:40: `match` takes a map, not a string (it has the fields that the object must have: {spec: {replicas: 2}})
+    a.yaml:15:60: unknown name `objct` (did you mean `object`?)
+    a.yaml:17:42: true or false is expected, and this is a number
+    a.yaml:19:27: a number, a quantity, a duration or a time is expected, and this is "many"
+    "#);
+}
+
+#[test]
+fn conditions_see_what_they_are_about() {
+    assert_snapshot!(check_steps(
+        "- assert: {that: object.spec}\n\
+         - assert: {target: pod, each: {that: '{{ object }}'}}\n\
+         - wait: {target: pod/a, until: {that: objects}, unless: {that: stdout}}\n\
+         - get: {target: pod, where: {that: object.a < '1Gi'}}\n\
+         - script: a\n  if: exit == 0\n\
+         - get: {target: pod}\n  if: pod.nam == 'a'"
+    ), @r#"
+    a.yaml:12:24: unknown name `object` (`object` is for `match`, `that` and `capture` of a step on objects)
+    a.yaml:13:44: a condition has no braces (a condition is an expression already: remove the braces)
+    a.yaml:14:70: unknown name `stdout` (`stdout` is for the `capture` of a step that has it)
+    a.yaml:15:42: '1Gi' is text, which has no order that is meant: compare typed values (for example `x | quantity >= '1Gi' | quantity`; there are quantity, duration, version and time)
+    a.yaml:17:13: unknown name `exit` (`exit` is for the `capture` of a step that has it)
+    a.yaml:19:13: `pod` has no field `nam` (did you mean `name`?)
+    "#);
+}
+
+#[test]
+fn waits() {
+    assert_snapshot!(check_steps(
+        "- wait: {target: pod/a, until: {condition: Ready=False}}\n\
+         - wait: {target: pod/a, until: {jsonpath: '{.a[}'}}\n\
+         - wait: {target: pod/a, until: {jsonpath: '{.a'}}\n\
+         - wait: {target: ds/a, until: exists, perNode: true}\n\
+         - wait: {target: deploy, until: rolledOut, perNode: true}"
+    ), @r#"
+    a.yaml:12:50: `Ready=False` is not the type of a condition (write {condition: Ready, status: "False"})
+    a.yaml:13:49: `{.a[}` is not a JSONPath: write it like {.status.phase} or {.items[0].name}
+    a.yaml:14:49: `{.a` is not a JSONPath: it has no closing `}`
+    a.yaml:15:54: `perNode` is for `until: rolledOut`
+    a.yaml:16:59: `perNode` is for a daemonset: a deployment has no pod of each node
+    "#);
+}
+
+#[test]
+fn times() {
+    assert_snapshot!(check_steps(
+        "- sleep: 0s\n\
+         - sleep: '{{ size }}'\n\
+         - assert: {target: pod, count: 1, for: 0s}\n\
+         - delete: {target: pod/a, gracePeriod: 1500ms}\n\
+         - logs: {target: pod/a, since: 0s}\n\
+         - get: {target: pod/a}\n  timeout: 0s\n  retry: {attempts: 2, delay: 5}\n\
+         - during: {every: 0s, http: {url: 'http://a'}, steps: [{sleep: 1s}]}\n\
+         - during: {every: 1s, assert: {target: pod, count: 1}, timeout: 5s, steps: [{sleep: 1s}]}\n\
+         - exec: {target: pod/a, command: [a]}\n  expect: {took: {min: 2s, max: 1s}}\n\
+         - events: {since: yesterday}"
+    ), @r#"
+    a.yaml:12:16: a sleep of nothing is none
+    a.yaml:13:20: unknown name `size` (an input is used as `inputs.size`)
+    a.yaml:14:46: to hold for no time is to hold once: leave `for` out
+    a.yaml:15:46: a grace period is whole seconds
+    a.yaml:16:38: no log is that young: leave `since` out for all of it
+    a.yaml:18:18: a timeout of nothing is never met
+    a.yaml:19:37: `5` has no unit (write 5s for seconds, 5m for minutes)
+    a.yaml:20:25: looks need some time between them, such as 50ms
+    a.yaml:21:29: a look that is repeated does not wait (leave its `timeout` out: it looks once each time)
+    a.yaml:23:18: nothing takes more than `min` and less than `max`: swap them
+    a.yaml:24:25: `yesterday` is not a duration (a duration is written like 10s, 1m30s, 500ms, 2h or 1d)
+    "#);
+    assert_snapshot!(check("defaults: {timeouts: {wait: 0s, assert: 0s, exec: soon}}"), @r#"
+    a.yaml:5:31: a timeout of nothing is never met
+    a.yaml:5:53: `soon` is not a duration (a duration is written like 10s, 1m30s, 500ms, 2h or 1d)
+    "#);
+}
+
+#[test]
+fn requests() {
+    assert_snapshot!(check_steps(
+        "- http: {url: a.example}\n\
+         - http: {url: 'https://'}\n\
+         - http: {url: '{{ pod.name }}'}\n\
+         - http: {url: 'http://a'}\n  expect: {tls: {validFor: 1d}}\n\
+         - http: {service: a, port: 80}\n  expect: {tls: {validFor: 1d}}\n\
+         - http: {service: a, port: 443, via: portForward}\n  expect: {tls: {validFor: 1d}}\n\
+         - http: {service: a, port: 70000, path: healthz, method: get}\n\
+         - http: {service: a, port: '80', headers: {'a b': c}}\n\
+         - http: {service: a, port: 'Web Port', method: FETCH}\n\
+         - get: {raw: readyz}"
+    ), @r#"
+    a.yaml:12:21: `a.example` is no address for `http` (it begins with http:// or https://)
+    a.yaml:13:21: `https://` is no address for `http` (it is written like https://example.com:8443/healthz)
+    a.yaml:16:18: http:// has no certificate (write https://)
+    a.yaml:18:18: the API server's proxy shows no certificate (with `via: portForward` and `scheme: https` it is seen)
+    a.yaml:20:18: http has no certificate (write `scheme: https`)
+    a.yaml:21:34: a port is a number from 1 to 65535, or the name that the Service gives it
+    a.yaml:21:47: the path `healthz` does not begin with / (write /healthz)
+    a.yaml:21:64: `get` is not a method of HTTP (did you mean GET?)
+    a.yaml:22:34: a number stands without quotes
+    a.yaml:22:50: `a b` is not the name of a header
+    a.yaml:23:34: a port is a number from 1 to 65535, or the name that the Service gives it
+    a.yaml:23:54: `FETCH` is not a method of HTTP (there are GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS)
+    a.yaml:24:20: the path `readyz` does not begin with / (write /readyz)
+    "#);
+}
+
+#[test]
+fn patches_are_of_their_type() {
+    assert_snapshot!(check_steps(
+        "- patch: {target: pod/a, type: json, patch: {a: 1}}\n\
+         - patch: {target: pod/a, patch: [{op: remove}]}\n\
+         - patch: {target: pod/a, patch: '{{ inputs.size }}'}\n\
+         - create: {manifest: {apiVersion: v1, kind: A, metadata: {}}}"
+    ), @r#"
+    a.yaml:12:44: `patch` of this type takes a list of operations, not a map (write [{op: replace, path: /spec/replicas, value: 2}])
+    a.yaml:13:32: `patch` of this type takes a map, not a list (write {spec: {replicas: 2}})
+    a.yaml:15:18: an object to create needs `metadata.name` or `metadata.generateName`
+    "#);
+}
+
+#[test]
+fn skipping_ends_a_case() {
+    assert_snapshot!(check("setup: [{skip: a}]\ncases:\n- name: a\n  steps: [{skip: a}]\n  finally: [{skip: a}]\nteardown: [{foreach: {i: [1], steps: [{skip: a}]}}]"), @r#"
+    a.yaml:5:12: `skip` ends a case, and `setup` is none (`requires` skips every case of a suite)
+    a.yaml:9:16: `skip` ends a case, and `finally` is none (`requires` skips every case of a suite)
+    a.yaml:10:42: `skip` ends a case, and `teardown` is none (`requires` skips every case of a suite)
+    "#);
+}
+
+#[test]
+fn suites_around_their_cases() {
+    assert_snapshot!(check("requires: [{server: '1.30'}, {server: '>=1.30.1'}, {server: new}, {exists: {target: a/b/c}}]"), @r#"
+    a.yaml:5:23: `1.30` is not a range of versions (write >=1.30 or =1.30)
+    a.yaml:5:41: `>=1.30.1` is not a range of versions (a server's version is compared by its first two numbers: >=1.30)
+    a.yaml:5:63: `new` is not a range of versions (write it like >=1.30 or >=1.30, <1.36)
+    a.yaml:5:87: `a/b/c` names no object (a target is written kind or kind/name, as for kubectl)
+    "#);
+    assert_snapshot!(check("clusters: {down: {}, 'a b': {}}\ncluster: dwn\nsetup:\n- get: {target: pod/a}\n  cluster: up\ncases: [{name: a, cluster: '{{ run.id }}', steps: [{sleep: 1s}]}]"), @r#"
+    a.yaml:5:24: `a b` is not the name of a cluster (it has letters, digits, `-` and `_`)
+    a.yaml:6:12: the suite has no cluster `dwn` (did you mean `down`?)
+    a.yaml:9:14: the suite has no cluster `up` (known here: down, a b)
+    a.yaml:10:34: unknown name `run` (`run` is not known yet at this place)
+    "#);
+    assert_snapshot!(check("setup:\n- get: {target: pod/a}\n  cluster: down"), @"a.yaml:7:14: the suite has no cluster `down` (declare it: clusters: {down: {}})");
+    assert_snapshot!(check("inputs:\n  a: {type: quantity, default: many}\n  b: {type: version, default: 1.30}\n  c: {type: version, default: new}\n  d: {type: secret, default: hunter2}\n  e: {type: quantity, default: 3}"), @r#"
+    a.yaml:6:34: the input `a` takes a quantity, not `many` (a quantity is written like 512Mi, 1Gi, 100m, 2, 0.5 or 1e3)
+    a.yaml:7:33: the input `b` takes a version, not a number (quote it to make it a string)
+    a.yaml:8:33: the input `c` takes a version, not `new` (a version is written like 1.34, v1.34.4, 1.35.0-rc.1 or v1.34.4+rke2r1)
+    a.yaml:9:32: the secret `d` would stand in the file (a secret has no default but "": set it from the environment)
+    "#);
+}
+
+#[test]
+fn cases_need_cases() {
+    let cases = |needs: [&str; 3]| {
+        let [a, b, c] = needs.map(|needs| format!("needs: {needs}, steps: [{{sleep: 1s}}]"));
+        check(&format!(
+            "cases:\n- {{name: first, {a}}}\n- {{name: '{{{{ run.id }}}}', {b}}}\n- {{name: third, {c}}}"
+        ))
+    };
+    assert_eq!(cases(["[]", "first", "[first, '{{ run.id }}']"]), "");
+    assert_snapshot!(cases(["[]", "frist", "[nothing]"]), @r#"
+    a.yaml:7:35: there is no case `frist` (did you mean `first`?)
+    a.yaml:8:27: there is no case `nothing` (known here: first, {{ run.id }}, third)
+    "#);
+    assert_snapshot!(cases(["first", "[]", "[]"]), @"a.yaml:6:26: the case `first` needs itself");
+    assert_snapshot!(cases(["third", "first", "['{{ run.id }}']"]), @"a.yaml:6:26: these cases need each other: `first` → `third` → `{{ run.id }}` → `first`");
+}
+
+proptest! {
+    /// Most random text is no YAML: this is, and is a step of the right form.
+    #[test]
+    fn no_step_makes_the_lowering_panic(
+        text in "\\PC{0,12}",
+        step in proptest::sample::select(vec![
+            "get: {target: X}", "get: {raw: X}", "wait: {target: X, until: {jsonpath: X}}",
+            "wait: {target: X, until: {condition: X, status: X}}", "assert: {that: X}",
+            "assert: {target: X, match: {X: X}}", "exec: {target: X, command: [X]}",
+            "http: {url: X, method: X, headers: {X: X}}", "http: {service: X, port: X, path: X}",
+            "sleep: X", "use: {steps: X, with: {X: X}}", "foreach: {X: [X], steps: [{sleep: X}]}",
+            "apply: {file: X}", "patch: {target: X, patch: X}", "events: {since: X}",
+            "script: {text: X, shell: X, env: {X: X}}", "get: {target: a}, capture: {X: X}",
+            "during: {every: X, http: {url: X}, steps: [{skip: X}]}",
+        ]),
+    ) {
+        let quoted = serde_json::to_string(&text).unwrap();
+        let spec = format!(
+            "requires: [{{server: {quoted}}}]\nsetup: [{{{}}}]",
+            step.replace('X', &quoted)
+        );
+        let folder = Folder::new(&[("a.yaml", &super::suite(&spec))]);
+        let _ = folder.load(&["a.yaml"], &InputSources::default());
+    }
+}

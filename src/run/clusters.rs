@@ -1,0 +1,47 @@
+//! The clusters of a suite: the run's own, and further ones by name.
+
+use std::collections::BTreeMap;
+
+use crate::cluster::Cluster;
+
+/// Connections; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Clusters {
+    main: Cluster,
+    others: BTreeMap<String, Cluster>,
+}
+
+impl Clusters {
+    /// Only the run's own.
+    pub fn of(main: Cluster) -> Self {
+        Self {
+            main,
+            others: BTreeMap::new(),
+        }
+    }
+
+    /// With one more under a name.
+    pub fn add(&mut self, name: &str, cluster: Cluster) {
+        self.others.insert(name.to_owned(), cluster);
+    }
+
+    /// The run's own.
+    pub fn main(&self) -> &Cluster {
+        &self.main
+    }
+
+    /// One by its name; the run's own without one.
+    pub fn get(&self, name: Option<&str>) -> Option<&Cluster> {
+        match name {
+            None => Some(&self.main),
+            Some(name) => self.others.get(name),
+        }
+    }
+
+    /// Those that have names.
+    pub fn others(&self) -> impl Iterator<Item = (&str, &Cluster)> {
+        self.others
+            .iter()
+            .map(|(name, cluster)| (name.as_str(), cluster))
+    }
+}

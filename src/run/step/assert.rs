@@ -1,0 +1,145 @@
+//! `assert`: waits until a state holds of the objects of a target, and stays so.
+
+use serde_json::Value;
+
+use super::super::deadline::Deadline;
+use super::follow::{Followed, Look};
+use super::select::Selected;
+use super::{StepContext, StepFailure, StepResult, check, expect};
+use crate::plan::model::{Assert, AssertCheck, ObjectCheck};
+
+/// How many objects a message names.
+const NAMED: usize = 5;
+
+/// Waits until every check holds.
+pub async fn run(
+    assert: &Assert,
+    context: &StepContext<'_>,
+    deadline: &Deadline,
+) -> Result<StepResult, StepFailure> {
+    let Some(target) = &assert.target else {
+        return values(assert, context);
+    };
+    let selected = Selected::of(target, context).await?;
+    let look = |objects: &[Value]| look(assert, objects, &selected, context);
+    let mut followed = Followed::new(&selected, context);
+    let objects = followed.until(deadline, look).await?;
+    if let Some(span) = assert.hold {
+        followed.hold(span, look).await?;
+    }
+    let first = objects.first().cloned().unwrap_or(Value::Null);
+    Ok(StepResult::default()
+        .with("objects", objects)
+        .with("object", first))
+}
+
+/// Without a target: over the names in scope, which do not change by waiting.
+fn values(assert: &Assert, context: &StepContext<'_>) -> Result<StepResult, StepFailure> {
+    let scope = context.scope();
+    let mut wrong = Vec::new();
+    for check in &assert.checks {
+        if let AssertCheck::Values(condition) = check {
+            wrong.extend(check::unmet(condition, &scope)?);
+        }
+    }
+    if wrong.is_empty() {
+        Ok(StepResult::default())
+    } else {
+        Err(StepFailure::failed(wrong.join("; ")))
+    }
+}
+
+fn look(
+    assert: &Assert,
+    objects: &[Value],
+    selected: &Selected<'_>,
+    context: &StepContext<'_>,
+) -> Result<Look, StepFailure> {
+    let mut wrong = Vec::new();
+    // naming a target and nothing else asserts that it is there
+    let counts = assert
+        .checks
+        .iter()
+        .any(|check| matches!(check, AssertCheck::Count(_)));
+    if objects.is_empty() && !counts && !assert.allow_empty {
+        let is_or_are = if selected.is_one() {
+            "does not exist"
+        } else {
+            "there are none"
+        };
+        return Ok(Look::NotYet(format!(
+            "{}: {is_or_are}",
+            selected.describe()
+        )));
+    }
+    for assert_check in &assert.checks {
+        match assert_check {
+            AssertCheck::Each(check) => {
+                let bad = failing(check, objects, selected, context)?;
+                wrong.extend(shortened(bad));
+            }
+            AssertCheck::Any(check) => {
+                let bad = failing(check, objects, selected, context)?;
+                if bad.len() == objects.len() {
+                    wrong.push(format!(
+                        "none of {} {} is so: {}",
+                        objects.len(),
+                        selected.describe(),
+                        shortened(bad).join("; ")
+                    ));
+                }
+            }
+            AssertCheck::None(check) => {
+                let mut good = Vec::new();
+                for object in objects {
+                    if check::problems(check, object, context)?.is_empty() {
+                        good.push(selected.key(object).to_string());
+                    }
+                }
+                if !good.is_empty() {
+                    wrong.push(format!(
+                        "expected none with {}, but there is {}",
+                        check::describe(check, context)?,
+                        good.join(", ")
+                    ));
+                }
+            }
+            AssertCheck::Count(count) => {
+                wrong.extend(expect::count(*count, objects.len(), &selected.describe()));
+            }
+            AssertCheck::Values(condition) => {
+                wrong.extend(check::unmet(condition, &context.scope())?);
+            }
+        }
+    }
+    Ok(match wrong.is_empty() {
+        true => Look::Holds,
+        false => Look::NotYet(wrong.join("; ")),
+    })
+}
+
+/// The objects of which a check does not hold, with what does not.
+fn failing(
+    check: &ObjectCheck,
+    objects: &[Value],
+    selected: &Selected<'_>,
+    context: &StepContext<'_>,
+) -> Result<Vec<String>, StepFailure> {
+    let mut failing = Vec::new();
+    for object in objects {
+        let problems = check::problems(check, object, context)?;
+        if !problems.is_empty() {
+            failing.push(format!("{}: {}", selected.key(object), problems.join(", ")));
+        }
+    }
+    Ok(failing)
+}
+
+fn shortened(mut list: Vec<String>) -> Vec<String> {
+    if list.len() > NAMED {
+        let more = list.len() - NAMED;
+        list.truncate(NAMED);
+        list.push(format!("and {more} more"));
+    }
+    list
+}

@@ -1,0 +1,121 @@
+//! What the steps of a case, or of a suite's setup or teardown, work with.
+
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::super::deadline::Deadline;
+use super::super::ledger::{Deed, Ledger, Subject};
+use super::super::scope::Names;
+use super::super::suite::SuiteRun;
+use super::StepFailure;
+use crate::cluster::{Cluster, Identity, ObjectKey};
+use crate::plan::model::{IdentityChoice, Step};
+use crate::template::{Scope, Template};
+
+/// Cheap to clone: nested steps get one of their own.
+#[derive(Clone)]
+pub struct StepContext<'a> {
+    /// The suite that they belong to.
+    pub suite: &'a SuiteRun,
+    /// Where requests go, as whoever the step is.
+    pub cluster: Cluster,
+    /// Its name; nothing is the run's own.
+    pub cluster_name: Option<String>,
+    /// What templates see.
+    pub names: Names,
+    /// For namespaced objects that name no namespace.
+    pub namespace: Option<String>,
+    /// Where objects are written down before they are made.
+    pub ledger: &'a Ledger,
+    /// Of the whole case, or of the suite.
+    pub deadline: Option<Deadline>,
+    /// Pulled when no step may go on.
+    pub cancel: &'a CancellationToken,
+}
+
+impl StepContext<'_> {
+    /// What templates are rendered with.
+    pub fn scope(&self) -> Scope {
+        self.names.scope()
+    }
+
+    /// The scope of a condition about one object.
+    pub fn scope_of(&self, object: &Value) -> Scope {
+        self.names.clone().with_value("object", object).scope()
+    }
+
+    /// The same in the step's own cluster and as whom it says.
+    pub(super) fn for_step(&self, step: &Step) -> Result<Self, StepFailure> {
+        let mut own = self.clone();
+        if let Some(name) = &step.cluster {
+            own.cluster_name = Some(name.clone());
+            own.cluster = self.suite.cluster(Some(name))?.clone();
+        }
+        if let Some(choice) = &step.identity {
+            own.cluster = own.cluster.impersonating(&own.identity(choice)?);
+        }
+        Ok(own)
+    }
+
+    /// Who is meant.
+    pub(super) fn identity(&self, choice: &IdentityChoice) -> Result<Identity, StepFailure> {
+        let scope = self.scope();
+        match choice {
+            IdentityChoice::ServiceAccount { name, namespace } => {
+                let namespace = self.needed_namespace(namespace.as_ref(), "a service account")?;
+                Ok(Identity::service_account(
+                    &namespace,
+                    &name.render_text(&scope)?,
+                ))
+            }
+            IdentityChoice::User { user, groups } => {
+                let mut identity = Identity::user(&user.render_text(&scope)?);
+                identity.groups = groups
+                    .iter()
+                    .map(|group| group.render_text(&scope))
+                    .collect::<Result<_, _>>()?;
+                Ok(identity)
+            }
+        }
+    }
+
+    /// The namespace of a target: its own, or else the suite's.
+    pub fn namespace_of(&self, own: Option<&Template>) -> Result<Option<String>, StepFailure> {
+        match own {
+            Some(template) => Ok(Some(template.render_text(&self.scope())?)),
+            None => Ok(self.namespace.clone()),
+        }
+    }
+
+    /// The same where there must be one.
+    pub(super) fn needed_namespace(
+        &self,
+        own: Option<&Template>,
+        what: &str,
+    ) -> Result<String, StepFailure> {
+        self.namespace_of(own)?.ok_or_else(|| {
+            StepFailure::errored(format!(
+                "{what} needs a namespace, and the suite has none: say `namespace:`"
+            ))
+        })
+    }
+
+    /// An object in the cluster of the step.
+    pub(super) fn subject(&self, key: &ObjectKey) -> Subject {
+        Subject {
+            cluster: self.cluster_name.clone(),
+            key: key.clone(),
+        }
+    }
+
+    /// Writes an object down before it is touched.
+    pub(super) fn register(&self, subject: &Subject, deed: Deed) -> Result<(), StepFailure> {
+        match self.ledger.register(subject, deed) {
+            Ok(_) => Ok(()),
+            Err(owner) => Err(StepFailure::errored(format!(
+                "{} is made by {owner} already: two cases cannot make the same object",
+                subject.key
+            ))),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! `delete`: deletes objects and waits until they are gone.
+
+use super::super::deadline::Deadline;
+use super::follow::{Followed, Look};
+use super::select::Selected;
+use super::write;
+use super::{StepContext, StepFailure, StepResult};
+use crate::cluster::{DeleteOptions, Deleted, Propagation};
+use crate::event::EventKind;
+use crate::plan::model::Delete;
+
+/// Deletes what is there; nothing there passes, and says so.
+pub async fn run(
+    delete: &Delete,
+    context: &StepContext<'_>,
+    deadline: &Deadline,
+) -> Result<StepResult, StepFailure> {
+    let selected = Selected::of(&delete.target, context).await?;
+    let objects = write::in_time(deadline, selected.read(context)).await?;
+    if objects.is_empty() {
+        context.suite.teller.tell(EventKind::Notice {
+            text: format!("delete: {}: absent already", selected.describe()),
+        });
+    }
+    if !delete.foreign
+        && let Some(foreign) = objects
+            .iter()
+            .find(|object| !write::is_ours(object, context))
+    {
+        return Err(StepFailure::errored(format!(
+            "{} was not made by this run: say `foreign: true` to delete it all the same",
+            selected.key(foreign)
+        )));
+    }
+    let options = |object: &serde_json::Value| DeleteOptions {
+        uid: object["metadata"]["uid"].as_str().map(str::to_owned),
+        grace: delete.grace_period,
+        propagation: Propagation::Background,
+    };
+    let mut going = Vec::new();
+    for object in &objects {
+        let key = selected.key(object);
+        let answer = write::in_time(deadline, async {
+            Ok(context
+                .cluster
+                .delete_with_warnings(&key, &options(object))
+                .await)
+        })
+        .await?;
+        let deleted: Option<Deleted> = write::judge(
+            answer,
+            |deleted| &deleted.warnings,
+            &delete.expect,
+            &format!("the deletion of {key}"),
+            context,
+        )?;
+        if deleted.is_some() {
+            going.push(object["metadata"]["uid"].clone());
+        }
+    }
+    let mut followed = Followed::new(&selected, context);
+    followed
+        .until(deadline, |left| {
+            let left: Vec<_> = left
+                .iter()
+                .filter(|object| going.contains(&object["metadata"]["uid"]))
+                .map(|object| match object["metadata"]["finalizers"].as_array() {
+                    Some(finalizers) if !finalizers.is_empty() => format!(
+                        "{} (held by {})",
+                        selected.key(object),
+                        serde_json::Value::from(finalizers.clone())
+                    ),
+                    _ => selected.key(object).to_string(),
+                })
+                .collect();
+            Ok(match left.is_empty() {
+                true => Look::Holds,
+                false => Look::NotYet(format!("still there: {}", left.join(", "))),
+            })
+        })
+        .await?;
+    Ok(StepResult::default().with("objects", objects))
+}

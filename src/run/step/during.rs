@@ -1,0 +1,98 @@
+//! `during`: looks again and again while steps change something, and counts.
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use serde_json::json;
+
+use super::super::deadline::Deadline;
+use super::{StepContext, StepFailure, StepResult};
+use crate::partial;
+use crate::plan::model::During;
+
+/// How many looks may be under way at once: a target that hangs must not pile them up.
+const AT_ONCE: usize = 64;
+/// How many of the failed looks a message quotes.
+const QUOTED: usize = 5;
+
+/// Runs the steps, and beside them the looks; both must be as expected.
+pub async fn run(
+    during: &During,
+    context: &StepContext<'_>,
+    deadline: Option<Deadline>,
+) -> Result<StepResult, StepFailure> {
+    let mut inner = context.clone();
+    inner.deadline = deadline.or(inner.deadline);
+    let steps = async {
+        let mut context = inner.clone();
+        super::run_all(&during.steps, &mut context).await
+    };
+    tokio::pin!(steps);
+    let mut timer = tokio::time::interval(during.every);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let mut looks = FuturesUnordered::new();
+    let mut tally = Tally::default();
+    let changed = loop {
+        tokio::select! {
+            changed = &mut steps => break changed,
+            _ = timer.tick(), if looks.len() < AT_ONCE => looks.push(look(during, &inner)),
+            Some(ended) = looks.next() => tally.count(ended)?,
+        }
+    };
+    changed?;
+    while let Some(ended) = looks.next().await {
+        tally.count(ended)?;
+    }
+    tally.judge(during, context)
+}
+
+async fn look(during: &During, context: &StepContext<'_>) -> Result<StepResult, StepFailure> {
+    let mut context = context.clone();
+    super::run(&during.look, &mut context).await
+}
+
+#[derive(Default)]
+struct Tally {
+    total: u64,
+    failed: u64,
+    first: Vec<String>,
+}
+
+impl Tally {
+    /// A look that errored is a failed one: whoever asks gets no answer either way.
+    fn count(&mut self, ended: Result<StepResult, StepFailure>) -> Result<(), StepFailure> {
+        self.total += 1;
+        if let Err(failure) = ended {
+            if failure.outcome == crate::event::Outcome::Cancelled {
+                return Err(failure);
+            }
+            self.failed += 1;
+            if self.first.len() < QUOTED {
+                self.first.push(failure.why.message);
+            }
+        }
+        Ok(())
+    }
+
+    fn judge(self, during: &During, context: &StepContext<'_>) -> Result<StepResult, StepFailure> {
+        let counts = json!({"total": self.total, "failed": self.failed});
+        let pattern = match &during.expect {
+            Some(pattern) => pattern.render(&context.scope())?,
+            None => json!({"failed": 0}),
+        };
+        let wrong: Vec<_> = partial::mismatches(&pattern, &counts)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let told = format!("{} of {} looks failed", self.failed, self.total);
+        if self.total == 0 {
+            return Err(StepFailure::errored("not one look came about"));
+        }
+        if wrong.is_empty() {
+            return Ok(StepResult::default()
+                .with("object", counts)
+                .with("stdout", told));
+        }
+        Err(StepFailure::failed(format!("{told}: {}", wrong.join("; ")))
+            .with_detail("first of the failed looks", &self.first.join("\n")))
+    }
+}

@@ -1,0 +1,89 @@
+//! A step that did not pass: failed, errored, cancelled or skipped, and why.
+
+use crate::cluster::ClusterError;
+use crate::event::{Detail, Explanation, Outcome};
+use crate::template::TemplateError;
+
+/// A step that did not pass.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepFailure {
+    /// Failed, errored, cancelled or skipped.
+    pub outcome: Outcome,
+    /// Why.
+    pub why: Explanation,
+}
+
+impl StepFailure {
+    fn new(outcome: Outcome, message: impl Into<String>) -> Self {
+        Self {
+            outcome,
+            why: Explanation::new(message),
+        }
+    }
+
+    /// The cluster answered, and not as expected.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(Outcome::Failed, message)
+    }
+
+    /// It could not be found out.
+    pub fn errored(message: impl Into<String>) -> Self {
+        Self::new(Outcome::Errored, message)
+    }
+
+    /// The suite says that there is nothing to test.
+    pub fn skipped(reason: impl Into<String>) -> Self {
+        Self::new(Outcome::Skipped, reason)
+    }
+
+    /// No step may go on.
+    pub fn cancelled() -> Self {
+        Self::new(Outcome::Cancelled, "cancelled before it ended")
+    }
+
+    /// The message behind words that say what it is about.
+    #[must_use]
+    pub fn about(mut self, what: &str) -> Self {
+        self.why.message = format!("{what}: {}", self.why.message);
+        self
+    }
+
+    /// With a titled block of text, left out where it is empty.
+    #[must_use]
+    pub fn with_detail(mut self, title: &str, text: &str) -> Self {
+        if !text.trim().is_empty() {
+            self.why.details.push(Detail {
+                title: title.to_owned(),
+                text: text.to_owned(),
+            });
+        }
+        self
+    }
+}
+
+impl From<TemplateError> for StepFailure {
+    fn from(error: TemplateError) -> Self {
+        let mut failure = Self::errored(error.message);
+        failure.why.place = Some(error.place.to_string());
+        if let Some(help) = error.help {
+            failure = failure.with_detail("help", &help);
+        }
+        failure
+    }
+}
+
+impl From<ClusterError> for StepFailure {
+    /// A refusal is an answer; everything else means that nobody could be asked.
+    fn from(error: ClusterError) -> Self {
+        match error {
+            ClusterError::Refused(_)
+            | ClusterError::Conflict { .. }
+            | ClusterError::NotFound { .. }
+                if !error.is_environment() =>
+            {
+                Self::failed(error.to_string())
+            }
+            _ => Self::errored(error.to_string()),
+        }
+    }
+}

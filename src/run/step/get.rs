@@ -1,0 +1,51 @@
+//! `get`: reads objects, or any path of the API server.
+
+use serde_json::Value;
+
+use super::super::deadline::Deadline;
+use super::select::Selected;
+use super::{StepContext, StepFailure, StepResult, http, write};
+use crate::plan::model::Get;
+
+/// Reads once. An object that is named and not there fails.
+pub async fn run(
+    get: &Get,
+    context: &StepContext<'_>,
+    deadline: &Deadline,
+) -> Result<StepResult, StepFailure> {
+    match get {
+        Get::Object(target) => {
+            write::in_time(deadline, async {
+                let selected = Selected::of(target, context).await?;
+                let objects = selected.read(context).await?;
+                if objects.is_empty() && selected.is_one() {
+                    return Err(StepFailure::failed(format!(
+                        "{} does not exist",
+                        selected.describe()
+                    )));
+                }
+                let first = objects.first().cloned().unwrap_or(Value::Null);
+                Ok(StepResult::default()
+                    .with("objects", objects)
+                    .with("object", first))
+            })
+            .await
+        }
+        Get::Raw { path, expect } => {
+            let path = path.render_text(&context.scope())?;
+            let started = std::time::Instant::now();
+            let reply = write::in_time(deadline, async {
+                Ok(context.cluster.get_raw(&path).await?)
+            })
+            .await?;
+            let answer = http::Answer {
+                status: reply.code,
+                headers: reply.headers,
+                body: String::from_utf8_lossy(&reply.body).into_owned(),
+                took: started.elapsed(),
+                valid_until: None,
+            };
+            answer.judge(expect, &format!("GET {path}"), &context.scope())
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! `http`: one request, and whether its answer is the expected one.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::super::deadline::{Deadline, human_duration};
+use super::{StepContext, StepFailure, StepResult, expect};
+use crate::cluster::{HttpError, HttpRequest, HttpTarget, Resolve, Scheme};
+use crate::plan::model::{Http, HttpDestination, HttpExpectation, HttpWay};
+use crate::template::{Scope, Template};
+
+/// An answer to a request, whoever carried it.
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// As text.
+    pub body: String,
+    /// From the beginning to the end of the body.
+    pub took: Duration,
+    /// Where TLS was spoken from here to the target.
+    pub valid_until: Option<Timestamp>,
+}
+
+/// Sends the request once.
+pub async fn run(
+    http: &Http,
+    context: &StepContext<'_>,
+    deadline: &Deadline,
+) -> Result<StepResult, StepFailure> {
+    let scope = context.scope();
+    let (target, path, resolve, shown) = destination(http, context)?;
+    let (body, is_json) = match &http.body {
+        None => (Vec::new(), false),
+        Some(body) => match body.render(&scope)? {
+            Value::String(text) => (text.into_bytes(), false),
+            value => (value.to_string().into_bytes(), true),
+        },
+    };
+    let mut headers = http
+        .headers
+        .iter()
+        .map(|(name, value)| Ok((name.clone(), value.render_text(&scope)?)))
+        .collect::<Result<Vec<_>, StepFailure>>()?;
+    let has_type = headers
+        .iter()
+        .any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    if is_json && !has_type {
+        headers.push(("content-type".to_owned(), "application/json".to_owned()));
+    }
+    let ca = http
+        .ca
+        .as_ref()
+        .map(|ca| ca.render_text(&scope))
+        .transpose()?;
+    let request = HttpRequest {
+        method: http.method.clone(),
+        path,
+        headers,
+        body,
+        timeout: deadline.remaining(),
+        ca: ca.map(String::into_bytes),
+        resolve,
+        ..HttpRequest::default()
+    };
+    let what = format!("{} {shown}", http.method);
+    let reply = context
+        .cluster
+        .http(&target, &request)
+        .await
+        .map_err(|error| explain(&error, &what, deadline))?;
+    let answer = Answer {
+        status: reply.status,
+        headers: reply.headers,
+        body: String::from_utf8_lossy(&reply.body).into_owned(),
+        took: reply.took,
+        valid_until: reply.tls.map(|tls| tls.not_after),
+    };
+    answer.judge(&http.expect, &what, &scope)
+}
+
+impl Answer {
+    /// Holds it against what is expected.
+    pub fn judge(
+        self,
+        expect: &HttpExpectation,
+        what: &str,
+        scope: &Scope,
+    ) -> Result<StepResult, StepFailure> {
+        let mut wrong = Vec::new();
+        let is_good = match expect.status.as_slice() {
+            [] => self.status < 400,
+            statuses => statuses.contains(&self.status),
+        };
+        if !is_good {
+            let expected = match expect.status.as_slice() {
+                [] => "below 400".to_owned(),
+                statuses => statuses
+                    .iter()
+                    .map(u16::to_string)
+                    .collect::<Vec<_>>()
+                    .join(" or "),
+            };
+            wrong.push(format!("status {}, expected {expected}", self.status));
+        }
+        for (name, expectation) in &expect.headers {
+            let found = self
+                .headers
+                .iter()
+                .find(|(known, _)| known.eq_ignore_ascii_case(name));
+            match found {
+                Some((_, value)) => {
+                    let name = format!("the header {name}");
+                    wrong.extend(expect::text(expectation, &name, value, scope)?);
+                }
+                None => wrong.push(format!("the header {name} is not set")),
+            }
+        }
+        if let Some(body) = &expect.body {
+            wrong.extend(expect::text(body, "body", &self.body, scope)?);
+        }
+        if let Some(span) = expect.valid_for {
+            wrong.extend(self.expires_before(span));
+        }
+        wrong.extend(expect::took(expect.took, self.took));
+        if wrong.is_empty() {
+            return Ok(self.result());
+        }
+        Err(StepFailure::failed(format!("{what}: {}", wrong.join("; ")))
+            .with_detail("body", &self.body))
+    }
+
+    fn expires_before(&self, span: Duration) -> Option<String> {
+        let Some(end) = self.valid_until else {
+            return Some("there is no certificate: TLS was not spoken from here".to_owned());
+        };
+        let wanted = Timestamp::now() + span;
+        (end < wanted).then(|| {
+            format!(
+                "the certificate ends at {end}, expected at least {} from now",
+                human_duration(span)
+            )
+        })
+    }
+
+    fn result(self) -> StepResult {
+        let mut headers = Map::new();
+        for (name, value) in self.headers {
+            headers.entry(name).or_insert(Value::String(value));
+        }
+        StepResult::default()
+            .with("status", self.status)
+            .with("headers", headers)
+            .with("body", self.body)
+            .with("took", format!("{}ms", self.took.as_millis()))
+    }
+}
+
+/// Whom to ask, for what path, and how that is called in messages.
+fn destination(
+    http: &Http,
+    context: &StepContext<'_>,
+) -> Result<(HttpTarget, String, Vec<Resolve>, String), StepFailure> {
+    let scope = context.scope();
+    match &http.to {
+        HttpDestination::Url { url, resolve } => {
+            let url = url.render_text(&scope)?;
+            let resolve = resolve
+                .as_ref()
+                .map(|resolve| resolved(&url, &resolve.render_text(&scope)?))
+                .transpose()?;
+            Ok((
+                HttpTarget::Url(url.clone()),
+                String::new(),
+                resolve.into_iter().collect(),
+                url,
+            ))
+        }
+        HttpDestination::Service {
+            service,
+            port,
+            namespace,
+            path,
+            scheme,
+            via,
+        } => {
+            let namespace = context.needed_namespace(namespace.as_ref(), "a service")?;
+            let service = service.render_text(&scope)?;
+            let port = match port.render(&scope)? {
+                Value::String(name) => name,
+                value => value.to_string(),
+            };
+            let path = render_path(path, &scope)?;
+            let scheme = match scheme.as_str() {
+                "https" => Scheme::Https,
+                _ => Scheme::Http,
+            };
+            let shown = format!("service/{service}:{port}{path}");
+            let target = match via {
+                HttpWay::Proxy => HttpTarget::ServiceProxy {
+                    namespace,
+                    service,
+                    port,
+                    scheme,
+                },
+                HttpWay::PortForward => HttpTarget::ServiceForward {
+                    namespace,
+                    service,
+                    port,
+                    scheme,
+                },
+            };
+            Ok((target, path, Vec::new(), shown))
+        }
+    }
+}
+
+/// Where to go instead of what the URL's host resolves to: an address, or `HOST:PORT:ADDRESS`.
+fn resolved(url: &str, text: &str) -> Result<Resolve, StepFailure> {
+    let wrong = |error: &dyn std::fmt::Display| StepFailure::errored(format!("resolve: {error}"));
+    if text.parse::<std::net::IpAddr>().is_err() {
+        return text.parse().map_err(|error| wrong(&error));
+    }
+    let uri: http::Uri = url.parse().map_err(|error| wrong(&error))?;
+    let port = uri.port_u16().unwrap_or(match uri.scheme_str() {
+        Some("https") => 443,
+        _ => 80,
+    });
+    let host = uri.host().unwrap_or_default();
+    let address = if text.contains(':') {
+        format!("[{text}]")
+    } else {
+        text.to_owned()
+    };
+    format!("{host}:{port}:{address}")
+        .parse()
+        .map_err(|error| wrong(&error))
+}
+
+fn render_path(path: &Template, scope: &Scope) -> Result<String, StepFailure> {
+    let path = path.render_text(scope)?;
+    Ok(match path.starts_with('/') {
+        true => path,
+        false => format!("/{path}"),
+    })
+}
+
+/// A target that does not listen, or not in time, has answered as well as a bad status has.
+fn explain(error: &HttpError, what: &str, deadline: &Deadline) -> StepFailure {
+    let message = match error {
+        HttpError::TimedOut { .. } => format!("{what}: no answer {}", deadline.describe()),
+        error => format!("{what}: {error}"),
+    };
+    match error.is_environment() {
+        true => StepFailure::errored(message),
+        false => StepFailure::failed(message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer {
+            status,
+            headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
+            body: body.to_owned(),
+            took: Duration::from_millis(3),
+            valid_until: None,
+        }
+    }
+
+    fn message(answer: Answer, expect: &HttpExpectation) -> Result<StepResult, String> {
+        let scope = crate::template::scope_value(&json!({}));
+        answer
+            .judge(expect, "GET /", &scope)
+            .map_err(|failure| failure.why.message)
+    }
+
+    #[test]
+    fn a_status_is_below_400_unless_said() {
+        let expect = HttpExpectation::default();
+        assert!(message(answer(302, ""), &expect).is_ok());
+        assert_eq!(
+            message(answer(503, ""), &expect),
+            Err("GET /: status 503, expected below 400".to_owned())
+        );
+        let expect = HttpExpectation {
+            status: vec![404, 410],
+            ..HttpExpectation::default()
+        };
+        assert!(message(answer(404, ""), &expect).is_ok());
+        assert_eq!(
+            message(answer(200, ""), &expect),
+            Err("GET /: status 200, expected 404 or 410".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_certificate_that_nobody_saw_is_told() {
+        let expect = HttpExpectation {
+            valid_for: Some(Duration::from_secs(60)),
+            ..HttpExpectation::default()
+        };
+        let error = message(answer(200, ""), &expect).unwrap_err();
+        assert!(error.contains("no certificate"), "{error}");
+    }
+}

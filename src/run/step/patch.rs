@@ -1,0 +1,75 @@
+//! `patch`: changes a part of one object, which is put back at the end where the run did
+//! not make it.
+
+use super::super::deadline::Deadline;
+use super::super::ledger::Deed;
+use super::select::Selected;
+use super::write::{self, is_ours};
+use super::{StepContext, StepFailure, StepResult};
+use crate::cluster;
+use crate::plan::model::{Patch, PatchKind};
+
+/// Patches exactly one object; changing nothing fails.
+pub async fn run(
+    patch: &Patch,
+    context: &StepContext<'_>,
+    deadline: &Deadline,
+) -> Result<StepResult, StepFailure> {
+    write::in_time(deadline, one(patch, context)).await
+}
+
+async fn one(patch: &Patch, context: &StepContext<'_>) -> Result<StepResult, StepFailure> {
+    let selected = Selected::of(&patch.target, context).await?;
+    let objects = selected.read(context).await?;
+    let [before] = objects.as_slice() else {
+        return Err(StepFailure::failed(match objects.len() {
+            0 => format!("{} does not exist", selected.describe()),
+            count => format!(
+                "a patch changes one object, and {count} {} are there",
+                selected.describe()
+            ),
+        }));
+    };
+    let key = selected.key(before);
+    let subject = context.subject(&key);
+    if !is_ours(before, context) {
+        context.register(
+            &subject,
+            Deed::Changed {
+                snapshot: before.clone(),
+            },
+        )?;
+    }
+    let body = patch.patch.render(&context.scope_of(before))?;
+    let kind = match patch.kind {
+        PatchKind::Merge => cluster::PatchKind::Merge,
+        PatchKind::Strategic => cluster::PatchKind::Strategic,
+        PatchKind::Json => cluster::PatchKind::Json,
+    };
+    let answer = context
+        .cluster
+        .patch(&key, kind, &body, patch.subresource.as_deref())
+        .await;
+    let what = format!("the patch of {key}");
+    let Some(patched) = write::judge(
+        answer,
+        |patched| &patched.warnings,
+        &patch.expect,
+        &what,
+        context,
+    )?
+    else {
+        return Ok(StepResult::default());
+    };
+    // a subresource such as `scale` answers with another kind, of the same version
+    context.suite.writes.note(&subject, &patched.object);
+    let version = |object: &serde_json::Value| object["metadata"]["resourceVersion"].clone();
+    if version(before) == version(&patched.object) && !patch.allow_no_change {
+        let hint = match (&patch.subresource, body.get("status")) {
+            (None, Some(_)) => ": the status is written by `subresource: status` only",
+            _ => "",
+        };
+        return Err(StepFailure::failed(format!("{what} changed nothing{hint}")));
+    }
+    Ok(StepResult::default().with("object", patched.object))
+}

@@ -1,0 +1,255 @@
+//! `run`: a pod of its own, to its end. Its log is told as it comes.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::super::cleanup::Cleanup;
+use super::super::deadline::Deadline;
+use super::super::ledger::{Deed, Entry};
+use super::follow::{Followed, Look};
+use super::select::Selected;
+use super::write::{add_labels, in_time};
+use super::{StepContext, StepFailure, StepResult, exec, expect};
+use crate::cluster::{LogOptions, ObjectKey, PodReadiness, PodTarget, Resource, pod_state};
+use crate::output::Output;
+use crate::plan::model::{RunPod, Target};
+use crate::template::Template;
+
+/// The container's name.
+const CONTAINER: &str = "run";
+/// How long the log of a container that has ended may take to come.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// Makes the pod, waits for its end, and takes it away again.
+pub async fn run(
+    run: &RunPod,
+    context: &StepContext<'_>,
+    deadline: &Deadline,
+) -> Result<StepResult, StepFailure> {
+    let namespace = context.needed_namespace(run.namespace.as_ref(), "run")?;
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    let name = format!("kubeproof-run-{}", &random[..8]);
+    let key = ObjectKey::new(Resource::pod(), Some(&namespace), &name);
+    let subject = context.subject(&key);
+    let manifest = manifest(run, &name, &namespace, context)?;
+    context.register(&subject, Deed::Made { uid: None })?;
+    in_time(deadline, async {
+        let created = context
+            .cluster
+            .create(&key.resource, Some(&namespace), &manifest)
+            .await
+            .map_err(|error| StepFailure::from(error).about(&format!("{key} was not made")))?;
+        context.suite.writes.note(&subject, &created.object);
+        Ok(())
+    })
+    .await?;
+    let result = to_its_end(run, &key, context, deadline).await;
+    let cleanup = Cleanup {
+        deadline: None,
+        ..context.suite.cleanup()
+    };
+    let entry = Entry {
+        subject: subject.clone(),
+        deed: Deed::Made { uid: None },
+        step: 0,
+    };
+    // where it does not go, the ledger still has it
+    if cleanup.undo_one(&entry).await.is_empty() {
+        context.ledger.forget(&subject);
+    }
+    result
+}
+
+async fn to_its_end(
+    run: &RunPod,
+    key: &ObjectKey,
+    context: &StepContext<'_>,
+    deadline: &Deadline,
+) -> Result<StepResult, StepFailure> {
+    let started = std::time::Instant::now();
+    let target = Target {
+        target: Template::literal(&format!("pod/{}", key.name), context.suite.place()),
+        namespace: key
+            .namespace
+            .as_ref()
+            .map(|namespace| Template::literal(namespace, context.suite.place())),
+        all_namespaces: false,
+        selector: None,
+        filter: None,
+    };
+    let selected = Selected::of(&target, context).await?;
+    let mut followed = Followed::new(&selected, context);
+    let ended = followed.until(deadline, |pods| {
+        let Some(pod) = pods.first() else {
+            return Ok(Look::NotYet(format!("{key} was not seen yet")));
+        };
+        if exit_code(pod).is_some() {
+            return Ok(Look::Holds);
+        }
+        Ok(match pod_state(pod, None) {
+            PodReadiness::Blocked(why) => Look::Never(format!("{key} cannot run: {why}")),
+            PodReadiness::Pending(why) => Look::NotYet(format!("{key} has not ended: {why}")),
+            PodReadiness::Ready => Look::NotYet(format!("{key} still runs")),
+        })
+    });
+    let log = Mutex::new(Output::new(LogOptions::default().limit));
+    let ended = {
+        let following = follow_log(key, context, &log);
+        tokio::pin!(ended, following);
+        tokio::select! {
+            ended = &mut ended => {
+                // the last lines may still be on their way
+                let _ = tokio::time::timeout(LAST_LINES, following).await;
+                ended
+            }
+            () = &mut following => ended.await,
+        }
+    };
+    let log = log.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let log = String::from_utf8_lossy(&log.into_bytes()).into_owned();
+    let pods = ended.map_err(|failure| failure.with_detail("stdout", &log))?;
+    let exit = pods.first().and_then(exit_code).unwrap_or(-1);
+    let ended = expect::Ended {
+        exit,
+        stdout: &log,
+        stderr: "",
+        took: started.elapsed(),
+    };
+    let what = match run.command.is_empty() {
+        true => format!("the image of {key}"),
+        false => {
+            let words: Vec<_> = run.command.iter().map(Template::source).collect();
+            format!("`{}` in {key}", words.join(" "))
+        }
+    };
+    expect::process(&run.expect, &ended, &what, &context.scope())?;
+    Ok(exec::process_result(&ended))
+}
+
+/// The whole log, followed from the container's start to its end.
+async fn follow_log(key: &ObjectKey, context: &StepContext<'_>, log: &Mutex<Output>) {
+    let target = PodTarget {
+        namespace: key.namespace.clone().unwrap_or_default(),
+        pod: key.name.clone(),
+        container: Some(CONTAINER.to_owned()),
+    };
+    let mut watch = context
+        .cluster
+        .watch(&Resource::pod(), key.namespace.as_deref());
+    let has_started = watch.wait_until(|state| {
+        let pod = state.find(key.namespace.as_deref(), &key.name)?;
+        let status = pod["status"]["containerStatuses"].as_array()?.first()?;
+        (status["state"]["running"].is_object() || status["state"]["terminated"].is_object())
+            .then_some(())
+    });
+    let cannot_start = async {
+        let mut watch = context
+            .cluster
+            .watch(&Resource::pod(), key.namespace.as_deref());
+        watch
+            .wait_until(|state| {
+                let pod = state.find(key.namespace.as_deref(), &key.name)?;
+                matches!(pod_state(&pod, None), PodReadiness::Blocked(_)).then_some(())
+            })
+            .await;
+    };
+    tokio::select! {
+        () = has_started => {}
+        () = cannot_start => return,
+        () = context.cancel.cancelled() => return,
+    }
+    let options = LogOptions::default();
+    let Ok(mut stream) = context.cluster.follow_logs(&target, &options).await else {
+        return;
+    };
+    let put = |bytes: &[u8]| {
+        log.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(bytes);
+    };
+    loop {
+        let chunk = tokio::select! {
+            chunk = stream.next() => chunk,
+            () = context.cancel.cancelled() => break,
+        };
+        match chunk {
+            Ok(Some(bytes)) => {
+                tracing::info!(
+                    pod = key.name,
+                    "{}",
+                    String::from_utf8_lossy(&bytes).trim_end()
+                );
+                put(&bytes);
+            }
+            Ok(None) => break,
+            Err(error) => {
+                tracing::debug!(pod = key.name, "its log broke off: {error}");
+                put(format!("[the log broke off: {error}]\n").as_bytes());
+                return;
+            }
+        }
+    }
+}
+
+fn exit_code(pod: &Value) -> Option<i32> {
+    let statuses = pod["status"]["containerStatuses"].as_array()?;
+    let status = statuses.iter().find(|status| status["name"] == CONTAINER)?;
+    let code = status["state"]["terminated"]["exitCode"].as_i64()?;
+    i32::try_from(code).ok()
+}
+
+fn manifest(
+    run: &RunPod,
+    name: &str,
+    namespace: &str,
+    context: &StepContext<'_>,
+) -> Result<Value, StepFailure> {
+    let scope = context.scope();
+    let mut env = Vec::new();
+    for (name, value) in &run.env {
+        env.push(json!({"name": name, "value": value.render_text(&scope)?}));
+    }
+    let mut container = Map::new();
+    container.insert("name".to_owned(), json!(CONTAINER));
+    container.insert("image".to_owned(), json!(run.image.render_text(&scope)?));
+    container.insert("env".to_owned(), json!(env));
+    if !run.command.is_empty() {
+        let command = run
+            .command
+            .iter()
+            .map(|word| word.render_text(&scope))
+            .collect::<Result<Vec<_>, _>>()?;
+        container.insert("command".to_owned(), json!(command));
+    }
+    let mut manifest = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "restartPolicy": "Never",
+            "terminationGracePeriodSeconds": 1,
+            "containers": [container],
+        },
+    });
+    if let Some(spec) = &run.spec {
+        merge(&mut manifest["spec"], &spec.render(&scope)?);
+    }
+    add_labels(&mut manifest, &context.suite.labels);
+    Ok(manifest)
+}
+
+/// JSON merge patch, except that the containers keep ours.
+fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                if key != "containers" {
+                    merge(into.entry(key.clone()).or_insert(Value::Null), value);
+                }
+            }
+        }
+        (into, from) => *into = from.clone(),
+    }
+}

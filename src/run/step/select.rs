@@ -1,0 +1,147 @@
+//! Which objects a verb is about: a kind, perhaps a name, a selector and a filter.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::check;
+use super::{StepContext, StepFailure};
+use crate::cluster::{LabelQuery, ObjectKey, Resource};
+use crate::plan::model::{ObjectCheck, Target};
+
+/// A target, resolved.
+#[derive(Clone, Debug)]
+pub struct Selected<'a> {
+    /// The kind.
+    pub resource: Resource,
+    /// One namespace; nothing is all of them, or a kind that has none.
+    pub namespace: Option<String>,
+    /// One object.
+    pub name: Option<String>,
+    /// Labels, as the API server takes them.
+    pub selector: Option<LabelQuery>,
+    filter: Option<&'a ObjectCheck>,
+}
+
+impl<'a> Selected<'a> {
+    /// Resolves a target as kubectl does.
+    pub async fn of(target: &'a Target, context: &StepContext<'_>) -> Result<Self, StepFailure> {
+        let scope = context.scope();
+        let text = target.target.render_text(&scope)?;
+        let (kind, name) = match text.split_once('/') {
+            Some((kind, name)) if !name.is_empty() && !kind.is_empty() => (kind, Some(name)),
+            Some(_) => {
+                return Err(StepFailure::errored(format!(
+                    "{text:?} is no target: it is written `kind` or `kind/name`"
+                )));
+            }
+            None => (text.as_str(), None),
+        };
+        let resource = context.cluster.resource_named(kind).await?;
+        let namespace = if !resource.namespaced || target.all_namespaces {
+            None
+        } else {
+            Some(context.needed_namespace(target.namespace.as_ref(), &text)?)
+        };
+        let selector = match &target.selector {
+            Some(selector) => {
+                let text = selector.render_text(&scope)?;
+                Some(LabelQuery::parse(&text).map_err(|error| {
+                    StepFailure::errored(format!("the selector {text:?}: {error}"))
+                })?)
+            }
+            None => None,
+        };
+        Ok(Self {
+            resource,
+            namespace,
+            name: name.map(str::to_owned),
+            selector,
+            filter: target.filter.as_ref(),
+        })
+    }
+
+    /// Whether an object is one of them.
+    pub fn has(&self, object: &Value, context: &StepContext<'_>) -> Result<bool, StepFailure> {
+        let metadata = &object["metadata"];
+        if self
+            .name
+            .as_deref()
+            .is_some_and(|name| metadata["name"] != name)
+        {
+            return Ok(false);
+        }
+        if let Some(selector) = &self.selector
+            && !selector.matches(&labels_of(object))
+        {
+            return Ok(false);
+        }
+        match self.filter {
+            Some(filter) => Ok(check::problems(filter, object, context)?.is_empty()),
+            None => Ok(true),
+        }
+    }
+
+    /// Reads them once.
+    pub async fn read(&self, context: &StepContext<'_>) -> Result<Vec<Value>, StepFailure> {
+        let objects = match &self.name {
+            Some(name) => {
+                let key = ObjectKey::new(self.resource.clone(), self.namespace.as_deref(), name);
+                context.cluster.get(&key).await?.into_iter().collect()
+            }
+            None => {
+                let selector = self.selector.as_ref().map(LabelQuery::text);
+                context
+                    .cluster
+                    .list(&self.resource, self.namespace.as_deref(), selector)
+                    .await?
+            }
+        };
+        let mut selected = Vec::new();
+        for object in objects {
+            super::write::note_secret(&object, context);
+            if self.has(&object, context)? {
+                selected.push(object);
+            }
+        }
+        Ok(selected)
+    }
+
+    /// One of them by its own name.
+    pub fn key(&self, object: &Value) -> ObjectKey {
+        ObjectKey::new(
+            self.resource.clone(),
+            object["metadata"]["namespace"].as_str(),
+            object["metadata"]["name"].as_str().unwrap_or_default(),
+        )
+    }
+
+    /// Whether there can only be one.
+    pub fn is_one(&self) -> bool {
+        self.name.is_some()
+    }
+
+    /// For messages: `pod/web-0`, `pods with app=web`.
+    pub fn describe(&self) -> String {
+        let mut text = match &self.name {
+            Some(name) => format!("{}/{name}", self.resource),
+            None => self.resource.plural.clone(),
+        };
+        if let Some(selector) = &self.selector {
+            text.push_str(&format!(" with {}", selector.text()));
+        }
+        if let Some(namespace) = &self.namespace {
+            text.push_str(&format!(" in {namespace}"));
+        }
+        text
+    }
+}
+
+fn labels_of(object: &Value) -> BTreeMap<String, String> {
+    object["metadata"]["labels"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
+}

@@ -1,0 +1,226 @@
+//! What the verbs that write objects share: manifests, the run's labels, and what is
+//! expected of the answer.
+
+use serde_json::{Value, json};
+
+use super::super::deadline::Deadline;
+use super::{StepContext, StepFailure};
+use crate::cluster::{ClusterError, ObjectKey, Resource};
+use crate::plan::model::{Manifests, Rejection, WriteExpectation};
+use crate::template::Template;
+use crate::yaml;
+
+use super::expect;
+
+/// The objects that manifests describe.
+pub fn render(manifests: &Manifests, context: &StepContext<'_>) -> Result<Vec<Value>, StepFailure> {
+    match manifests {
+        Manifests::Template(template) => {
+            let text = template.render(&context.scope())?;
+            yaml::manifests(&text).map_err(|error| {
+                StepFailure::errored(format!(
+                    "{} does not render to YAML: {error}",
+                    template.file.name
+                ))
+                .with_detail(&template.file.name, &text)
+            })
+        }
+        Manifests::Files(files) => Ok(files
+            .iter()
+            .flat_map(|(_, objects)| objects.iter().cloned())
+            .collect()),
+        Manifests::Inline(tree) => Ok(yaml::items_of_list(tree.render(&context.scope())?)),
+    }
+}
+
+/// The kind of a manifest, and the namespace that its object goes to; written into it.
+pub async fn place(
+    manifest: &mut Value,
+    namespace: Option<&Template>,
+    context: &StepContext<'_>,
+) -> Result<(Resource, Option<String>), StepFailure> {
+    let (Some(api_version), Some(kind)) =
+        (manifest["apiVersion"].as_str(), manifest["kind"].as_str())
+    else {
+        return Err(StepFailure::errored(
+            "a manifest needs `apiVersion` and `kind`",
+        ));
+    };
+    let resource = context.cluster.resource_of(api_version, kind).await?;
+    if !resource.namespaced {
+        return Ok((resource, None));
+    }
+    let namespace = match manifest["metadata"]["namespace"].as_str() {
+        Some(namespace) => namespace.to_owned(),
+        None => context.needed_namespace(namespace, kind)?,
+    };
+    manifest["metadata"]["namespace"] = json!(namespace);
+    Ok((resource, Some(namespace)))
+}
+
+/// Whether an object carries all the labels of the run and the suite.
+pub fn has_labels(object: &Value, labels: &[(String, String)]) -> bool {
+    labels
+        .iter()
+        .all(|(label, value)| object["metadata"]["labels"][label] == *value)
+}
+
+/// Adds the labels of the run and the suite.
+pub fn add_labels(manifest: &mut Value, labels: &[(String, String)]) {
+    let present = &mut manifest["metadata"]["labels"];
+    if !present.is_object() {
+        *present = json!({});
+    }
+    for (label, value) in labels {
+        present[label] = json!(value);
+    }
+}
+
+/// Whether the run made an object: it has its labels, or is in a namespace of the run's own.
+pub fn is_ours(object: &Value, context: &StepContext<'_>) -> bool {
+    let namespace = object["metadata"]["namespace"].as_str();
+    has_labels(object, &context.suite.labels)
+        || namespace.is_some_and(|namespace| context.suite.made_namespace(namespace))
+}
+
+/// Masks what a Secret holds from here on.
+pub fn note_secret(object: &Value, context: &StepContext<'_>) {
+    if object["kind"] == "Secret" {
+        context.suite.options.mask.add_secret_object(object);
+    }
+}
+
+/// Holds the answer to a write against what is expected of it. `Ok(None)` is a refusal
+/// that was expected.
+pub fn judge<T>(
+    answer: Result<T, ClusterError>,
+    warnings: impl Fn(&T) -> &[String],
+    expectation: &WriteExpectation,
+    what: &str,
+    context: &StepContext<'_>,
+) -> Result<Option<T>, StepFailure> {
+    match (answer, &expectation.rejected) {
+        (Err(error), Some(rejection)) if is_refusal(&error) => {
+            held_against(&error, rejection, what, context).map(|()| None)
+        }
+        (Err(error), _) => Err(StepFailure::from(error).about(&format!("{what} was refused"))),
+        (Ok(_), Some(rejection)) => Err(StepFailure::failed(format!(
+            "{what} was accepted, and should have been refused{}",
+            describe(rejection)
+        ))),
+        (Ok(answer), None) => {
+            if let Some(expected) = &expectation.warnings {
+                let text = warnings(&answer).join("\n");
+                let mismatches = expect::output(expected, "warnings", &text, &context.scope())?;
+                if !mismatches.is_empty() {
+                    return Err(StepFailure::failed(format!(
+                        "{what}: {}",
+                        mismatches.join("; ")
+                    )));
+                }
+            }
+            Ok(Some(answer))
+        }
+    }
+}
+
+/// Whether the API server has answered, and with no.
+pub fn is_refusal(error: &ClusterError) -> bool {
+    !error.is_environment() && error.code().is_some()
+}
+
+fn held_against(
+    error: &ClusterError,
+    rejection: &Rejection,
+    what: &str,
+    context: &StepContext<'_>,
+) -> Result<(), StepFailure> {
+    let message = error.to_string();
+    let mut wrong = Vec::new();
+    if let (Some(expected), Some(actual)) = (rejection.code, error.code())
+        && expected != actual
+    {
+        wrong.push(format!("code {actual}, not {expected}"));
+    }
+    if let Some(expected) = &rejection.reason {
+        let actual = reason(error);
+        if actual != expected {
+            wrong.push(format!("reason {actual}, not {expected}"));
+        }
+    }
+    wrong.extend(expect::output(
+        &rejection.message,
+        "the message",
+        &message,
+        &context.scope(),
+    )?);
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(StepFailure::failed(format!(
+        "{what} was refused, but otherwise than expected: {}",
+        wrong.join("; ")
+    ))
+    .with_detail("the API server", &message))
+}
+
+fn reason(error: &ClusterError) -> &str {
+    match error {
+        ClusterError::Refused(refusal) => &refusal.reason,
+        ClusterError::Conflict { .. } => "Conflict",
+        ClusterError::NotFound { .. } => "NotFound",
+        ClusterError::Unavailable { .. }
+        | ClusterError::UnknownKind { .. }
+        | ClusterError::TimedOut { .. } => "",
+    }
+}
+
+fn describe(rejection: &Rejection) -> String {
+    let code = rejection.code.map(|code| code.to_string());
+    let parts: Vec<_> = [code, rejection.reason.clone()]
+        .into_iter()
+        .flatten()
+        .chain(
+            rejection
+                .message
+                .contains
+                .iter()
+                .map(|text| format!("{:?}", text.source())),
+        )
+        .collect();
+    if parts.is_empty() {
+        String::new()
+    } else {
+        format!(" with {}", parts.join(", "))
+    }
+}
+
+/// A request's whole work within the step's deadline.
+pub async fn in_time<T>(
+    deadline: &Deadline,
+    work: impl Future<Output = Result<T, StepFailure>>,
+) -> Result<T, StepFailure> {
+    tokio::time::timeout_at(deadline.at, work)
+        .await
+        .unwrap_or_else(|_| {
+            Err(StepFailure::errored(format!(
+                "the API server did not finish {}",
+                deadline.describe()
+            )))
+        })
+}
+
+/// The name of an object, for messages.
+pub fn key(
+    resource: &Resource,
+    namespace: Option<&str>,
+    object: &Value,
+) -> Result<ObjectKey, StepFailure> {
+    match object["metadata"]["name"].as_str() {
+        Some(name) => Ok(ObjectKey::new(resource.clone(), namespace, name)),
+        None => Err(StepFailure::errored(format!(
+            "the manifest of kind {} has no `metadata.name`",
+            resource.kind
+        ))),
+    }
+}
