@@ -55,6 +55,7 @@ fn look(
     selected: &Selected<'_>,
     context: &StepContext<'_>,
 ) -> Result<Look, StepFailure> {
+    let context = &context.with_objects(object_checks(assert), objects);
     let mut wrong = Vec::new();
     // naming a target and nothing else asserts that it is there
     let counts = assert
@@ -115,6 +116,15 @@ fn look(
     Ok(match wrong.is_empty() {
         true => Look::Holds,
         false => Look::NotYet(wrong.join("; ")),
+    })
+}
+
+fn object_checks(assert: &Assert) -> impl Iterator<Item = &ObjectCheck> {
+    assert.checks.iter().filter_map(|check| match check {
+        AssertCheck::Each(check) | AssertCheck::Any(check) | AssertCheck::None(check) => {
+            Some(check)
+        }
+        AssertCheck::Count(_) | AssertCheck::Values(_) => None,
     })
 }
 

@@ -9,7 +9,7 @@ use super::super::scope::Names;
 use super::super::suite::SuiteRun;
 use super::StepFailure;
 use crate::cluster::{Cluster, Identity, ObjectKey};
-use crate::plan::model::{IdentityChoice, Step};
+use crate::plan::model::{IdentityChoice, ObjectCheck, Step};
 use crate::template::{Scope, Template};
 
 /// Cheap to clone: nested steps get one of their own.
@@ -42,6 +42,32 @@ impl StepContext<'_> {
     /// The scope of a condition about one object.
     pub fn scope_of(&self, object: &Value) -> Scope {
         self.names.clone().with_value("object", object).scope()
+    }
+
+    /// The same with all the objects of the target, where a check asks for them.
+    pub fn with_objects<'c>(
+        &self,
+        checks: impl IntoIterator<Item = &'c ObjectCheck>,
+        objects: &[Value],
+    ) -> Self {
+        let mut own = self.clone();
+        let asks = |check: &ObjectCheck| {
+            let in_that = check
+                .that
+                .as_ref()
+                .is_some_and(|that| that.names().contains("objects"));
+            let in_pattern = check.pattern.as_ref().is_some_and(|pattern| {
+                let mut templates = pattern.templates().into_iter();
+                templates.any(|template| template.names().contains("objects"))
+            });
+            in_that || in_pattern
+        };
+        if checks.into_iter().any(asks) {
+            own.names = own
+                .names
+                .with_value("objects", &Value::from(objects.to_vec()));
+        }
+        own
     }
 
     /// The same in the step's own cluster and as whom it says.

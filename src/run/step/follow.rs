@@ -61,6 +61,7 @@ impl<'a> Followed<'a> {
         };
         let mut selected = Vec::new();
         for object in objects {
+            super::write::note_secret(&object, self.context);
             if self.selected.has(&object, self.context)? {
                 selected.push((*object).clone());
             }

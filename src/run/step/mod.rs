@@ -64,6 +64,15 @@ impl StepResult {
         self
     }
 
+    /// With how long it took, where the verb did not say so more exactly.
+    fn with_took(self, took: Duration) -> Self {
+        let is_known = self.is_scope || self.values.iter().any(|(name, _)| name == "took");
+        match is_known {
+            true => self,
+            false => self.with("took", format!("{}ms", took.as_millis())),
+        }
+    }
+
     /// A value, for collectors.
     pub fn text(&self, name: &str) -> Option<String> {
         let (_, value) = self.values.iter().find(|(known, _)| known == name)?;
@@ -154,9 +163,12 @@ async fn attempt_once(step: &Step, context: &StepContext<'_>) -> Result<StepResu
         None => context.deadline.clone(),
     };
     context.ledger.begin_step();
+    let started = std::time::Instant::now();
     tokio::select! {
         biased;
-        result = perform(step, context, deadline) => result,
+        result = perform(step, context, deadline) => {
+            result.map(|result| result.with_took(started.elapsed()))
+        }
         () = context.cancel.cancelled() => Err(StepFailure::cancelled()),
     }
 }
@@ -211,7 +223,8 @@ fn capture(
     for (name, value) in &result.values {
         seen = seen.with_value(name, value);
     }
-    if result.is_scope {
+    // with a capture of its own, a step says itself what is to be known by which name
+    if result.is_scope && step.capture.is_empty() {
         context.names = seen.clone();
     }
     let scope = seen.scope();

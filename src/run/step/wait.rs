@@ -83,6 +83,15 @@ fn look(
         };
         return Ok(Look::NotYet(format!("{}: {words}", selected.describe())));
     }
+    let checks = [Some(&wait.until), wait.unless.as_ref()];
+    let checks = checks
+        .into_iter()
+        .flatten()
+        .filter_map(|until| match until {
+            Until::Object(check) => Some(check),
+            _ => None,
+        });
+    let context = &context.with_objects(checks, objects);
     let mut pending = Vec::new();
     for object in objects {
         let key = selected.key(object);
