@@ -114,6 +114,9 @@ pub struct RunArgs {
     /// At most so many cases at once.
     #[arg(long, default_value_t = 32, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
+    /// So many suites at once; otherwise one after another.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub parallel_suites: u16,
     /// Deadline of the whole run, as 90s or 10m; cleanup has its own.
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub timeout: Option<Duration>,

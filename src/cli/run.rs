@@ -78,6 +78,7 @@ fn prepare(args: &RunArgs, mask: &Mask) -> Result<(Vec<Suite>, RunOptions), (Exi
         namespace: args.namespace.clone(),
         names: NameFilter::new(&args.filter, &args.exclude),
         concurrency: usize::from(args.concurrency),
+        parallel_suites: usize::from(args.parallel_suites),
         timeout: args.timeout,
         fail_fast: args.fail_fast,
         retries: args.retries,

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
@@ -68,8 +69,10 @@ pub struct RunOptions {
     pub namespace: Option<String>,
     /// Which cases, by their rendered names.
     pub names: NameFilter,
-    /// At most so many cells at once.
+    /// At most so many cells of a suite at once.
     pub concurrency: usize,
+    /// So many suites at once.
+    pub parallel_suites: usize,
     /// Deadline of the whole run.
     pub timeout: Option<Duration>,
     /// Stop at the first case that fails or errors.
@@ -158,20 +161,32 @@ impl Run {
                 if suites.is_empty() {
                     self.tell_verdict();
                 }
-                let last = suites.len().saturating_sub(1);
                 let mut namespaces = HashSet::new();
-                for (suite, reference) in suites.into_iter().zip(references) {
-                    let is_last = reference.index == last;
-                    let namespace = self.namespace_of(&suite, &mut namespaces);
-                    self.suite(suite, reference, namespace, &surroundings, &removals)
+                let planned: Vec<_> = suites
+                    .into_iter()
+                    .zip(references)
+                    .map(|(suite, reference)| {
+                        let namespace = self.namespace_of(&suite, &mut namespaces);
+                        (suite, reference, namespace)
+                    })
+                    .collect();
+                let unfinished = AtomicUsize::new(planned.len());
+                // the last to finish has the verdict told, before its teardown
+                let on_finished = || {
+                    if unfinished.fetch_sub(1, Ordering::SeqCst) == 1 {
+                        self.tell_verdict();
+                    }
+                };
+                let (run, surroundings, removals) = (&self, &surroundings, &removals);
+                let one = |(suite, reference, namespace)| async move {
+                    run.suite(suite, reference, namespace, surroundings, removals)
                         .await
-                        .run(|| {
-                            if is_last {
-                                self.tell_verdict();
-                            }
-                        })
+                        .run(on_finished)
                         .await;
-                }
+                };
+                futures::stream::iter(planned)
+                    .for_each_concurrent(self.options.parallel_suites.max(1), one)
+                    .await;
             }
             Err(Some(why)) => {
                 self.teller.tell(EventKind::Problem(Problem {

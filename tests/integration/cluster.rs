@@ -351,3 +351,35 @@ spec:
     assert_eq!(run.junit().skipped, 1);
     assert!(run.read("junit.xml").contains("this is for big clusters"));
 }
+
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn suites_run_side_by_side_where_that_is_asked_for() {
+    let _cluster = healthy_cluster();
+    // each waits for what the other one makes: one after another, neither could pass
+    let suite = |own: &str, other: &str| {
+        format!(
+            r#"apiVersion: kubeproof.dev/v1alpha1
+kind: Suite
+metadata: {{name: {own}}}
+spec:
+  namespace: {{existing: default}}
+  cases:
+    - name: meets {other}
+      steps:
+        - apply: {{manifest: {{apiVersion: v1, kind: ConfigMap, metadata: {{name: side-by-side-{own}}}}}}}
+        - wait: {{target: configmap/side-by-side-{other}, until: exists}}
+          timeout: 30s
+        - sleep: 1s
+"#
+        )
+    };
+    let run = Kubeproof::on_cluster(&["run", "suites/", "--parallel-suites", "2"])
+        .file("suites/left.yaml", &suite("left", "right"))
+        .file("suites/right.yaml", &suite("right", "left"))
+        .run();
+    run.assert_code(0);
+    assert_eq!(run.junit().tests, 2);
+    assert_eq!(run.events("verdict-reached").len(), 1);
+    run.assert_nothing_left();
+}
