@@ -14,6 +14,7 @@ const RULES: &[(&[&str], &[&str])] = &[
             "matcher",
             "event",
             "outcome",
+            "diagnose",
         ],
         &[
             "kube::",
