@@ -1,7 +1,7 @@
 //! Runs the program as a user does.
 //!
-//! `cli` and `reports` need no cluster. `cluster`, `faults`, `signals` and `proxy` need the local
-//! one (`ci/cluster up`), as do most of `verbs`, `language` and `peers`; they are ignored without
+//! `cli` and `reports` need no cluster. `cluster`, `faults`, `network`, `signals` and `proxy` need the
+//! local one (`ci/cluster up`), as do most of `verbs`, `language` and `peers`; they are ignored without
 //! it, and `ci/test` boots it and runs them all.
 
 mod architecture;
@@ -10,6 +10,7 @@ mod cluster;
 mod faults;
 mod language;
 mod peers;
+mod network;
 mod proxy;
 mod reports;
 mod signals;
