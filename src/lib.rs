@@ -16,6 +16,7 @@ pub mod yaml;
 // what suites say
 pub mod catalog;
 pub mod diagnose;
+pub mod image;
 pub mod matcher;
 pub mod partial;
 pub mod plan;

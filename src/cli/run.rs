@@ -76,6 +76,7 @@ fn prepare(args: &RunArgs, mask: &Mask) -> Result<(Vec<Suite>, RunOptions), (Exi
         connect,
         clusters,
         namespace: args.namespace.clone(),
+        registry: args.registry.clone(),
         names: NameFilter::new(&args.filter, &args.exclude),
         concurrency: usize::from(args.concurrency),
         parallel_suites: usize::from(args.parallel_suites),

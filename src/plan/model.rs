@@ -295,17 +295,17 @@ pub struct Axis {
 /// Where the values of an axis come from.
 #[derive(Clone, Debug)]
 pub enum AxisSource {
-    /// Pods: `.name`, `.namespace`, `.node`, `.ip`, `.labels`.
+    /// Pods: `.name`, `.namespace`, `.node`, `.ip`, `.ips`, `.labels`, `.nodeLabels`.
     Pods {
         /// A label selector.
         selector: Template,
         /// Another namespace than the suite's.
         namespace: Option<Template>,
-        /// One value for each node, with `.node` and `.error` where no pod of
-        /// the node can be used.
+        /// One value for each node, with `.node`, `.nodeLabels` and `.error` where
+        /// no pod of the node can be used.
         per_node: bool,
     },
-    /// Nodes: `.name`, `.ip`, `.labels`.
+    /// Nodes: `.name`, `.ip`, `.ips`, `.labels`.
     Nodes {
         /// A label selector; all nodes without one.
         selector: Option<Template>,

@@ -10,6 +10,7 @@ const RULES: &[(&[&str], &[&str])] = &[
             "yaml",
             "diagnostic",
             "duration",
+            "image",
             "template",
             "matcher",
             "event",

@@ -1,13 +1,14 @@
 //! Runs the program as a user does.
 //!
 //! `cli` and `reports` need no cluster. `cluster`, `faults`, `network`, `signals` and `proxy` need the
-//! local one (`ci/cluster up`), as do most of `verbs`, `language` and `peers`; they are ignored without
-//! it, and `ci/test` boots it and runs them all.
+//! local one (`ci/cluster up`), as do most of `verbs`, `images`, `language` and `peers`; they are
+//! ignored without it, and `ci/test` boots it and runs them all.
 
 mod architecture;
 mod cli;
 mod cluster;
 mod faults;
+mod images;
 mod language;
 mod peers;
 mod network;

@@ -1,6 +1,7 @@
 //! Suites that are right in their form and wrong in what they say.
 
 mod examples;
+mod images;
 mod library;
 mod verbs;
 
