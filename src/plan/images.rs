@@ -36,6 +36,9 @@ pub fn images_of(suite: &Suite) -> NeededImages {
     for case in &suite.cases {
         walk.case(case, &names);
     }
+    for rule in &suite.diagnose {
+        walk.steps(&rule.steps, &mut names.clone());
+    }
     walk.steps(&suite.teardown, &mut names);
     let mut found = walk.found;
     diagnostic::sort(&mut found.unknown);
@@ -100,6 +103,7 @@ impl Walk {
             | Verb::Http(_)
             | Verb::Can(_)
             | Verb::Skip(_)
+            | Verb::Error(_)
             | Verb::Sleep(_) => {}
         }
     }
