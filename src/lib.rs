@@ -15,6 +15,7 @@ pub mod source;
 pub mod yaml;
 // what suites say
 pub mod catalog;
+pub mod diagnose;
 pub mod image;
 pub mod matcher;
 pub mod partial;

@@ -15,6 +15,7 @@ const RULES: &[(&[&str], &[&str])] = &[
             "matcher",
             "event",
             "outcome",
+            "diagnose",
         ],
         &[
             "kube::",

@@ -254,7 +254,7 @@ fn rows_have_the_same_names() {
 #[test]
 fn suites_in_full() {
     assert_snapshot!(check_spec("permissions: []\nseverity: warn\ndefaults: {timeouts: {waits: 1s}, timeout: 1s}\nclusters: {a: ./kubeconfig, b: {kubeconfg: c}}\ninclude: {a: b}"), @r#"
-    a.yaml:5:3: unknown field `permissions` of `spec` (known here: title, description, include, inputs, requires, timeout, defaults, concurrency, severity, clusters, cluster, namespace, setup, cases, onFailure, teardown)
+    a.yaml:5:3: unknown field `permissions` of `spec` (known here: title, description, include, inputs, requires, timeout, defaults, concurrency, severity, clusters, cluster, namespace, setup, cases, onFailure, diagnose, teardown)
     a.yaml:6:13: `severity` takes `error` or `warning`, not `warn`
     a.yaml:7:25: unknown field `waits` of `timeouts` (did you mean `wait`?)
     a.yaml:7:37: unknown field `timeout` of `defaults` (did you mean `timeouts`?)
