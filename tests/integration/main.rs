@@ -1,8 +1,8 @@
 //! Runs the program as a user does.
 //!
-//! `cli` and `reports` need no cluster. `cluster`, `faults`, `signals` and `proxy` need the local
-//! one (`ci/cluster up`), as do most of `verbs`, `images`, `language` and `peers`; they are ignored
-//! without it, and `ci/test` boots it and runs them all.
+//! `cli` and `reports` need no cluster. `cluster`, `faults`, `network`, `signals` and `proxy` need the
+//! local one (`ci/cluster up`), as do most of `verbs`, `images`, `language` and `peers`; they are
+//! ignored without it, and `ci/test` boots it and runs them all.
 
 mod architecture;
 mod cli;
@@ -11,6 +11,7 @@ mod faults;
 mod images;
 mod language;
 mod peers;
+mod network;
 mod proxy;
 mod reports;
 mod signals;
