@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::known::Known;
-use super::model::{Case, Foreach, Manifests, RunPod, Step, Suite, Use, Verb};
+use super::model::{Case, DiagnosisRule, Foreach, Manifests, RunPod, Step, Suite, Use, Verb};
 use crate::diagnostic::{self, Diagnostic};
 use crate::image::{self, Slot};
 use crate::source::Place;
@@ -37,7 +37,7 @@ pub fn images_of(suite: &Suite) -> NeededImages {
         walk.case(case, &names);
     }
     for rule in &suite.diagnose {
-        walk.steps(&rule.steps, &mut names.clone());
+        walk.rule(rule, &names);
     }
     walk.steps(&suite.teardown, &mut names);
     let mut found = walk.found;
@@ -53,9 +53,25 @@ struct Walk {
 impl Walk {
     fn case(&mut self, case: &Case, names: &Known) {
         for mut names in names.cells(&case.matrix) {
+            if let Some(condition) = &case.cells
+                && names.has_all(&condition.names())
+                && condition.holds(&names.scope()).is_ok_and(|holds| !holds)
+            {
+                continue;
+            }
             self.steps(&case.steps, &mut names);
             self.steps(&case.on_failure, &mut names.clone());
             self.steps(&case.finally, &mut names);
+        }
+    }
+
+    fn rule(&mut self, rule: &DiagnosisRule, names: &Known) {
+        let turns = match &rule.each {
+            Some((name, tree)) => names.turns(name, tree),
+            None => vec![names.clone()],
+        };
+        for mut names in turns {
+            self.steps(&rule.steps, &mut names);
         }
     }
 
@@ -109,9 +125,7 @@ impl Walk {
     }
 
     fn foreach(&mut self, foreach: &Foreach, names: &Known) {
-        for item in names.items(&foreach.items) {
-            let mut turn = names.clone();
-            turn.give(&foreach.name, item);
+        for mut turn in names.turns(&foreach.name, &foreach.items) {
             self.steps(&foreach.steps, &mut turn);
         }
     }

@@ -56,16 +56,11 @@ impl Known {
                     let AxisSource::Values(values) = &axis.source else {
                         continue;
                     };
+                    // no axis sees another
                     let items = self.items(values);
                     cells = cells
                         .iter()
-                        .flat_map(|cell| {
-                            items.iter().map(|item| {
-                                let mut cell = cell.clone();
-                                cell.give(&axis.name, item.clone());
-                                cell
-                            })
-                        })
+                        .flat_map(|cell| cell.with_each(&axis.name, &items))
                         .collect();
                 }
                 cells
@@ -83,8 +78,22 @@ impl Known {
         }
     }
 
+    /// The names of each turn over the items of a list, which it sees under this name.
+    pub fn turns(&self, name: &str, tree: &Tree) -> Vec<Self> {
+        self.with_each(name, &self.items(tree))
+    }
+
+    fn with_each(&self, name: &str, items: &[Option<Value>]) -> Vec<Self> {
+        let with = |item: &Option<Value>| {
+            let mut turn = self.clone();
+            turn.give(name, item.clone());
+            turn
+        };
+        items.iter().map(with).collect()
+    }
+
     /// The items of a list; one that is not known where the list is not.
-    pub fn items(&self, tree: &Tree) -> Vec<Option<Value>> {
+    fn items(&self, tree: &Tree) -> Vec<Option<Value>> {
         let whole = match tree {
             // what is known of it is known, whatever is not
             Tree::List(items) => return items.iter().map(|item| self.value(item)).collect(),

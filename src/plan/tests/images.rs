@@ -4,6 +4,7 @@ use super::{Folder, suite};
 use crate::catalog;
 use crate::plan::images::images_of;
 use crate::plan::input::InputSources;
+use crate::plan::known::Known;
 use crate::plan::load::load_suites;
 use crate::plan::model::{Manifests, Suite, Verb};
 use crate::plan::select::LabelSelector;
@@ -42,6 +43,12 @@ fn every_list_of_steps_counts() {
         "setup: [{}]\n\
          teardown: [{}]\n\
          onFailure: [{{logs: {{target: pod/a}}}}]\n\
+         diagnose:\n\
+         - case: a\n\
+         \x20 if: tally.failed > 0\n\
+         \x20 each: {{x: [c]}}\n\
+         \x20 steps: [{{run: {{image: \"rule-{{{{ x }}}}:1\"}}}}]\n\
+         \x20 message: m\n\
          cases:\n\
          - name: a\n\
          \x20 steps:\n\
@@ -66,6 +73,7 @@ fn every_list_of_steps_counts() {
             "each-b:1",
             "finally:1",
             "if:1",
+            "rule-c:1",
             "setup:1",
             "steps:1",
             "teardown:1",
@@ -122,6 +130,12 @@ fn what_follows_from_inputs_is_known() {
          - name: a\n\
          \x20 matrix: {name: {values: [a, b]}, tag: {values: \"{{ inputs.tags }}\"}, node: {nodes: {}}}\n\
          \x20 steps: [{run: {image: \"{{ name }}:{{ tag }}\"}}]\n\
+         - name: some\n\
+         \x20 matrix: {tag: {values: [3, 4]}, node: {nodes: {}}, where: tag > 3}\n\
+         \x20 steps: [{run: {image: \"some:{{ tag }}\"}}]\n\
+         - name: whichever\n\
+         \x20 matrix: {tag: {values: [5]}, node: {nodes: {}}, where: node.name == 'a'}\n\
+         \x20 steps: [{run: {image: \"some:{{ tag }}\"}}]\n\
          - name: b\n\
          \x20 matrix: {rows: [{image: \"row:1\"}, {image: \"row:2\"}]}\n\
          \x20 steps: [{run: {image: \"{{ image }}\"}}]\n\
@@ -145,7 +159,7 @@ fn what_follows_from_inputs_is_known() {
         inputs: {tag: {type: string}}\n  steps: [{run: {image: \"used:{{ inputs.tag }}\"}}]\n  \
         outputs: {whole: \"out:{{ inputs.tag }}\"}\n";
     let (known, told) = images(spec, &[("steps.yaml", steps)]);
-    assert_eq!(told, ["a.yaml:27:20: an image waits for `either`"]);
+    assert_eq!(told, ["a.yaml:33:20: an image waits for `either`"]);
     assert_eq!(
         known,
         [
@@ -156,6 +170,8 @@ fn what_follows_from_inputs_is_known() {
             "out:2-again",
             "row:1",
             "row:2",
+            "some:4",
+            "some:5",
             "used:2"
         ]
     );
@@ -177,6 +193,7 @@ fn what_only_the_run_knows_is_told_with_its_place() {
          \x20     manifest: {{{POD}, spec: \"{{{{ got }}}}\"}}\n\
          \x20 - apply:\n\
          \x20     manifest: {{{POD}, spec: {{hostname: \"{{{{ got.x | int }}}}\", containers: [{{image: \"a:{{{{ got.tag | int }}}}\"}}, {{image: \"known:2\"}}]}}}}\n\
+         \x20 - apply: {{manifest: {{apiVersion: v1, kind: \"{{{{ got.kind }}}}\", metadata: {{name: a}}}}}}\n\
          \x20 - apply: {{template: t.yaml.j2}}\n\
          \x20 - apply: {{template: broken.yaml.j2}}\n\
          \x20 - run: {{image: \"{{{{ inputs.m.tag }}}}\"}}\n"
@@ -197,7 +214,8 @@ fn what_only_the_run_knows_is_told_with_its_place() {
     a.yaml:11:20: an image waits for `pod.labels.image`
     a.yaml:15:74: an image waits for `got`
     a.yaml:17:127: an image is known in the run only: this has no value before it
-    a.yaml:20:20: an image cannot be known: `inputs.m.tag` is not set
+    a.yaml:18:48: an image waits for `got.kind`
+    a.yaml:21:20: an image cannot be known: `inputs.m.tag` is not set
     broken.yaml.j2:4:29: an image is known in the run only: this has no value before it
     t.yaml.j2:6:15: an image waits for `got.image`
     ");
@@ -208,11 +226,10 @@ fn objects_of(id: &str, inputs: &[&str], pull_secrets: Value) -> Vec<Value> {
     let set: Vec<_> = inputs.iter().map(|input| (*input).to_owned()).collect();
     let sources = InputSources::read(&set, &[], []).unwrap();
     let suite = shipped(id, &sources);
-    let scope = scope_value(&json!({
-        "inputs": suite.inputs,
-        "pullSecrets": pull_secrets,
-        "run": {"namespace": "ns"},
-    }));
+    let mut names = Known::default();
+    names.set("inputs", scope_value(&json!(suite.inputs)));
+    names.set("pullSecrets", scope_value(&pull_secrets));
+    let scope = names.scope();
     let applied = suite.setup.iter().filter_map(|step| match &step.verb {
         Verb::Apply(apply) => Some(match &apply.manifests {
             Manifests::Template(template) => {
