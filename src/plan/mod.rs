@@ -6,6 +6,7 @@ pub mod jsonpath;
 pub mod load;
 pub mod lower;
 pub mod model;
+pub mod rights;
 pub mod select;
 mod verbs;
 

@@ -32,7 +32,7 @@ pub use condition::{Condition, Verdict};
 pub use environment::is_builtin;
 pub use error::TemplateError;
 pub use scalar::Template;
-pub use scope::{Named, Scope, scope_value};
+pub use scope::{Named, Scope, UNKNOWN, partly_known, scope_value, unknown_value};
 pub use text::TextTemplate;
 pub use tree::Tree;
 

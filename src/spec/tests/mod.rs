@@ -67,6 +67,9 @@ spec:
   timeout: 1m
   concurrency: 2
   namespace: {per: suite, labels: {a: b}, annotations: {c: d}}
+  permissions:
+    - {apiGroups: [""], resources: [pods], verbs: [get], resourceNames: [a], namespace: b}
+    - {nonResourceURLs: [/metrics], verbs: [get]}
   setup:
     - apply: {template: a, namespace: b, force: true}
       name: words
@@ -340,7 +343,7 @@ proptest! {
         key in proptest::sample::select(vec![
             "title", "inputs", "requires", "timeout", "concurrency", "namespace", "setup",
             "cases", "teardown", "defaults", "clusters", "cluster", "include", "onFailure",
-            "severity",
+            "severity", "permissions",
         ]),
         value in proptest::sample::select(vec![
             "~", "1", "x", "[]", "{}", "[x]", "{x: y}", "[{x: y}]", "[[x]]", "\"{{ x\"",
@@ -349,7 +352,7 @@ proptest! {
             "[{wait: {until: [], unless: {}}}]", "[{http: {port: {}}, expect: {tls: 1, headers: 2}}]",
             "[{get: {raw: {}}, capture: {a: }, as: {groups: 1}, retry: {attempts: -1}}]",
             "[{name: a, matrix: {rows: [1, {}, {a: }]}, steps: [{assert: {count: {}, any: 1}}]}]",
-            "[{name: a, matrix: [], steps: {}}]", "[{exec: {command: [{}]}, expect: [1]}]",
+            "[{name: a, matrix: [], steps: {}}]", "[{apiGroups: 1, verbs: {}}]", "[{exec: {command: [{}]}, expect: [1]}]",
         ]),
     ) {
         let text = suite(&format!("{key}: {value}"));
