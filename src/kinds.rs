@@ -68,7 +68,13 @@ const KINDS: &[BuiltIn] = &[
     kind("", "Secret", "secrets", &[], true),
     kind("", "Service", "services", &["svc"], true),
     kind("", "ServiceAccount", "serviceaccounts", &["sa"], true),
-    kind("apps", "ControllerRevision", "controllerrevisions", &[], true),
+    kind(
+        "apps",
+        "ControllerRevision",
+        "controllerrevisions",
+        &[],
+        true,
+    ),
     kind("apps", "DaemonSet", "daemonsets", &["ds"], true),
     kind("apps", "Deployment", "deployments", &["deploy"], true),
     kind("apps", "ReplicaSet", "replicasets", &["rs"], true),
@@ -121,7 +127,13 @@ const KINDS: &[BuiltIn] = &[
     ),
     kind(NETWORKING, "Ingress", "ingresses", &["ing"], true),
     kind(NETWORKING, "IngressClass", "ingressclasses", &[], false),
-    kind(NETWORKING, "NetworkPolicy", "networkpolicies", &["netpol"], true),
+    kind(
+        NETWORKING,
+        "NetworkPolicy",
+        "networkpolicies",
+        &["netpol"],
+        true,
+    ),
     kind(
         "policy",
         "PodDisruptionBudget",
@@ -130,7 +142,13 @@ const KINDS: &[BuiltIn] = &[
         true,
     ),
     kind(RBAC, "ClusterRole", "clusterroles", &[], false),
-    kind(RBAC, "ClusterRoleBinding", "clusterrolebindings", &[], false),
+    kind(
+        RBAC,
+        "ClusterRoleBinding",
+        "clusterrolebindings",
+        &[],
+        false,
+    ),
     kind(RBAC, "Role", "roles", &[], true),
     kind(RBAC, "RoleBinding", "rolebindings", &[], true),
     kind(STORAGE, "CSIDriver", "csidrivers", &[], false),
@@ -143,13 +161,7 @@ const KINDS: &[BuiltIn] = &[
         true,
     ),
     kind(STORAGE, "StorageClass", "storageclasses", &["sc"], false),
-    kind(
-        STORAGE,
-        "VolumeAttachment",
-        "volumeattachments",
-        &[],
-        false,
-    ),
+    kind(STORAGE, "VolumeAttachment", "volumeattachments", &[], false),
     kind(
         ADMISSION,
         "MutatingWebhookConfiguration",
@@ -283,7 +295,11 @@ mod tests {
         ] {
             assert_eq!(plural(name), Some(("apps", "daemonsets")), "{name}");
         }
-        assert_eq!(plural("events"), Some(("", "events")), "the core group wins");
+        assert_eq!(
+            plural("events"),
+            Some(("", "events")),
+            "the core group wins"
+        );
         assert_eq!(
             plural("events.events.k8s.io"),
             Some(("events.k8s.io", "events"))
@@ -293,7 +309,12 @@ mod tests {
             Some(("networking.k8s.io", "networkpolicies"))
         );
         assert_eq!(plural("pods.v1"), Some(("", "pods")));
-        for name in ["certificates.cert-manager.io", "daemonsets.other.io", "x", ""] {
+        for name in [
+            "certificates.cert-manager.io",
+            "daemonsets.other.io",
+            "x",
+            "",
+        ] {
             assert_eq!(plural(name), None, "{name}");
         }
     }

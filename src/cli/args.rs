@@ -77,6 +77,12 @@ pub struct RunArgs {
     /// Run in this namespace, which is there and stays as it is.
     #[arg(short, long, value_name = "NAME", help_heading = "Cluster")]
     pub namespace: Option<String>,
+    /// Wait so long for a cluster that is still coming up, until its nodes are ready.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Cluster")]
+    pub wait_ready: Option<Duration>,
+    /// So many nodes must be ready: at once, or within `--wait-ready`.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Cluster")]
+    pub expect_nodes: Option<u16>,
     /// Give a suite one of its further clusters; `FILE:CONTEXT` names a context too.
     #[arg(
         long = "cluster",

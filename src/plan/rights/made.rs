@@ -55,7 +55,15 @@ impl Walk<'_> {
             let (on, name, reach) = parts(made, apply.namespace.as_ref(), here);
             if !here.is_another {
                 let verbs = ["get", "patch"];
-                self.push(here, need, &verbs, on.clone(), None, name.as_deref(), &reach);
+                self.push(
+                    here,
+                    need,
+                    &verbs,
+                    on.clone(),
+                    None,
+                    name.as_deref(),
+                    &reach,
+                );
                 self.add(here, need, &["create"], on.clone(), &reach);
             }
             self.take_back(here, need, &on, name.as_deref(), &reach);
@@ -167,7 +175,11 @@ fn on(api_version: Option<&str>, kind: Option<&str>) -> On {
                 kind: kind.to_owned(),
             }
         }
-        _ => On::Unknown(kind.filter(|kind| !is_unknown(kind)).unwrap_or("a manifest").to_owned()),
+        _ => On::Unknown(
+            kind.filter(|kind| !is_unknown(kind))
+                .unwrap_or("a manifest")
+                .to_owned(),
+        ),
     }
 }
 

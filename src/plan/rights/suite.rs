@@ -193,7 +193,11 @@ impl Walk<'_> {
             }
         }
         for cell in cells(&case.matrix, &here) {
-            if case.when.as_ref().is_some_and(|when| cell.known.rules_out(when)) {
+            if case
+                .when
+                .as_ref()
+                .is_some_and(|when| cell.known.rules_out(when))
+            {
                 continue;
             }
             self.requirements(&case.requires, &cell);

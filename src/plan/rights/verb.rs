@@ -24,7 +24,9 @@ impl Walk<'_> {
                 let aim = here.aim(target);
                 self.read(here, Need::Needed, &aim);
             }
-            Verb::Get(Get::Raw { path, .. }) => self.raw(here.known.text(path), path.source(), here),
+            Verb::Get(Get::Raw { path, .. }) => {
+                self.raw(here.known.text(path), path.source(), here)
+            }
             Verb::Assert(assert) => {
                 for check in &assert.checks {
                     if let crate::plan::model::AssertCheck::Values(condition) = check {
@@ -139,7 +141,11 @@ impl Walk<'_> {
         self.add(here, need, &watch, pods, &aim.reach);
         let nodes = On::resource("", "nodes");
         self.add(here, Need::Helpful, &watch, nodes, &Reach::Cluster);
-        if aim.on.built_in().is_none_or(|kind| kind.kind == "Deployment") {
+        if aim
+            .on
+            .built_in()
+            .is_none_or(|kind| kind.kind == "Deployment")
+        {
             let sets = On::resource("apps", "replicasets");
             self.add(here, Need::Helpful, &watch, sets, &aim.reach);
         }
@@ -164,7 +170,10 @@ impl Walk<'_> {
         self.read(here, Need::Needed, aim);
         if !aim.is_pods() {
             let list = ["list"];
-            let (pods, sets) = (On::resource("", "pods"), On::resource("apps", "replicasets"));
+            let (pods, sets) = (
+                On::resource("", "pods"),
+                On::resource("apps", "replicasets"),
+            );
             self.add(here, Need::Needed, &list, pods, &aim.reach);
             self.add(here, Need::Needed, &list, sets, &aim.reach);
         }

@@ -179,7 +179,9 @@ impl Here {
         let text = self.known.text(&target.target);
         // what cannot be rendered still has what stands before it
         let text = text.unwrap_or_else(|| match source.split_once("{{") {
-            Some((before, _)) if before.contains('/') => format!("{before}{}", crate::template::UNKNOWN),
+            Some((before, _)) if before.contains('/') => {
+                format!("{before}{}", crate::template::UNKNOWN)
+            }
             _ => crate::template::UNKNOWN.to_owned(),
         });
         let (kind, name) = match text.split_once('/') {
