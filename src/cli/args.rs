@@ -36,6 +36,12 @@ pub enum Command {
     Check(CheckArgs),
     /// List suites and their cases.
     List(ListArgs),
+    /// Print the roles that running suites takes, for `kubectl apply -f -`.
+    ///
+    /// A ClusterRole; with `--namespace` a Role for that namespace, and a ClusterRole for what
+    /// is done outside of it. A cluster is asked only about kinds that are not built into
+    /// Kubernetes.
+    Rbac(RbacArgs),
 }
 
 /// Which suites.
@@ -154,6 +160,24 @@ pub struct CheckArgs {
 pub struct ListArgs {
     #[command(flatten)]
     pub suites: SuiteArgs,
+}
+
+/// Arguments of `rbac`.
+#[derive(Debug, ClapArgs)]
+pub struct RbacArgs {
+    #[command(flatten)]
+    pub suites: SuiteArgs,
+    #[command(flatten)]
+    pub inputs: InputArgs,
+    /// For runs in this namespace (`run --namespace`).
+    #[arg(short, long, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// The kubeconfig; otherwise found as kubectl finds it.
+    #[arg(long, value_name = "FILE", help_heading = "Cluster")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The context; otherwise the kubeconfig's current one.
+    #[arg(long, value_name = "NAME", help_heading = "Cluster")]
+    pub context: Option<String>,
 }
 
 /// `--color`.

@@ -6,6 +6,8 @@ mod check;
 mod exit;
 mod list;
 mod load;
+mod rbac;
+mod roles;
 mod run;
 
 use std::io::{self, Write};
@@ -39,6 +41,7 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run::execute(&run, verbosity(args.quiet, args.verbose), &mask),
         Command::Check(check) => check::execute(&check),
         Command::List(list) => list::execute(&list, args.verbose > 0),
+        Command::Rbac(rbac) => rbac::execute(&rbac),
     };
     exit.into()
 }
@@ -90,6 +93,11 @@ fn color_of(stream: &impl anstream::stream::RawStream) -> style::Color {
 /// A line on stdout. Where nobody reads it, there is nobody to tell.
 fn print_line(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Text on stdout.
+fn print_text(text: &str) {
+    let _ = write!(io::stdout(), "{text}");
 }
 
 /// Text on stderr.

@@ -45,6 +45,7 @@ pub fn rights(suite: &Suite, facts: &Facts<'_>) -> Vec<Right> {
         known,
         cluster: suite.cluster.clone(),
         is_another: false,
+        is_extra: false,
         place: Place {
             file: suite.file.clone(),
             span: Span::default(),
@@ -202,8 +203,12 @@ impl Walk<'_> {
             }
             self.requirements(&case.requires, &cell);
             self.steps(&case.steps, &cell);
-            self.steps(&case.on_failure, &cell);
             self.steps(&case.finally, &cell);
+            let collectors = Here {
+                is_extra: true,
+                ..cell
+            };
+            self.steps(&case.on_failure, &collectors);
         }
     }
 

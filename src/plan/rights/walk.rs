@@ -25,6 +25,8 @@ pub(super) struct Here {
     pub(super) cluster: Option<String>,
     /// Whether the step acts as somebody else, whose rights are not ours.
     pub(super) is_another: bool,
+    /// Whether what it does changes no result: collectors.
+    pub(super) is_extra: bool,
     /// Of the step.
     pub(super) place: Place,
 }
@@ -120,7 +122,10 @@ impl Walk<'_> {
             name: name.map(str::to_owned),
             reach,
             cluster: here.cluster.clone(),
-            need,
+            need: match here.is_extra {
+                true => Need::Helpful,
+                false => need,
+            },
             place: here.place.clone(),
         });
     }
