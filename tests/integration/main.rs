@@ -11,6 +11,7 @@ mod faults;
 mod language;
 mod peers;
 mod proxy;
+mod rbac;
 mod reports;
 mod signals;
 mod support;
