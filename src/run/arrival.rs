@@ -109,10 +109,14 @@ impl Wait<'_> {
 
     /// Tries again what may pass.
     async fn connect(&self, options: &ConnectOptions) -> Result<Cluster, String> {
+        let options = ConnectOptions {
+            asks_once: true,
+            ..options.clone()
+        };
         let mut last: Option<ConnectError> = None;
         let mut pause = FIRST_PAUSE;
         loop {
-            let Ok(answer) = timeout_at(self.end, Cluster::connect(options)).await else {
+            let Ok(answer) = timeout_at(self.end, Cluster::connect(&options)).await else {
                 break;
             };
             match answer {
@@ -135,7 +139,7 @@ impl Wait<'_> {
             || "the API server did not answer".to_owned(),
             |error| error.to_string(),
         );
-        Err(format!("{why}, and not otherwise{}", self.limit()))
+        Err(format!("{why}; it did not come up{}", self.limit()))
     }
 
     /// The nodes once they are all there and ready.

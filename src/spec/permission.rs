@@ -31,8 +31,8 @@ impl Decoder<'_> {
                 for other in others {
                     self.exclude(paths, other, "a path belongs to no group or namespace");
                 }
-                let paths = self.texts(paths);
-                (!paths.is_empty()).then_some(PermissionOnSpec::Paths(paths))
+                self.some_texts(&mut fields, "nonResourceURLs")
+                    .map(PermissionOnSpec::Paths)
             }
             None => self.resources(&mut fields, namespace),
         };

@@ -1,10 +1,11 @@
 //! Runs the program as a user does.
 //!
 //! `cli` and `reports` need no cluster. `cluster`, `faults`, `signals` and `proxy` need the local
-//! one (`ci/cluster up`), as do most of `verbs`, `language` and `peers`; they are ignored without
-//! it, and `ci/test` boots it and runs them all.
+//! one (`ci/cluster up`), as do most of `arrival`, `rbac`, `verbs`, `language` and `peers`; they
+//! are ignored without it, and `ci/test` boots it and runs them all.
 
 mod architecture;
+mod arrival;
 mod cli;
 mod cluster;
 mod faults;

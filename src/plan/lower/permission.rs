@@ -11,7 +11,7 @@ impl Lowering<'_> {
         specs
             .iter()
             .map(|spec| Permission {
-                verbs: self.checked(&spec.verbs, verb_problem),
+                verbs: self.checked(&spec.verbs, "a verb", verb_problem),
                 on: self.permission_on(spec),
                 place: self.place(spec.span),
             })
@@ -20,25 +20,29 @@ impl Lowering<'_> {
 
     fn permission_on(&mut self, spec: &PermissionSpec) -> PermissionOn {
         match &spec.on {
-            PermissionOnSpec::Paths(paths) => PermissionOn::Paths(self.checked(paths, |path| {
-                (!path.starts_with('/') && path != "*")
-                    .then_some("a path begins with /, such as /metrics or /healthz/*")
-            })),
+            PermissionOnSpec::Paths(paths) => {
+                PermissionOn::Paths(self.checked(paths, "a path", |path| {
+                    (!path.starts_with('/') && path != "*")
+                        .then_some("paths begin with /, such as /metrics or /healthz/*")
+                }))
+            }
             PermissionOnSpec::Resources {
                 groups,
                 resources,
                 names,
                 namespace,
             } => PermissionOn::Resources {
-                groups: self.checked(groups, |_| None),
-                resources: self.checked(resources, resource_problem),
-                names: self.checked(names, |_| None),
+                groups: self.checked(groups, "a group", |_| None),
+                resources: self.checked(resources, "a resource", resource_problem),
+                names: self.checked(names, "a name", |_| None),
                 namespace: namespace.as_ref().and_then(|namespace| {
                     let problem = |name: &str| match name {
                         "*" => None,
                         name => check::label_problem(name),
                     };
-                    self.checked(std::slice::from_ref(namespace), problem).pop()
+                    let namespace = std::slice::from_ref(namespace);
+                    self.checked(namespace, "the name of a namespace", problem)
+                        .pop()
                 }),
             },
         }
@@ -48,6 +52,7 @@ impl Lowering<'_> {
     fn checked(
         &mut self,
         texts: &[Text],
+        what: &str,
         problem: impl Fn(&str) -> Option<&'static str>,
     ) -> Vec<String> {
         let mut values = Vec::new();
@@ -58,7 +63,7 @@ impl Lowering<'_> {
             if let Some(help) = problem(&value) {
                 self.push(
                     text.span,
-                    format!("`{value}` can be permitted to nobody"),
+                    format!("`{value}` is not {what}"),
                     Some(help.to_owned()),
                 );
             }
@@ -70,11 +75,11 @@ impl Lowering<'_> {
 
 fn verb_problem(verb: &str) -> Option<&'static str> {
     let is_word = !verb.is_empty() && verb.chars().all(|c| c.is_ascii_lowercase());
-    (!is_word && verb != "*").then_some("a verb is written like get, list, watch or create")
+    (!is_word && verb != "*").then_some("verbs are written like get, list, watch or create")
 }
 
 fn resource_problem(resource: &str) -> Option<&'static str> {
     let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-./*".contains(c);
     (resource.is_empty() || !resource.chars().all(is_allowed))
-        .then_some("a resource is a plural in lower case: pods, pods/log, networkpolicies")
+        .then_some("resources are plurals in lower case: pods, pods/log, networkpolicies")
 }

@@ -175,6 +175,24 @@ fn inputs_and_requirements() {
 }
 
 #[test]
+fn permissions() {
+    let permission = |text: &str| check_spec(&format!("permissions: [{text}]"));
+    assert_eq!(
+        permission("{apiGroups: '', resources: pods, verbs: get}"),
+        "",
+        "one text is a list of one"
+    );
+    assert_snapshot!(check_spec("permissions: {verbs: [get]}"), @r#"a.yaml:5:3: `permissions` takes a list, not a map (write {apiGroups: [""], resources: [pods], verbs: [get, list]} or {nonResourceURLs: [/metrics], verbs: [get]})"#);
+    assert_snapshot!(permission("{resources: [pods], verbs: []}"), @r#"
+    a.yaml:5:18: a permission needs `apiGroups`
+    a.yaml:5:37: `verbs` is empty (write {apiGroups: [""], resources: [pods], verbs: [get, list]} or {nonResourceURLs: [/metrics], verbs: [get]})
+    "#);
+    assert_snapshot!(permission("{nonResourceURLs: [/metrics], namespace: a, verbs: [get]}"), @"a.yaml:5:47: `nonResourceURLs` and `namespace`: a path belongs to no group or namespace");
+    assert_snapshot!(permission("{apiGroups: [''], resource: [pods], verbs: [get]}"), @"a.yaml:5:35: unknown field `resource` of a permission (did you mean `resources`?)");
+    assert_snapshot!(permission("{nonResourceURLs: [], verbs: [get]}"), @r#"a.yaml:5:18: `nonResourceURLs` is empty (write {apiGroups: [""], resources: [pods], verbs: [get, list]} or {nonResourceURLs: [/metrics], verbs: [get]})"#);
+}
+
+#[test]
 fn namespaces() {
     assert_eq!(check_spec("namespace: none"), "");
     assert_eq!(check_spec("namespace: {}"), "");
