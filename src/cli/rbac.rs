@@ -16,6 +16,10 @@ pub fn execute(args: &RbacArgs) -> Exit {
     let Ok(mut suites) = load::suites(&args.suites, &args.inputs) else {
         return Exit::Usage;
     };
+    if suites.is_empty() {
+        eprint_text("no suite was selected\n");
+        return Exit::Passed;
+    }
     if let Some(namespace) = &args.namespace {
         for suite in &mut suites {
             suite.namespace = Namespace::Existing(namespace.clone());

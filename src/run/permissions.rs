@@ -103,6 +103,7 @@ async fn questions(
         let facts = Facts {
             run: Some(run),
             namespace: *namespace,
+            server: Some((cluster.server().major, cluster.server().minor)),
         };
         for right in rights(suite, &facts) {
             let is_another_cluster = right.cluster.is_some();

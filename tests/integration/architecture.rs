@@ -10,6 +10,7 @@ const RULES: &[(&[&str], &[&str])] = &[
             "yaml",
             "diagnostic",
             "duration",
+            "kinds",
             "template",
             "matcher",
             "event",

@@ -4,6 +4,7 @@
 //! one (`ci/cluster up`), as do most of `arrival`, `rbac`, `verbs`, `language` and `peers`; they
 //! are ignored without it, and `ci/test` boots it and runs them all.
 
+mod api_server;
 mod architecture;
 mod arrival;
 mod cli;

@@ -1,6 +1,7 @@
 //! Rights: what the printed roles give is enough, and what is missing is told before anything is
 //! made. Each user here is a service account with a token and nothing else.
 
+use crate::api_server::{free_address, kubeconfig, serve};
 use crate::support::{Finished, Kubeproof, healthy_cluster, kubectl, labelled};
 use crate::verbs::{TestNamespace, suite, web_server};
 
@@ -132,6 +133,33 @@ fn the_printed_roles_are_enough_for_every_suite_that_ships() {
         }
         run.assert_nothing_left();
     }
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn what_only_explains_is_not_needed() {
+    let _cluster = healthy_cluster();
+    let user = User::new("least", |_| {
+        let roles = printed(&["smoke"], None);
+        let rule = |resource: &str, verbs: &str| {
+            format!("  resources: [\"{resource}\"]\n  verbs: [{verbs}]\n")
+        };
+        let mut least = roles.clone();
+        for (resource, verbs, rest) in [
+            ("events", "\"list\"", "\"get\""),
+            ("replicasets", "\"list\", \"watch\"", "\"get\""),
+            ("nodes", "\"list\", \"watch\"", "\"list\""),
+            ("pods", "\"get\", \"list\", \"watch\"", "\"list\""),
+        ] {
+            let given = rule(resource, verbs);
+            assert!(least.contains(&given), "{given}{roles}");
+            least = least.replace(&given, &rule(resource, rest));
+        }
+        least
+    });
+    let run = user.run(&["smoke"], None);
+    assert_eq!(run.code, 0, "{}\n{run}", user.roles);
+    run.assert_nothing_left();
 }
 
 #[test]
@@ -313,6 +341,25 @@ fn a_namespace_that_only_the_run_knows_is_a_note() {
     run.assert_stderr("it may turn out that the user");
     run.assert_stderr("may not get configmaps in every namespace");
     assert_eq!(run.events("case-finished").len(), 1, "it was tried\n{run}");
+}
+
+#[test]
+fn a_server_that_lets_nobody_ask_is_taken_as_it_is() {
+    let address = free_address();
+    serve(address);
+    let run = Kubeproof::new(&["run", "suite.yaml", "--json", "events.json"])
+        .file("here.yaml", &kubeconfig(&format!("http://{address}")))
+        .file(
+            "suite.yaml",
+            &suite(
+                "  namespace: none\n  cases:\n    - name: one\n      steps: [{get: {raw: /readyz}}]\n",
+            ),
+        )
+        .env("KUBECONFIG", "here.yaml")
+        .run();
+    run.assert_code(0);
+    run.assert_stderr("note: what the user may do was not asked for before the run");
+    run.assert_stderr("no reviews");
 }
 
 #[test]

@@ -10,6 +10,8 @@ use crate::plan::model::{Apply, Create, Manifests, Namespace};
 use crate::template::{Template, Tree};
 use crate::yaml;
 
+const RBAC: &str = "rbac.authorization.k8s.io";
+
 /// Kinds whose objects are gone with the answer to their deletion: nobody follows their end.
 const GONE_AT_ONCE: [&str; 14] = [
     "ConfigMap",
@@ -46,12 +48,15 @@ struct Made {
     name: Option<String>,
     /// Nothing where the manifest names none.
     reach: Option<Reach>,
+    /// The kind and the name of the role that a binding gives.
+    role: Option<(String, Option<String>)>,
 }
 
 impl Walk<'_> {
     pub(super) fn apply(&mut self, apply: &Apply, here: &Here) {
         let need = need(apply.expect.rejected.is_some());
         for made in self.made(&apply.manifests, here) {
+            self.give_rights(&made, apply.namespace.as_ref(), here);
             let (on, name, reach) = parts(made, apply.namespace.as_ref(), here);
             if !here.is_another {
                 let verbs = ["get", "patch"];
@@ -76,9 +81,37 @@ impl Walk<'_> {
     pub(super) fn create(&mut self, create: &Create, here: &Here) {
         let need = need(create.expect.rejected.is_some());
         for made in self.made(&create.manifests, here) {
+            self.give_rights(&made, create.namespace.as_ref(), here);
             let (on, name, reach) = parts(made, create.namespace.as_ref(), here);
             self.add(here, need, &["create"], on.clone(), &reach);
             self.take_back(here, need, &on, name.as_deref(), &reach);
+        }
+    }
+
+    /// Nobody gives rights that they do not have, unless they may do just that. Which of both a
+    /// user is, only the API server knows.
+    fn give_rights(&mut self, made: &Made, namespace: Option<&Template>, here: &Here) {
+        if here.is_another {
+            return;
+        }
+        let reach = made.reach_or(namespace, here);
+        if let Some((kind, name)) = &made.role {
+            let plural = match kind.as_str() {
+                "Role" => "roles",
+                _ => "clusterroles",
+            };
+            let name = name.as_deref();
+            let on = On::resource(RBAC, plural);
+            self.push(here, Need::Helpful, &["bind"], on, None, name, &reach);
+        }
+        let is_role = made
+            .on
+            .built_in()
+            .is_some_and(|kind| ["Role", "ClusterRole"].contains(&kind.kind));
+        if is_role {
+            let name = made.name.as_deref();
+            let on = made.on.clone();
+            self.push(here, Need::Helpful, &["escalate"], on, None, name, &reach);
         }
     }
 
@@ -163,8 +196,15 @@ fn need(is_to_be_rejected: bool) -> Need {
 }
 
 fn parts(made: Made, namespace: Option<&Template>, here: &Here) -> (On, Option<String>, Reach) {
-    let reach = made.reach.unwrap_or_else(|| here.known.reach(namespace));
+    let reach = made.reach_or(namespace, here);
     (made.on, made.name, reach)
+}
+
+impl Made {
+    fn reach_or(&self, namespace: Option<&Template>, here: &Here) -> Reach {
+        let reach = self.reach.clone();
+        reach.unwrap_or_else(|| here.known.reach(namespace))
+    }
 }
 
 fn on(api_version: Option<&str>, kind: Option<&str>) -> On {
@@ -191,6 +231,10 @@ fn of_value(object: &Value, known: &Known) -> Made {
         reach: metadata["namespace"]
             .as_str()
             .map(|namespace| known.reach_of(namespace)),
+        role: object["roleRef"]["kind"].as_str().map(|kind| {
+            let name = object["roleRef"]["name"].as_str();
+            (kind.to_owned(), known_name(name.map(str::to_owned)))
+        }),
     }
 }
 
@@ -205,6 +249,7 @@ fn of_tree(tree: &Tree, known: &Known) -> Vec<Made> {
             on: on(None, None),
             name: None,
             reach: None,
+            role: None,
         }],
         Tree::Map(_) => {
             let text = |tree: Option<&Tree>| tree.and_then(|tree| known.text_in(tree));
@@ -215,6 +260,7 @@ fn of_tree(tree: &Tree, known: &Known) -> Vec<Made> {
                 return items.iter().flat_map(|item| of_tree(item, known)).collect();
             }
             let metadata = |name: &str| field(field(tree, "metadata")?, name);
+            let role = |name: &str| text(field(field(tree, "roleRef")?, name));
             let reach = metadata("namespace").map(|namespace| {
                 text(Some(namespace)).map_or(Reach::Unknown, |name| known.reach_of(&name))
             });
@@ -222,6 +268,7 @@ fn of_tree(tree: &Tree, known: &Known) -> Vec<Made> {
                 on: on(text(field(tree, "apiVersion")).as_deref(), kind.as_deref()),
                 name: known_name(text(metadata("name"))),
                 reach,
+                role: role("kind").map(|kind| (kind, known_name(role("name")))),
             }]
         }
     }
@@ -269,6 +316,7 @@ fn of_text(text: &str, known: &Known) -> Vec<Made> {
                 ),
                 name: None,
                 reach,
+                role: None,
             })
         })
         .collect()

@@ -23,6 +23,8 @@ pub struct Facts<'a> {
     pub run: Option<&'a str>,
     /// The name of the suite's own namespace, where it has one that the run makes.
     pub namespace: Option<&'a str>,
+    /// The version of the API server: major and minor.
+    pub server: Option<(u32, u32)>,
 }
 
 /// Every right that carrying out a suite takes, in the order of the file. Some stand there more
@@ -55,6 +57,7 @@ pub fn rights(suite: &Suite, facts: &Facts<'_>) -> Vec<Right> {
         suite,
         rights: Vec::new(),
         asks_for_nodes: false,
+        server: facts.server,
     };
     walk.requirements(&suite.requires, &here);
     walk.namespaces(&here);

@@ -147,6 +147,23 @@ fn what_is_made_is_taken_back() {
 }
 
 #[test]
+fn whoever_gives_rights_has_them_or_may_give_them() {
+    let steps = |manifest: &str| {
+        let manifest = format!(
+            "- apply: {{manifest: {{apiVersion: rbac.authorization.k8s.io/v1, {manifest}}}}}"
+        );
+        let told = steps(&manifest);
+        let lines = told
+            .lines()
+            .filter(|line| line.contains("bind?") || line.contains("escalate?"));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    assert_snapshot!(steps("kind: Role, metadata: {name: a}, rules: []"), @"rbac.authorization.k8s.io/v1 Role:a @own: delete get patch escalate? update?");
+    assert_snapshot!(steps("kind: RoleBinding, metadata: {name: a, namespace: other}, roleRef: {kind: Role, name: b}"), @"roles.rbac.authorization.k8s.io:b @other: bind?");
+    assert_snapshot!(steps("kind: ClusterRoleBinding, metadata: {name: a}, roleRef: {kind: ClusterRole, name: view}"), @"clusterroles.rbac.authorization.k8s.io:view @cluster: bind?");
+}
+
+#[test]
 fn nothing_is_restored_in_a_namespace_that_the_run_makes() {
     let spec = "setup:\n- apply: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}}\n\
                 - apply: {namespace: other, manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: b}}}";
@@ -385,12 +402,41 @@ namespace: {existing: team}"#;
 }
 
 #[test]
+fn opening_a_socket_takes_what_the_server_asks_for() {
+    let spec = "setup:\n- exec: {target: pod/a, command: [a]}\n\
+                - http: {service: a, port: 80, via: portForward}";
+    let suite = suite(spec, &[]);
+    for (server, expected) in [
+        (Some((1, 34)), Need::Helpful),
+        (Some((1, 35)), Need::Needed),
+        (Some((2, 0)), Need::Needed),
+        (None, Need::Needed),
+    ] {
+        let facts = Facts {
+            server,
+            ..Facts::default()
+        };
+        let needs: Vec<_> = rights(&suite, &facts)
+            .into_iter()
+            .filter(|right| right.subresource.is_some())
+            .map(|right| (right.verbs[0].clone(), right.need))
+            .collect();
+        let socket = [
+            ("get".to_owned(), Need::Needed),
+            ("create".to_owned(), expected),
+        ];
+        assert_eq!(needs, [socket.clone(), socket].concat(), "{server:?}");
+    }
+}
+
+#[test]
 fn the_namespace_of_a_run_that_has_begun_is_known() {
     let spec = "setup:\n- get: {target: pod/a, namespace: \"{{ run.namespace }}\"}\n\
                 - get: {target: \"pod/{{ run.namespace }}\", namespace: \"x-{{ run.id }}\"}";
     let facts = Facts {
         run: Some("7"),
         namespace: Some("kubeproof-a-7"),
+        ..Facts::default()
     };
     let rights = rights(&suite(spec, &[]), &facts);
     let shown: Vec<_> = rights

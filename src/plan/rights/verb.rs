@@ -9,8 +9,8 @@ use crate::plan::model::{
     Until, Verb, Wait,
 };
 
-/// A WebSocket is opened by GET, and servers since 1.35 ask for `create` as well.
-const OPEN: [&str; 2] = ["create", "get"];
+/// The first version whose server wants `create` of whoever opens a WebSocket to a pod.
+const WANTS_CREATE: (u32, u32) = (1, 35);
 
 impl Walk<'_> {
     /// The rights of a verb that does not consist of other steps.
@@ -162,7 +162,18 @@ impl Walk<'_> {
         } else {
             self.pods_of(&aim, here);
         }
-        self.add_sub(here, Need::Needed, &OPEN, (pods, "exec"), &aim.reach);
+        self.open(here, "exec", &aim.reach);
+    }
+
+    /// Opening a WebSocket to a pod, which is done by GET.
+    fn open(&mut self, here: &Here, subresource: &str, reach: &Reach) {
+        let on = || (On::resource("", "pods"), subresource);
+        self.add_sub(here, Need::Needed, &["get"], on(), reach);
+        let need = match self.server {
+            Some(version) if version < WANTS_CREATE => Need::Helpful,
+            _ => Need::Needed,
+        };
+        self.add_sub(here, need, &["create"], on(), reach);
     }
 
     /// The pods of a target: themselves, or those that it owns.
@@ -247,8 +258,7 @@ impl Walk<'_> {
                 self.read(here, Need::Needed, &aim);
                 let slices = On::resource("discovery.k8s.io", "endpointslices");
                 self.add(here, Need::Needed, &["list"], slices, &reach);
-                let on = (On::resource("", "pods"), "portforward");
-                self.add_sub(here, Need::Needed, &OPEN, on, &reach);
+                self.open(here, "portforward", &reach);
             }
         }
     }

@@ -15,6 +15,8 @@ pub(super) struct Walk<'a> {
     pub(super) rights: Vec<Right>,
     /// Whether the suite asks for the nodes: they are read once, by the run itself.
     pub(super) asks_for_nodes: bool,
+    /// The version of the API server, where it is known.
+    pub(super) server: Option<(u32, u32)>,
 }
 
 /// Where the walk is.
