@@ -1,7 +1,7 @@
 //! `kubeproof rbac`: prints the roles that running suites takes. The cluster is asked only about
 //! kinds that are not built into Kubernetes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::args::RbacArgs;
 use super::exit::Exit;
@@ -29,16 +29,9 @@ pub fn execute(args: &RbacArgs) -> Exit {
         .iter()
         .flat_map(|suite| rights(suite, &Facts::default()))
         .collect();
-    let mut notes = Vec::new();
-    let others = rights.iter().filter_map(|right| right.cluster.as_deref());
-    let others: std::collections::BTreeSet<_> = others.collect();
-    for other in others {
-        notes.push(format!("not in them: what is done in the cluster {other}"));
-    }
-    let own: Vec<_> = rights
+    let (own, others): (Vec<_>, Vec<_>) = rights
         .into_iter()
-        .filter(|right| right.cluster.is_none())
-        .collect();
+        .partition(|right| right.cluster.is_none());
     let kinds = match Kinds::find(&own, args) {
         Ok(kinds) => kinds,
         Err(message) => {
@@ -47,14 +40,19 @@ pub fn execute(args: &RbacArgs) -> Exit {
         }
     };
     let mut grants = Vec::new();
+    let mut notes: BTreeSet<_> = others
+        .into_iter()
+        .filter_map(|right| right.cluster)
+        .map(|name| format!("not in them: what is done in the cluster {name}"))
+        .collect();
     for right in &own {
         match kinds.grant(right, args.namespace.as_deref()) {
             Ok(grant) => grants.push(grant),
-            Err(note) => notes.push(note),
+            Err(note) => {
+                notes.insert(note);
+            }
         }
     }
-    notes.sort();
-    notes.dedup();
     for note in &notes {
         eprint_text(&format!("note: {note}\n"));
     }
@@ -75,7 +73,7 @@ fn name(suites: &[Suite]) -> String {
     }
 }
 
-fn header(suites: &[Suite], namespace: Option<&str>, notes: &[String]) -> String {
+fn header(suites: &[Suite], namespace: Option<&str>, notes: &BTreeSet<String>) -> String {
     let ids: Vec<_> = suites.iter().map(|suite| suite.id.as_str()).collect();
     let place = namespace.map_or_else(String::new, |name| format!(" --namespace {name}"));
     let mut text = format!(

@@ -204,6 +204,25 @@ fn every_verb(other: &str) -> String {
     - apply: {{manifest: {{apiVersion: v1, kind: Service, metadata: {{name: own}}, spec: {{ports: [{{port: 80}}]}}}}}}
     - create: {{manifest: {{apiVersion: v1, kind: Secret, metadata: {{generateName: s-}}}}}}
     - create: {{manifest: {{apiVersion: v1, kind: ServiceAccount, metadata: {{name: reader}}}}}}
+    - apply:
+        manifest:
+          apiVersion: rbac.authorization.k8s.io/v1
+          kind: Role
+          metadata: {{name: powerful}}
+          rules: [{{apiGroups: [""], resources: [secrets], verbs: [deletecollection]}}]
+    - create:
+        manifest:
+          apiVersion: rbac.authorization.k8s.io/v1
+          kind: Role
+          metadata: {{generateName: powerful-}}
+          rules: [{{apiGroups: [""], resources: [secrets], verbs: [deletecollection]}}]
+    - apply:
+        manifest:
+          apiVersion: rbac.authorization.k8s.io/v1
+          kind: RoleBinding
+          metadata: {{name: powerful}}
+          roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}}
+          subjects: [{{kind: ServiceAccount, name: reader}}]
     - patch: {{target: configmap/theirs, namespace: {other}, foreign: true, patch: {{data: {{c: d}}}}}}
     - patch: {{target: deployment/web, subresource: scale, patch: {{spec: {{replicas: 1}}}}, allowNoChange: true}}
   cases:

@@ -81,7 +81,12 @@ impl Walk<'_> {
     pub(super) fn create(&mut self, create: &Create, here: &Here) {
         let need = need(create.expect.rejected.is_some());
         for made in self.made(&create.manifests, here) {
-            self.give_rights(&made, create.namespace.as_ref(), here);
+            // the name of what is to be made is in no request before it is there
+            let nameless = Made {
+                name: None,
+                ..made.clone()
+            };
+            self.give_rights(&nameless, create.namespace.as_ref(), here);
             let (on, name, reach) = parts(made, create.namespace.as_ref(), here);
             self.add(here, need, &["create"], on.clone(), &reach);
             self.take_back(here, need, &on, name.as_deref(), &reach);
@@ -169,7 +174,7 @@ impl Walk<'_> {
                 of_tree(tree, &here.known)
             }
             Manifests::Template(template) => {
-                self.asks_for_nodes |= super::suite::asks_for_nodes(&template.names());
+                self.note_names(&template.names());
                 let objects = here
                     .known
                     .file(template)

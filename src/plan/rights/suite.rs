@@ -1,11 +1,9 @@
 //! Walks a suite: its namespace, requirements, axes and steps, each item of what is known once.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 
 use super::known::Known;
-use super::walk::{Here, NODES, Walk};
+use super::walk::{Here, Walk};
 use super::{Need, On, Reach, Right};
 use crate::plan::model::{
     Axis, AxisSource, Case, Matrix, Namespace, Permission, PermissionOn, Requirement,
@@ -339,9 +337,4 @@ fn cells(matrix: &Matrix, here: &Here) -> Vec<Here> {
             cells
         }
     }
-}
-
-/// Whether the names that something asks for hold the nodes.
-pub(super) fn asks_for_nodes(names: &BTreeSet<String>) -> bool {
-    names.contains(NODES)
 }

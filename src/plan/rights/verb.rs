@@ -5,8 +5,8 @@ use super::path::{Led, led};
 use super::walk::{Aim, Here, Walk};
 use super::{Need, On, Reach};
 use crate::plan::model::{
-    Can, Delete, Events, Exec, Get, Http, HttpDestination, HttpWay, Logs, Patch, RunPod, Target,
-    Until, Verb, Wait,
+    AssertCheck, Can, Delete, Events, Exec, Get, Http, HttpDestination, HttpWay, Logs, Patch,
+    RunPod, Target, Until, Verb, Wait,
 };
 
 /// The first version whose server wants `create` of whoever opens a WebSocket to a pod.
@@ -29,7 +29,7 @@ impl Walk<'_> {
             }
             Verb::Assert(assert) => {
                 for check in &assert.checks {
-                    if let crate::plan::model::AssertCheck::Values(condition) = check {
+                    if let AssertCheck::Values(condition) = check {
                         self.note_condition(Some(condition));
                     }
                 }

@@ -1,13 +1,15 @@
 //! Where in a suite the walk is, and the rights that it has found: what every part of it needs.
 
+use std::collections::BTreeSet;
+
 use super::known::{Known, is_unknown, known_name};
 use super::{Need, On, Reach, Right};
 use crate::plan::model::{Namespace, Suite, Target};
 use crate::source::Place;
-use crate::template::{Condition, Template};
+use crate::template::{Condition, Template, UNKNOWN};
 
 /// What names a list of the nodes, which is empty for whoever may not list them.
-pub(super) const NODES: &str = "nodes";
+const NODES: &str = "nodes";
 
 /// The rights found so far.
 pub(super) struct Walk<'a> {
@@ -160,17 +162,21 @@ impl Walk<'_> {
 
     /// Notes that a condition asks for the nodes.
     pub(super) fn note_condition(&mut self, condition: Option<&Condition>) {
-        if condition.is_some_and(|condition| condition.names().contains(NODES)) {
-            self.asks_for_nodes = true;
+        if let Some(condition) = condition {
+            self.note_names(&condition.names());
         }
     }
 
     /// Notes that templates ask for the nodes.
     pub(super) fn note_templates<'t>(&mut self, templates: impl IntoIterator<Item = &'t Template>) {
-        let mut templates = templates.into_iter();
-        if templates.any(|template| template.names().contains(NODES)) {
-            self.asks_for_nodes = true;
+        for template in templates {
+            self.note_names(&template.names());
         }
+    }
+
+    /// Notes that something with these names in it asks for the nodes.
+    pub(super) fn note_names(&mut self, names: &BTreeSet<String>) {
+        self.asks_for_nodes |= names.contains(NODES);
     }
 }
 
@@ -187,9 +193,9 @@ impl Here {
         // what cannot be rendered still has what stands before it
         let text = text.unwrap_or_else(|| match source.split_once("{{") {
             Some((before, _)) if before.contains('/') => {
-                format!("{before}{}", crate::template::UNKNOWN)
+                format!("{before}{}", UNKNOWN)
             }
-            _ => crate::template::UNKNOWN.to_owned(),
+            _ => UNKNOWN.to_owned(),
         });
         let (kind, name) = match text.split_once('/') {
             Some((kind, name)) => (kind, Some(name)),
