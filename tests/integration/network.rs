@@ -1,7 +1,9 @@
 //! The network suites on the local cluster: each with the fault that it looks for, and what it
 //! says is wrong.
 
-use crate::support::{Broken, Finished, Kubeproof, broken_cluster, ci_cluster, healthy_cluster, kubectl};
+use crate::support::{
+    Broken, Finished, Kubeproof, broken_cluster, ci_cluster, healthy_cluster, kubectl,
+};
 
 /// Runs a suite that must fail, and gives back its diagnoses.
 #[track_caller]
@@ -49,7 +51,12 @@ fn warnings(run: &Finished) -> Vec<String> {
     run.events("case-finished")
         .iter()
         .filter(|event| event["outcome"] == "passed" && !event["why"].is_null())
-        .map(|event| event["why"]["failure"].as_str().unwrap_or_default().to_owned())
+        .map(|event| {
+            event["why"]["failure"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        })
         .collect()
 }
 
@@ -71,7 +78,10 @@ fn all_network_suites_pass_on_a_healthy_cluster() {
         let of_suite = |event: &&serde_json::Value| {
             event["id"]["suite"]["index"] == suite["suite"]["index"] && event["outcome"] == "passed"
         };
-        assert!(passed.iter().any(|event| of_suite(&event)), "{suite}\n{run}");
+        assert!(
+            passed.iter().any(|event| of_suite(&event)),
+            "{suite}\n{run}"
+        );
     }
     run.assert_nothing_left();
 }
@@ -143,7 +153,10 @@ fn overlay_sees_a_network_that_is_split_along_a_label() {
     }
     run.assert_code(1);
     // of three nodes the one that is alone says more than its label
-    assert_eq!(diagnoses(&run), ["node3: UDP 8472 is blocked to or from it"]);
+    assert_eq!(
+        diagnoses(&run),
+        ["node3: UDP 8472 is blocked to or from it"]
+    );
 }
 
 #[test]
@@ -195,7 +208,10 @@ fn ports_tells_a_kubelet_that_the_api_server_cannot_reach_from_a_closed_port() {
     );
     // the whole row of node2: whatever was to be tried from there
     let from_node2 = |event: &&serde_json::Value| {
-        event["id"]["name"].as_str().expect("a name").starts_with("node2 ")
+        event["id"]["name"]
+            .as_str()
+            .expect("a name")
+            .starts_with("node2 ")
     };
     for event in run.events("case-finished").iter().filter(from_node2) {
         assert_eq!(event["outcome"], "errored", "{event}");
@@ -225,7 +241,8 @@ ports:
     let failed = cases(&run, "failed");
     assert_eq!(failed.len(), 9, "{run}");
     assert!(
-        run.stdout.contains("node1 to node2: TCP 4 (nobody) is refused"),
+        run.stdout
+            .contains("node1 to node2: TCP 4 (nobody) is refused"),
         "{run}"
     );
     assert_eq!(
@@ -252,7 +269,9 @@ fn mtu_finds_what_overlay_does_not_see() {
     );
     assert_eq!(
         diagnoses,
-        ["node1: MTU: packets that fill the pods' MTU of 1450 do not pass to or from it; 1350 passes"]
+        [
+            "node1: MTU: packets that fill the pods' MTU of 1450 do not pass to or from it; 1350 passes"
+        ]
     );
     let node1 = run
         .events("case-finished")
@@ -346,16 +365,20 @@ impl Drop for Planted {
 fn mtu_warns_of_what_rancher_logs() {
     let _cluster = broken_cluster();
     let planted = Planted::namespaces(&["cattle-system"]);
-    planted.logging("cattle-system", "app=cattle-agent", "websocket: bad handshake");
+    planted.logging(
+        "cattle-system",
+        "app=cattle-agent",
+        "websocket: bad handshake",
+    );
     let run = Kubeproof::on_cluster(&["run", "mtu"]).run();
     run.assert_code(0);
     let warnings = warnings(&run);
     assert_eq!(warnings.len(), 1, "{run}");
     let year = jiff::Timestamp::now().strftime("%Y-").to_string();
     assert!(
-        warnings[0].starts_with(
-            "cattle-agent logged `websocket: bad handshake` 2 times within 1h, from "
-        ) && warnings[0].matches(&year).count() == 2,
+        warnings[0]
+            .starts_with("cattle-agent logged `websocket: bad handshake` 2 times within 1h, from ")
+            && warnings[0].matches(&year).count() == 2,
         "{warnings:?}"
     );
     assert!(run.stdout.contains(&warnings[0]), "{run}");
@@ -382,7 +405,10 @@ fn flannel_annotations_finds_the_node_that_lacks_one() {
     assert_eq!(cases(&run, "passed").len(), 2, "{run}");
     let told = diagnoses(&run);
     assert_eq!(told.len(), 1);
-    assert!(told[0].starts_with("node2: flannel has not registered the node"), "{told:?}");
+    assert!(
+        told[0].starts_with("node2: flannel has not registered the node"),
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -490,7 +516,10 @@ fn system_namespaces_finds_two_that_are_kept_apart() {
     run.assert_code(1);
     assert_eq!(
         cases(&run, "failed"),
-        ["cattle-system to kube-system", "kube-system to cattle-system"]
+        [
+            "cattle-system to kube-system",
+            "kube-system to cattle-system"
+        ]
     );
     assert_eq!(
         run.between_frames()
@@ -548,8 +577,7 @@ fn system_namespaces_reads_logs_and_policies_and_asks_the_ingress_controller() {
         looking.stdout.contains("which --set probe=true allows"),
         "{looking}"
     );
-    let probing =
-        Kubeproof::on_cluster(&["run", "system-namespaces", "--set", "probe=true"]).run();
+    let probing = Kubeproof::on_cluster(&["run", "system-namespaces", "--set", "probe=true"]).run();
     probing.assert_code(1);
     assert_eq!(
         cases(&probing, "failed"),
