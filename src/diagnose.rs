@@ -220,10 +220,10 @@ fn tally_of(members: &[usize], cells: &Cells<'_>) -> Tally {
     tally
 }
 
+/// A key as text; an object stands for its name.
 fn text(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+    let text = value.as_str().or_else(|| value["name"].as_str());
+    text.map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]

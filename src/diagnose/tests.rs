@@ -193,6 +193,22 @@ fn what_a_rule_sees_of_a_finding() {
 }
 
 #[test]
+fn an_object_is_grouped_by_its_name() {
+    let rule = DiagnosisRule {
+        cells: None,
+        ..rule(Some("{{ node }}"), "tally.failed > 0")
+    };
+    let node = crate::template::Named::scope_value("node1", [("ip", "10.0.0.1".into())]);
+    let axes = |_| vec![("node".to_owned(), node.clone())];
+    let cells = Cells {
+        outcomes: &[Failed],
+        axes: &axes,
+    };
+    let findings = find(&rule, &BTreeMap::new(), &cells, &mut [false]).unwrap();
+    assert_eq!(findings[0].key, "node1");
+}
+
+#[test]
 fn a_rule_that_cannot_be_evaluated_says_so() {
     let rule = rule(Some("{{ source.nothing }}"), "tally.failed > 0");
     let axes = |_| vec![("source".to_owned(), scope_value(&json!({"node": "a"})))];

@@ -631,10 +631,10 @@ spec:
             - sh
             - -c
             - |
-              printf '#!/bin/sh\nread -r request\nprintf "HTTP/1.1 504 Gateway Time-out\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n"\n' >/tmp/answer
-              chmod +x /tmp/answer
+              mkdir -p /tmp/site/cgi-bin && cd /tmp/site
+              printf '#!/bin/sh\nprintf "Status: 504 Gateway Time-out\\r\\n\\r\\n"\n' >cgi-bin/index.cgi
+              chmod +x cgi-bin/index.cgi
               trap 'exit 0' TERM
-              nc -lk -p 8080 -e /tmp/answer 2>/dev/null & nc -ll -p 8080 -e /tmp/answer &
-              wait
+              httpd -f -p 8080 -h /tmp/site & wait
           readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
 "#;
