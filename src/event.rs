@@ -50,6 +50,11 @@ pub enum EventKind {
         /// The suites to come, in their order.
         suites: Vec<SuiteRef>,
     },
+    /// The run waits for the cluster to come up; told whenever what it waits for changes.
+    Awaiting {
+        /// What is not there yet, in words.
+        what: String,
+    },
     /// The cluster answered.
     Connected(Connection),
     /// A suite begins.
@@ -311,6 +316,8 @@ pub enum Stage {
     Load,
     /// Reaching the cluster.
     Connect,
+    /// Asking whether the user may do what the suites do.
+    Permissions,
     /// Namespace and setup steps.
     Setup,
     /// A deadline of suite or run.
@@ -329,6 +336,7 @@ impl Stage {
         match self {
             Self::Load => "[load]",
             Self::Connect => "[connect]",
+            Self::Permissions => "[permissions]",
             Self::Setup => "[setup]",
             Self::Deadline => "[deadline]",
             Self::Interrupted => "[interrupted]",

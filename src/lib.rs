@@ -11,6 +11,7 @@
 // what was written, and where
 pub mod diagnostic;
 pub mod duration;
+pub mod kinds;
 pub mod source;
 pub mod yaml;
 // what suites say

@@ -291,7 +291,8 @@ impl Verdict {
             EventKind::RunFinished { took: _ } => {
                 self.suites.values_mut().for_each(SuiteVerdict::sort);
             }
-            EventKind::StageStarted { .. }
+            EventKind::Awaiting { .. }
+            | EventKind::StageStarted { .. }
             | EventKind::CaseStarted(_)
             | EventKind::SuiteCleaned { .. }
             | EventKind::Notice { .. } => {}
@@ -578,6 +579,7 @@ mod tests {
             ("skipped, left", vec![ended(Skipped), left(false)], 4),
             ("errored", vec![pass(), case(1, Errored), left(false)], 3),
             ("connect", vec![problem(None, Stage::Connect)], 3),
+            ("permissions", vec![problem(None, Stage::Permissions)], 3),
             ("setup", vec![problem(Some(suite()), Stage::Setup)], 3),
             (
                 "teardown",

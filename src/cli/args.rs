@@ -43,6 +43,12 @@ pub enum Command {
     /// Those of `run` and of all manifests, with `-v` the suites that need each. What
     /// only the run knows is told on stderr.
     Images(ImagesArgs),
+    /// Print the roles that running suites takes, for `kubectl apply -f -`.
+    ///
+    /// A ClusterRole; with `--namespace` a Role for that namespace, and a ClusterRole for what
+    /// is done outside of it. A cluster is asked only about kinds that are not built into
+    /// Kubernetes.
+    Rbac(RbacArgs),
 }
 
 /// Which suites.
@@ -84,6 +90,12 @@ pub struct RunArgs {
     /// Run in this namespace, which is there and stays as it is.
     #[arg(short, long, value_name = "NAME", help_heading = "Cluster")]
     pub namespace: Option<String>,
+    /// Wait so long for a cluster that is still coming up, until its nodes are ready.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Cluster")]
+    pub wait_ready: Option<Duration>,
+    /// So many nodes must be ready: at once, or within `--wait-ready`.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Cluster")]
+    pub expect_nodes: Option<u16>,
     /// Give a suite one of its further clusters; `FILE:CONTEXT` names a context too.
     #[arg(
         long = "cluster",
@@ -170,6 +182,24 @@ pub struct ImagesArgs {
     /// As `run --registry` would pull them from here.
     #[arg(long, value_name = "HOST[/PATH]")]
     pub registry: Option<Registry>,
+}
+
+/// Arguments of `rbac`.
+#[derive(Debug, ClapArgs)]
+pub struct RbacArgs {
+    #[command(flatten)]
+    pub suites: SuiteArgs,
+    #[command(flatten)]
+    pub inputs: InputArgs,
+    /// For runs in this namespace (`run --namespace`).
+    #[arg(short, long, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// The kubeconfig; otherwise found as kubectl finds it.
+    #[arg(long, value_name = "FILE", help_heading = "Cluster")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The context; otherwise the kubeconfig's current one.
+    #[arg(long, value_name = "NAME", help_heading = "Cluster")]
+    pub context: Option<String>,
 }
 
 /// `--color`.

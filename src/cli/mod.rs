@@ -7,6 +7,8 @@ mod exit;
 mod images;
 mod list;
 mod load;
+mod rbac;
+mod roles;
 mod run;
 
 use std::io::{self, Write};
@@ -41,6 +43,7 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check::execute(&check),
         Command::Images(images) => images::execute(&images, args.verbose > 0),
         Command::List(list) => list::execute(&list, args.verbose > 0),
+        Command::Rbac(rbac) => rbac::execute(&rbac),
     };
     exit.into()
 }
@@ -92,6 +95,11 @@ fn color_of(stream: &impl anstream::stream::RawStream) -> style::Color {
 /// A line on stdout. Where nobody reads it, there is nobody to tell.
 fn print_line(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Text on stdout.
+fn print_text(text: &str) {
+    let _ = write!(io::stdout(), "{text}");
 }
 
 /// Text on stderr.

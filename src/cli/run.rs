@@ -74,6 +74,8 @@ fn prepare(args: &RunArgs, mask: &Mask) -> Result<(Vec<Suite>, RunOptions), (Exi
         .map_err(|error| (Exit::Usage, load::in_brief(&error)))?;
     let options = RunOptions {
         connect,
+        wait_ready: args.wait_ready,
+        expect_nodes: args.expect_nodes.map(usize::from),
         clusters,
         namespace: args.namespace.clone(),
         registry: args.registry.clone(),

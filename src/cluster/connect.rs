@@ -36,6 +36,8 @@ pub struct ConnectOptions {
     pub request_timeout: Duration,
     /// How long it may take until a connection stands; 5 s by default.
     pub connect_timeout: Duration,
+    /// Asks the server only once while connecting, for a caller that tries again itself.
+    pub asks_once: bool,
 }
 
 impl Default for ConnectOptions {
@@ -47,6 +49,7 @@ impl Default for ConnectOptions {
             impersonate_groups: Vec::new(),
             request_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),
+            asks_once: false,
         }
     }
 }
@@ -100,10 +103,11 @@ impl Cluster {
         };
         let version = Call::get("/version");
         let review = Call::new(Method::POST, REVIEW_PATH, Repeat::Safe).json(&review());
-        let (version, review) = futures::join!(
-            transport.send_explained(&version),
-            transport.send_explained(&review)
-        );
+        let send = async |call| match options.asks_once {
+            true => transport.send_once(call).await,
+            false => transport.send_explained(call).await,
+        };
+        let (version, review) = futures::join!(send(&version), send(&review));
         let version = version.map_err(|failed| way.explain(failed))?;
         let version = version.json().map_err(|error| ConnectError::Unusable {
             server: way.server.clone(),

@@ -112,6 +112,28 @@ pub enum ConnectError {
     },
 }
 
+impl ConnectError {
+    /// Whether a cluster that is still coming up answers like this, so that it may be otherwise a
+    /// while later.
+    ///
+    /// Credentials that are refused, and certificates that are wrong, stay so. A user who is known
+    /// and not let in may be let in once the server has made its own roles.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Unusable { .. } | Self::Forbidden { .. } => true,
+            Self::NoKubeconfig { .. }
+            | Self::Unreadable { .. }
+            | Self::Invalid { .. }
+            | Self::UnknownContext { .. }
+            | Self::NoCurrentContext { .. }
+            | Self::Tls { .. }
+            | Self::Unauthorized { .. }
+            | Self::Credentials { .. } => false,
+        }
+    }
+}
+
 fn list(names: &[String]) -> String {
     if names.is_empty() {
         "none".to_owned()

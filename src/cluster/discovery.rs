@@ -107,6 +107,29 @@ impl Cluster {
         }
     }
 
+    /// As [`Cluster::resource_of`] on a single look: nothing where the kind is not known now. It may
+    /// be served later, where somebody makes its CRD.
+    ///
+    /// # Errors
+    /// Where the cluster did not answer, or refused to say.
+    pub async fn served_kind(
+        &self,
+        api_version: &str,
+        kind: &str,
+    ) -> Result<Option<Resource>, ClusterError> {
+        let (_, catalog) = self.catalog(0).await?;
+        Ok(catalog.of(api_version, kind).cloned())
+    }
+
+    /// As [`Cluster::resource_named`] on a single look: nothing where the name is not known now.
+    ///
+    /// # Errors
+    /// Where the cluster did not answer, or refused to say.
+    pub async fn served_name(&self, name: &str) -> Result<Option<Resource>, ClusterError> {
+        let (_, catalog) = self.catalog(0).await?;
+        Ok(catalog.named(name).cloned())
+    }
+
     async fn catalog(&self, seen: u64) -> Result<(u64, Arc<Catalog>), ClusterError> {
         let shared = &self.inner.shared;
         shared.discovery.newer_than(seen, &shared.own).await

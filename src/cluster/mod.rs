@@ -53,7 +53,7 @@ pub use logs::{LogError, LogOptions, LogStream, LogText};
 pub use read::{RawReply, Selection};
 pub use readiness::{
     ConditionState, PodReadiness, Readiness, condition_state, job_failed, node_excluded_by,
-    node_problem, owned_by, pod_state, pods_of, rolled_out,
+    node_not_ready, node_problem, owned_by, pod_state, pods_of, rolled_out,
 };
 pub use resource::{ObjectKey, Resource};
 pub use watch::{State, Watch};

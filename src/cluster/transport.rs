@@ -186,7 +186,8 @@ impl Transport {
         }
     }
 
-    async fn send_once(&self, call: &Call) -> Result<Reply, Failed> {
+    /// Sends it once, for a caller that tries again itself.
+    pub(super) async fn send_once(&self, call: &Call) -> Result<Reply, Failed> {
         let request = written(call).map_err(Failed::hopeless)?;
         let exchange = async {
             let response = self.client.send(request).await?;

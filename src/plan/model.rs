@@ -48,6 +48,8 @@ pub struct Suite {
     pub concurrency: Option<usize>,
     /// Where namespaced objects go that name no namespace.
     pub namespace: Namespace,
+    /// What local programs need to be allowed, beside what the steps need.
+    pub permissions: Vec<Permission>,
     /// Further clusters by the names under which steps use them.
     pub clusters: Vec<ClusterChoice>,
     /// The cluster of steps that name none; nothing is the run's own.
@@ -187,6 +189,35 @@ pub struct NamespaceExtras {
     pub labels: BTreeMap<String, String>,
     /// Annotations.
     pub annotations: BTreeMap<String, String>,
+}
+
+/// `permissions`: a rule of RBAC.
+#[derive(Clone, Debug)]
+pub struct Permission {
+    /// `get`, `list`, …; `*` is all of them.
+    pub verbs: Vec<String>,
+    /// On what.
+    pub on: PermissionOn,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// What a permission is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PermissionOn {
+    /// Objects of the API.
+    Resources {
+        /// API groups; empty is the core group, `*` all of them.
+        groups: Vec<String>,
+        /// Plurals, with a subresource behind a slash; `*` is all of them.
+        resources: Vec<String>,
+        /// These objects only; all of them where none is named.
+        names: Vec<String>,
+        /// Another namespace than the suite's; `*` is every one.
+        namespace: Option<String>,
+    },
+    /// Paths of the API server that are no resources.
+    Paths(Vec<String>),
 }
 
 /// `clusters`: one more cluster; `--cluster NAME=FILE[:CONTEXT]` fills it over this.

@@ -224,6 +224,7 @@ impl<W: Write + Send> Reporter for Human<W> {
             EventKind::VerdictReached { .. } => self.verdict(verdict),
             EventKind::RunFinished { .. } => self.leftovers(verdict),
             EventKind::RunStarted { .. }
+            | EventKind::Awaiting { .. }
             | EventKind::Connected(_)
             | EventKind::StageStarted { .. }
             | EventKind::NodeExcluded { .. }

@@ -229,6 +229,7 @@ impl Reporter for Junit {
                 Destination::Stream(_) => Ok(()),
             },
             EventKind::RunStarted { .. }
+            | EventKind::Awaiting { .. }
             | EventKind::Connected(_)
             | EventKind::SuiteStarted { .. }
             | EventKind::StageStarted { .. }

@@ -153,6 +153,10 @@ impl<W: Write + Send> Reporter for Progress<W> {
                 Ok(())
             }
             _ if quiet => Ok(()),
+            EventKind::Awaiting { what } => {
+                let word = self.color.paint(Tone::Faint, "waiting");
+                self.tell(&format!("{word}: {}", sanitize::line(what)))
+            }
             EventKind::Connected(connection) => self.tell(&block(connection, self.color)),
             EventKind::SuiteStarted { suite, title, .. } => {
                 self.refresh(suite, verdict);

@@ -85,7 +85,7 @@ pub fn frame(suite: &SuiteVerdict, color: Color) -> Vec<String> {
 /// Whether what goes wrong there stands before the testcases in a report.
 pub fn is_before_cases(stage: Stage) -> bool {
     match stage {
-        Stage::Load | Stage::Connect | Stage::Setup => true,
+        Stage::Load | Stage::Connect | Stage::Permissions | Stage::Setup => true,
         Stage::Deadline | Stage::Interrupted | Stage::Teardown | Stage::Cleanup => false,
     }
 }

@@ -13,18 +13,20 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
+use super::arrival::{self, Surroundings};
 use super::cancel::Cancellation;
 use super::clusters::Clusters;
 use super::dispatcher::{Dispatcher, Ended, Teller};
 use super::environment::ProcessEnvironments;
 use super::ledger::Owners;
 use super::namespace;
+use super::permissions;
 use super::scope::{Names, node_value, server_value};
 use super::signal::Signals;
 use super::suite::SuiteRun;
 use super::writes::Writes;
-use crate::cluster::{Cluster, ConnectOptions, node_problem};
-use crate::event::{Connection, EventKind, Explanation, NodeCount, Problem, Stage, SuiteRef};
+use crate::cluster::{Cluster, ConnectOptions};
+use crate::event::{EventKind, Explanation, Problem, Stage, SuiteRef};
 use crate::image::Registry;
 use crate::plan::model::{Namespace, Suite};
 use crate::plan::select::NameFilter;
@@ -64,6 +66,10 @@ impl fmt::Display for Keep {
 pub struct RunOptions {
     /// Which cluster.
     pub connect: ConnectOptions,
+    /// How long the cluster may take to come up, with all its nodes; otherwise it must be up.
+    pub wait_ready: Option<Duration>,
+    /// So many nodes must be ready.
+    pub expect_nodes: Option<usize>,
     /// Further clusters by name, over what suites say of them.
     pub clusters: BTreeMap<String, ConnectOptions>,
     /// Instead of the suites' own namespaces: never created, labelled or deleted.
@@ -136,12 +142,11 @@ struct Run {
     teller: Arc<Teller>,
 }
 
-/// What was found out about the cluster at the start.
-struct Surroundings {
-    cluster: Cluster,
-    /// Nothing where nodes may not be listed.
-    nodes: Option<Vec<Value>>,
-}
+/// A suite, what it is called in events, and its namespace.
+type Planned = (Suite, SuiteRef, Option<String>);
+
+/// Why no suite is begun, and while doing what; nothing where the run was cancelled.
+type Obstacle = Option<(Stage, Explanation)>;
 
 impl Run {
     async fn execute(self, suites: Vec<Suite>) {
@@ -159,20 +164,12 @@ impl Run {
             suites: references.clone(),
         });
         let removals = TaskTracker::new();
-        match self.connect().await {
+        let planned = self.plan(suites, references);
+        match self.begin(&planned).await {
             Ok(surroundings) => {
-                if suites.is_empty() {
+                if planned.is_empty() {
                     self.tell_verdict();
                 }
-                let mut namespaces = HashSet::new();
-                let planned: Vec<_> = suites
-                    .into_iter()
-                    .zip(references)
-                    .map(|(suite, reference)| {
-                        let namespace = self.namespace_of(&suite, &mut namespaces);
-                        (suite, reference, namespace)
-                    })
-                    .collect();
                 let unfinished = AtomicUsize::new(planned.len());
                 // the last to finish has the verdict told, before its teardown
                 let on_finished = || {
@@ -191,10 +188,10 @@ impl Run {
                     .for_each_concurrent(self.options.parallel_suites.max(1), one)
                     .await;
             }
-            Err(Some(why)) => {
+            Err(Some((stage, why))) => {
                 self.teller.tell(EventKind::Problem(Problem {
                     suite: None,
-                    stage: Stage::Connect,
+                    stage,
                     why,
                 }));
                 self.tell_verdict();
@@ -215,47 +212,56 @@ impl Run {
         });
     }
 
-    /// Connects and tells to what; nothing where the run was cancelled meanwhile.
-    async fn connect(&self) -> Result<Surroundings, Option<Explanation>> {
-        let connect = async {
-            let cluster = Cluster::connect(&self.options.connect)
-                .await
-                .map_err(|error| Explanation::new(error.to_string()))?;
-            let nodes = match cluster.nodes().await {
-                Ok(nodes) => Some(nodes),
-                Err(error) if error.is_forbidden() => None,
-                Err(error) => return Err(Explanation::new(format!("nodes: {error}"))),
-            };
-            Ok(Surroundings { cluster, nodes })
+    /// The suites with their namespaces. Suites of one name get namespaces of their own.
+    fn plan(&self, suites: Vec<Suite>, references: Vec<SuiteRef>) -> Vec<Planned> {
+        let mut taken = HashSet::new();
+        let plan = |(mut suite, reference): (Suite, SuiteRef)| {
+            if let Some(existing) = &self.options.namespace {
+                suite.namespace = Namespace::Existing(existing.clone());
+            }
+            let namespace = self.namespace_of(&suite, &mut taken);
+            (suite, reference, namespace)
         };
-        let surroundings = tokio::select! {
-            biased;
-            result = connect => result.map_err(Some)?,
-            () = self.cancellation.work.cancelled() => return Err(None),
-        };
-        let server = surroundings.cluster.server();
-        self.teller.tell(EventKind::Connected(Connection {
-            kubeconfig: server.kubeconfig.clone(),
-            context: server.context.clone(),
-            server: server.server.clone(),
-            version: server.version.clone(),
-            user: server.user.clone(),
-            nodes: surroundings.nodes.as_ref().map(|nodes| NodeCount {
-                ready: nodes
-                    .iter()
-                    .filter(|node| node_problem(node).is_none())
-                    .count(),
-                total: nodes.len(),
-            }),
-        }));
-        Ok(surroundings)
+        suites.into_iter().zip(references).map(plan).collect()
     }
 
-    /// Where the suite's objects go. Suites of one name get namespaces of their own.
-    fn namespace_of(&self, suite: &Suite, taken: &mut HashSet<String>) -> Option<String> {
-        if let Some(namespace) = &self.options.namespace {
-            return Some(namespace.clone());
+    /// Finds out whether the suites can be run at all, before anything is made.
+    async fn begin(&self, planned: &[Planned]) -> Result<Surroundings, Obstacle> {
+        let surroundings = tokio::select! {
+            biased;
+            arrived = arrival::arrive(&self.options, &self.teller) => {
+                arrived.map_err(|why| Some((Stage::Connect, why)))?
+            }
+            () = self.cancellation.work.cancelled() => return Err(None),
+        };
+        let connection = surroundings.connection();
+        self.teller.tell(EventKind::Connected(connection));
+        let suites: Vec<_> = planned
+            .iter()
+            .map(|(suite, _, namespace)| (suite, namespace.as_deref()))
+            .collect();
+        let asked = tokio::select! {
+            biased;
+            asked = permissions::ask(&surroundings.cluster, &self.id, &suites) => asked,
+            () = self.cancellation.work.cancelled() => return Err(None),
+        };
+        let answer = asked.unwrap_or_else(|error| permissions::Answer {
+            missing: None,
+            notices: vec![format!(
+                "what the user may do was not asked for before the run: {error}"
+            )],
+        });
+        for text in answer.notices {
+            self.teller.tell(EventKind::Notice { text });
         }
+        match answer.missing {
+            None => Ok(surroundings),
+            Some(why) => Err(Some((Stage::Permissions, why))),
+        }
+    }
+
+    /// Where the suite's objects go.
+    fn namespace_of(&self, suite: &Suite, taken: &mut HashSet<String>) -> Option<String> {
         match &suite.namespace {
             Namespace::PerSuite(_) | Namespace::PerCase(_) => {
                 let mut name = namespace::name(&suite.name, &self.id);
@@ -306,15 +312,12 @@ impl Run {
 
     async fn suite(
         &self,
-        mut suite: Suite,
+        suite: Suite,
         reference: SuiteRef,
         namespace: Option<String>,
         surroundings: &Surroundings,
         removals: &TaskTracker,
     ) -> Arc<SuiteRun> {
-        if let Some(existing) = &self.options.namespace {
-            suite.namespace = Namespace::Existing(existing.clone());
-        }
         let server = surroundings.cluster.server();
         let started = jiff::Timestamp::now();
         let run = json!({

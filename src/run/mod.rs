@@ -5,6 +5,7 @@
 //! happens to the `dispatcher`, which alone turns it into events. Requests are
 //! `cluster`'s business, texts for people `report`'s.
 
+mod arrival;
 mod artifacts;
 mod axis;
 mod cancel;
@@ -20,6 +21,7 @@ mod executor;
 mod ledger;
 mod matrix;
 mod namespace;
+mod permissions;
 mod process;
 mod requirements;
 mod scope;

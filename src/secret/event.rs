@@ -26,6 +26,7 @@ impl Mask {
                 self.clean(version);
                 suites.iter_mut().for_each(|suite| self.suite(suite));
             }
+            EventKind::Awaiting { what } => self.clean(what),
             EventKind::Connected(connection) => self.connection(connection),
             EventKind::SuiteStarted {
                 suite,

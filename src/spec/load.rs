@@ -151,6 +151,7 @@ impl Decoder<'_> {
                 labels: Vec::new(),
                 annotations: Vec::new(),
             },
+            permissions: Vec::new(),
             setup: Vec::new(),
             cases: Vec::new(),
             on_failure: Vec::new(),

@@ -7,6 +7,7 @@ mod expect;
 mod input;
 mod load;
 mod matrix;
+mod permission;
 mod scalar;
 pub mod schema;
 mod step;

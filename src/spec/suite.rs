@@ -45,6 +45,9 @@ impl Decoder<'_> {
         {
             suite.namespace = namespace;
         }
+        if let Some(permissions) = fields.optional("permissions") {
+            suite.permissions = self.permissions(permissions);
+        }
         if let Some(setup) = fields.optional("setup") {
             suite.setup = self.steps(setup);
         }

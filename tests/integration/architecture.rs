@@ -11,6 +11,7 @@ const RULES: &[(&[&str], &[&str])] = &[
             "diagnostic",
             "duration",
             "image",
+            "kinds",
             "template",
             "matcher",
             "event",

@@ -1,10 +1,12 @@
 //! Runs the program as a user does.
 //!
 //! `cli` and `reports` need no cluster. `cluster`, `faults`, `network`, `signals` and `proxy` need the
-//! local one (`ci/cluster up`), as do most of `verbs`, `images`, `language` and `peers`; they are
-//! ignored without it, and `ci/test` boots it and runs them all.
+//! local one (`ci/cluster up`), as do most of `arrival`, `images`, `rbac`, `verbs`, `language` and
+//! `peers`; they are ignored without it, and `ci/test` boots it and runs them all.
 
+mod api_server;
 mod architecture;
+mod arrival;
 mod cli;
 mod cluster;
 mod faults;
@@ -13,6 +15,7 @@ mod language;
 mod network;
 mod peers;
 mod proxy;
+mod rbac;
 mod reports;
 mod signals;
 mod support;

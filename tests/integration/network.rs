@@ -48,7 +48,8 @@ fn cases(run: &Finished, outcome: &str) -> Vec<String> {
 
 /// The texts of the cases that passed with a warning.
 fn warnings(run: &Finished) -> Vec<String> {
-    run.events("case-finished")
+    let mut texts: Vec<_> = run
+        .events("case-finished")
         .iter()
         .filter(|event| event["outcome"] == "passed" && !event["why"].is_null())
         .map(|event| {
@@ -57,7 +58,9 @@ fn warnings(run: &Finished) -> Vec<String> {
                 .unwrap_or_default()
                 .to_owned()
         })
-        .collect()
+        .collect();
+    texts.sort_unstable();
+    texts
 }
 
 #[test]

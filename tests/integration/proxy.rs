@@ -231,6 +231,37 @@ fn twenty_applies_and_asserts_cost_two_requests_each_and_one_watch() {
 
 #[test]
 #[ignore = "needs ci/cluster up"]
+fn what_the_user_may_do_is_asked_once_a_right_and_not_once_a_suite() {
+    let _cluster = healthy_cluster();
+    let proxy = CountingProxy::start();
+    let one = suite(
+        r#"
+  namespace: none
+  cases:
+    - name: one
+      steps:
+        - get: {target: configmap/coredns, namespace: kube-system}
+        - get: {target: configmap/kube-root-ca.crt, namespace: kube-system}
+        - assert: {target: node, count: {min: 1}}
+"#,
+    );
+    let run = Kubeproof::on_cluster(&["run", "suites/", "--kubeconfig", "counted.yaml"])
+        .file("counted.yaml", &proxy.kubeconfig())
+        .file("suites/a.yaml", &one)
+        .file("suites/b.yaml", &one.replace("name: verbs", "name: others"))
+        .run();
+    run.assert_code(0);
+    let reviews = proxy
+        .requests()
+        .iter()
+        .filter(|request| request.path.ends_with("/selfsubjectaccessreviews"))
+        .count();
+    // to get ConfigMaps, to list and to watch nodes
+    assert_eq!(reviews, 3, "{:#?}", proxy.requests());
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
 fn discovery_is_asked_once_a_run_and_not_once_a_suite() {
     let _cluster = healthy_cluster();
     let proxy = CountingProxy::start();

@@ -8,7 +8,7 @@ mod pod;
 mod rollout;
 
 pub use conditions::{ConditionState, condition_state, job_failed};
-pub use node::{node_excluded_by, node_problem};
+pub use node::{node_excluded_by, node_not_ready, node_problem};
 pub use owner::{owned_by, pods_of};
 pub use pod::{PodReadiness, pod_state};
 pub use rollout::{Readiness, rolled_out};

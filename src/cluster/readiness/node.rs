@@ -10,21 +10,39 @@ use super::{array, condition, name};
 #[must_use]
 pub fn node_problem(node: &Value) -> Option<String> {
     let name = name(node);
+    let (message, reason) = not_ready(node)?;
+    let mut problem = format!("node {name} is NotReady");
+    if !message.is_empty() {
+        problem = format!("{problem}: {message}");
+    }
+    if !reason.is_empty() {
+        problem = format!("{problem} ({reason})");
+    }
+    Some(problem)
+}
+
+/// The message of a node's Ready condition that is not True, or else its reason; `None` where the
+/// node is well.
+#[must_use]
+pub fn node_not_ready(node: &Value) -> Option<&str> {
+    let (message, reason) = not_ready(node)?;
+    Some(match (message.trim_end_matches('.'), reason) {
+        ("", "") => "it is not ready",
+        ("", reason) => reason,
+        (message, _) => message,
+    })
+}
+
+/// The message and the reason of the condition.
+fn not_ready(node: &Value) -> Option<(&str, &str)> {
     let Some(ready) = condition(node, "Ready") else {
-        return Some(format!("node {name} is NotReady: it has not reported yet"));
+        return Some(("it has not reported yet", ""));
     };
     if ready["status"] == "True" {
         return None;
     }
     let text = |field: &str| ready[field].as_str().map(str::trim).unwrap_or_default();
-    let mut problem = format!("node {name} is NotReady");
-    if !text("message").is_empty() {
-        problem = format!("{problem}: {}", text("message"));
-    }
-    if !text("reason").is_empty() {
-        problem = format!("{problem} ({})", text("reason"));
-    }
-    Some(problem)
+    Some((text("message"), text("reason")))
 }
 
 /// Why a DaemonSet does not mean this node: in words; `None` where it does.

@@ -12,6 +12,7 @@ mod manifest;
 mod matrix;
 mod names;
 mod network;
+mod permission;
 mod process;
 mod step;
 mod suite;

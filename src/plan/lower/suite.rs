@@ -62,6 +62,7 @@ impl Lowering<'_> {
             timeouts: self.timeouts(),
             concurrency: spec.concurrency,
             namespace: self.namespace(),
+            permissions: self.permissions(),
             clusters: self.clusters(),
             cluster: self.cluster(spec.cluster.as_ref()),
             severity: spec.severity.map(severity).unwrap_or_default(),

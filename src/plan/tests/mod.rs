@@ -176,6 +176,23 @@ fn conditions_are_expressions() {
 }
 
 #[test]
+fn permissions_are_settled_before_the_run() {
+    assert_snapshot!(check("permissions:\n\
+        - {apiGroups: [apps], resources: [DaemonSets], verbs: [Get], namespace: Foo}\n\
+        - {nonResourceURLs: [metrics, '*'], verbs: ['*', get]}\n\
+        - {apiGroups: ['*'], resources: ['*/status'], verbs: [get], namespace: '{{ run.namespace }}'}\n\
+        - {apiGroups: [''], resources: ['{{ inputs.kind }}'], verbs: [get]}\n\
+        inputs: {kind: {type: string, default: Pods}}"), @"
+    a.yaml:6:37: `DaemonSets` is not a resource (resources are plurals in lower case: pods, pods/log, networkpolicies)
+    a.yaml:6:58: `Get` is not a verb (verbs are written like get, list, watch or create)
+    a.yaml:6:75: `Foo` is not the name of a namespace (lowercase letters, digits and `-` are allowed)
+    a.yaml:7:24: `metrics` is not a path (paths begin with /, such as /metrics or /healthz/*)
+    a.yaml:8:78: unknown name `run` (`run` is not known yet at this place)
+    a.yaml:9:35: `Pods` is not a resource (resources are plurals in lower case: pods, pods/log, networkpolicies)
+    ");
+}
+
+#[test]
 fn names_that_users_give() {
     let named = |name: &str| {
         let text = suite("").replace("{name: a}", &format!("{{name: {name}}}"));
@@ -538,12 +555,22 @@ fn arguments_name_suites() {
             .map(|found| found.into_iter().map(|suite| suite.id).collect::<Vec<_>>())
             .map_err(|error| error.to_string())
     };
-    for argument in ["overlay", "network/overlay", "network", "network/"] {
+    for argument in ["overlay", "network/overlay"] {
         assert_eq!(
             shipped(argument).unwrap(),
             ["network/overlay"],
             "{argument}"
         );
+    }
+    let network = [
+        "network/flannel-annotations",
+        "network/mtu",
+        "network/overlay",
+        "network/ports",
+        "network/system-namespaces",
+    ];
+    for argument in ["network", "network/"] {
+        assert_eq!(shipped(argument).unwrap(), network, "{argument}");
     }
     assert_eq!(shipped("smoke").unwrap(), ["smoke"]);
     assert!(
@@ -554,7 +581,7 @@ fn arguments_name_suites() {
     assert!(
         shipped("./none.yaml")
             .unwrap_err()
-            .contains("These do: network/overlay, smoke")
+            .contains("These do: network/flannel-annotations, network/mtu")
     );
 }
 

@@ -34,6 +34,7 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
 fn stages() -> impl Strategy<Value = Stage> {
     prop_oneof![
         Just(Stage::Connect),
+        Just(Stage::Permissions),
         Just(Stage::Setup),
         Just(Stage::Deadline),
         Just(Stage::Interrupted),

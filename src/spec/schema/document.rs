@@ -52,6 +52,8 @@ pub struct SuiteSpec {
     pub cluster: Option<Text>,
     /// Where namespaced objects go.
     pub namespace: NamespaceSpec,
+    /// What local programs need to be allowed.
+    pub permissions: Vec<PermissionSpec>,
     /// Steps before the cases.
     pub setup: Vec<StepSpec>,
     /// The cases.
@@ -181,6 +183,35 @@ pub enum RequirementCheckSpec {
     Exists(TargetSpec),
     /// `server`
     Server(Text),
+}
+
+/// One item of `permissions`: a rule of RBAC.
+#[derive(Clone, Debug)]
+pub struct PermissionSpec {
+    /// Where it stands.
+    pub span: Span,
+    /// `get`, `list`, …
+    pub verbs: Vec<Text>,
+    /// On what.
+    pub on: PermissionOnSpec,
+}
+
+/// What a permission is on.
+#[derive(Clone, Debug)]
+pub enum PermissionOnSpec {
+    /// Objects of the API.
+    Resources {
+        /// `apiGroups`: `""` is the core group.
+        groups: Vec<Text>,
+        /// Plurals, with a subresource behind a slash.
+        resources: Vec<Text>,
+        /// These objects only.
+        names: Vec<Text>,
+        /// Another namespace than the suite's; `*` is every one.
+        namespace: Option<Text>,
+    },
+    /// `nonResourceURLs`: paths of the API server.
+    Paths(Vec<Text>),
 }
 
 /// `namespace` of a suite.

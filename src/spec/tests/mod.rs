@@ -67,6 +67,9 @@ spec:
   timeout: 1m
   concurrency: 2
   namespace: {per: suite, labels: {a: b}, annotations: {c: d}}
+  permissions:
+    - {apiGroups: [""], resources: [pods], verbs: [get], resourceNames: [a], namespace: b}
+    - {nonResourceURLs: [/metrics], verbs: [get]}
   setup:
     - apply: {template: a, namespace: b, force: true}
       name: words
@@ -169,6 +172,24 @@ fn inputs_and_requirements() {
     a.yaml:5:31: a requirement needs `that`, `exists` or `server` (write {that: nodes | length >= 2}, {exists: {target: crd/NAME}} or {server: ">=1.30"})
     a.yaml:5:49: `unmet` takes `skip` or `fail`, not `skp` (did you mean `skip`?)
     "#);
+}
+
+#[test]
+fn permissions() {
+    let permission = |text: &str| check_spec(&format!("permissions: [{text}]"));
+    assert_eq!(
+        permission("{apiGroups: '', resources: pods, verbs: get}"),
+        "",
+        "one text is a list of one"
+    );
+    assert_snapshot!(check_spec("permissions: {verbs: [get]}"), @r#"a.yaml:5:3: `permissions` takes a list, not a map (write {apiGroups: [""], resources: [pods], verbs: [get, list]} or {nonResourceURLs: [/metrics], verbs: [get]})"#);
+    assert_snapshot!(permission("{resources: [pods], verbs: []}"), @r#"
+    a.yaml:5:18: a permission needs `apiGroups`
+    a.yaml:5:37: `verbs` is empty (write {apiGroups: [""], resources: [pods], verbs: [get, list]} or {nonResourceURLs: [/metrics], verbs: [get]})
+    "#);
+    assert_snapshot!(permission("{nonResourceURLs: [/metrics], namespace: a, verbs: [get]}"), @"a.yaml:5:47: `nonResourceURLs` and `namespace`: a path belongs to no group or namespace");
+    assert_snapshot!(permission("{apiGroups: [''], resource: [pods], verbs: [get]}"), @"a.yaml:5:35: unknown field `resource` of a permission (did you mean `resources`?)");
+    assert_snapshot!(permission("{nonResourceURLs: [], verbs: [get]}"), @r#"a.yaml:5:18: `nonResourceURLs` is empty (write {apiGroups: [""], resources: [pods], verbs: [get, list]} or {nonResourceURLs: [/metrics], verbs: [get]})"#);
 }
 
 #[test]
@@ -340,7 +361,7 @@ proptest! {
         key in proptest::sample::select(vec![
             "title", "inputs", "requires", "timeout", "concurrency", "namespace", "setup",
             "cases", "teardown", "defaults", "clusters", "cluster", "include", "onFailure",
-            "severity",
+            "severity", "permissions",
         ]),
         value in proptest::sample::select(vec![
             "~", "1", "x", "[]", "{}", "[x]", "{x: y}", "[{x: y}]", "[[x]]", "\"{{ x\"",
@@ -349,7 +370,7 @@ proptest! {
             "[{wait: {until: [], unless: {}}}]", "[{http: {port: {}}, expect: {tls: 1, headers: 2}}]",
             "[{get: {raw: {}}, capture: {a: }, as: {groups: 1}, retry: {attempts: -1}}]",
             "[{name: a, matrix: {rows: [1, {}, {a: }]}, steps: [{assert: {count: {}, any: 1}}]}]",
-            "[{name: a, matrix: [], steps: {}}]", "[{exec: {command: [{}]}, expect: [1]}]",
+            "[{name: a, matrix: [], steps: {}}]", "[{apiGroups: 1, verbs: {}}]", "[{exec: {command: [{}]}, expect: [1]}]",
         ]),
     ) {
         let text = suite(&format!("{key}: {value}"));

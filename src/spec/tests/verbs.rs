@@ -253,15 +253,15 @@ fn rows_have_the_same_names() {
 
 #[test]
 fn suites_in_full() {
-    assert_snapshot!(check_spec("permissions: []\nseverity: warn\ndefaults: {timeouts: {waits: 1s}, timeout: 1s}\nclusters: {a: ./kubeconfig, b: {kubeconfg: c}}\ninclude: {a: b}"), @r#"
-    a.yaml:5:3: unknown field `permissions` of `spec` (known here: title, description, include, inputs, requires, timeout, defaults, concurrency, severity, clusters, cluster, namespace, setup, cases, onFailure, diagnose, teardown)
+    assert_snapshot!(check_spec("prmissions: []\nseverity: warn\ndefaults: {timeouts: {waits: 1s}, timeout: 1s}\nclusters: {a: ./kubeconfig, b: {kubeconfg: c}}\ninclude: {a: b}"), @"
+    a.yaml:5:3: unknown field `prmissions` of `spec` (did you mean `permissions`?)
     a.yaml:6:13: `severity` takes `error` or `warning`, not `warn`
     a.yaml:7:25: unknown field `waits` of `timeouts` (did you mean `wait`?)
     a.yaml:7:37: unknown field `timeout` of `defaults` (did you mean `timeouts`?)
     a.yaml:8:17: `a` takes a map, not a string (a cluster is {kubeconfig: FILE, context: NAME}, or {} to be filled by --cluster NAME=FILE)
     a.yaml:8:35: unknown field `kubeconfg` of a cluster (did you mean `kubeconfig`?)
     a.yaml:9:3: `include` takes text, not a map
-    "#);
+    ");
     assert_snapshot!(check_spec("requires: [{that: a, server: b}, {exists: crd/a}, {exists: {}}, {}]"), @r#"
     a.yaml:5:24: `that` and `server`: a requirement is one of them
     a.yaml:5:45: `exists` takes a map, not a string (write {target: crd/a})
