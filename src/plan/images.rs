@@ -7,14 +7,12 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::known::Known;
+use super::known::{Foreseen, Known};
 use super::model::{Case, DiagnosisRule, Foreach, Manifests, RunPod, Step, Suite, Use, Verb};
 use crate::diagnostic::{self, Diagnostic};
 use crate::image::{self, Slot};
 use crate::source::Place;
-use crate::template::{
-    TemplateError, TextTemplate, Tree, first_unknown, forecast, scope_value, unknown_in,
-};
+use crate::template::{TemplateError, TextTemplate, Tree, first_unknown, scope_value, unknown_in};
 use crate::yaml;
 
 /// The images of a suite.
@@ -54,8 +52,10 @@ impl Walk {
     fn case(&mut self, case: &Case, names: &Known) {
         for mut names in names.cells(&case.matrix) {
             if let Some(condition) = &case.cells
-                && names.has_all(&condition.names())
-                && condition.holds(&names.scope()).is_ok_and(|holds| !holds)
+                && matches!(
+                    names.foresee(|scope| condition.holds(scope)),
+                    Foreseen::Known(false)
+                )
             {
                 continue;
             }
@@ -136,8 +136,7 @@ impl Walk {
             let value = names.value(tree)?;
             Some((name.clone(), scope_value(&value)))
         });
-        let mut inner = Known::default();
-        inner.set("inputs", forecast("inputs", inputs.collect()));
+        let mut inner = Known::of_steps(inputs.collect());
         self.steps(&used.steps, &mut inner);
         for (name, output) in &used.outputs {
             names.give(name, inner.value(output));
@@ -145,14 +144,10 @@ impl Walk {
     }
 
     fn run_pod(&mut self, run: &RunPod, names: &Known) {
-        let scope = names.scope();
-        let place = &run.image.place;
-        match run.image.render_text(&scope) {
-            Ok(image) => self.image(&image, |_| place.clone()),
-            Err(error) => {
-                let unknown = not_rendered(error, &run.image.names(), names);
-                self.found.unknown.push(unknown);
-            }
+        match names.foresee(|scope| run.image.render_text(scope)) {
+            Foreseen::Known(image) => self.known(&image),
+            Foreseen::Unknown(path) => self.waits(&path, run.image.place.clone()),
+            Foreseen::Wrong(error) => self.found.unknown.push(wrong(error)),
         }
         if let Some(spec) = &run.spec {
             let mut later = Vec::new();
@@ -189,11 +184,22 @@ impl Walk {
     }
 
     fn template(&mut self, template: &TextTemplate, names: &Known) {
+        // most of what a file asks for has nothing to do with its images
         let text = match template.render(&names.scope()) {
             Ok(text) => text,
             Err(error) => {
-                let unknown = not_rendered(error, &template.names(), names);
-                return self.found.unknown.push(unknown);
+                let is_wrong = matches!(
+                    names.foresee(|scope| template.render(scope)),
+                    Foreseen::Wrong(_)
+                );
+                return self.found.unknown.push(match is_wrong {
+                    true => wrong(error),
+                    // the engine's words would be about the placeholder
+                    false => Diagnostic::new(
+                        "an image is known in the run only: this has no value before it",
+                        error.place,
+                    ),
+                });
             }
         };
         let manifests = match yaml::manifests(&text) {
@@ -270,12 +276,10 @@ fn likely(tree: &Tree, names: &Known, later: &mut Vec<Diagnostic>) -> Value {
             .collect::<serde_json::Map<_, _>>()
             .into(),
         Tree::Template(template) => {
-            let unknown = match template.render(&names.scope()) {
-                Ok(value) => match first_unknown(&value) {
-                    Some(path) => waits_for(path, template.place.clone()),
-                    None => return value,
-                },
-                Err(error) => not_rendered(error, &template.names(), names),
+            let unknown = match names.foresee(|scope| template.render(scope)) {
+                Foreseen::Known(value) => return value,
+                Foreseen::Unknown(path) => waits_for(&path, template.place.clone()),
+                Foreseen::Wrong(error) => wrong(error),
             };
             later.push(unknown);
             json!(format!("{LATER}{}", later.len() - 1))
@@ -295,13 +299,7 @@ fn waits_for(path: &str, place: Place) -> Diagnostic {
     )
 }
 
-/// Of a template that asks for these root names. What a placeholder cannot do, the value
-/// in its place may: the engine's words would only be about the placeholder.
-fn not_rendered(error: TemplateError, asked: &BTreeSet<String>, names: &Known) -> Diagnostic {
-    let message = if names.has_all(asked) {
-        format!("an image cannot be known: {}", error.message)
-    } else {
-        "an image is known in the run only: this has no value before it".to_owned()
-    };
+fn wrong(error: TemplateError) -> Diagnostic {
+    let message = format!("an image cannot be known: {}", error.message);
     Diagnostic::new(message, error.place)
 }

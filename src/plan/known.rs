@@ -3,27 +3,65 @@
 //! For whoever looks at a plan without a cluster. A name that only the run gives a value
 //! is a placeholder, which can be told in what is rendered.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::model::{AxisSource, Matrix};
-use crate::template::{Scope, Tree, first_unknown, forecast, scope_value};
+use crate::template::{Asked, Scope, TemplateError, Tree, forecast, scope_value};
 
 /// The names whose values are known.
 #[derive(Clone, Debug, Default)]
-pub struct Known(BTreeMap<String, Scope>);
+pub struct Known {
+    names: BTreeMap<String, Scope>,
+    asked: Asked,
+}
+
+/// What can be said before a run of something to render.
+#[derive(Clone, Debug)]
+pub enum Foreseen<T> {
+    /// It is what it will be in the run.
+    Known(T),
+    /// It depends on this path, which only the run knows.
+    Unknown(String),
+    /// It cannot be rendered, whatever the run knows.
+    Wrong(TemplateError),
+}
 
 impl Known {
     /// With this value.
     pub fn set(&mut self, name: &str, value: Scope) {
-        self.0.insert(name.to_owned(), value);
+        self.names.insert(name.to_owned(), value);
     }
 
     /// What a tree will be in the run, if that is known.
     pub fn value(&self, tree: &Tree) -> Option<Value> {
-        let value = tree.render(&self.scope()).ok()?;
-        first_unknown(&value).is_none().then_some(value)
+        match self.foresee(|scope| tree.render(scope)) {
+            Foreseen::Known(value) => Some(value),
+            Foreseen::Unknown(_) | Foreseen::Wrong(_) => None,
+        }
+    }
+
+    /// What can be said of something that is rendered with the names.
+    pub fn foresee<T>(
+        &self,
+        render: impl FnOnce(&Scope) -> Result<T, TemplateError>,
+    ) -> Foreseen<T> {
+        self.asked.take();
+        let rendered = render(&self.scope());
+        match (rendered, self.asked.take()) {
+            (_, Some(path)) => Foreseen::Unknown(path),
+            (Ok(value), None) => Foreseen::Known(value),
+            (Err(error), None) => Foreseen::Wrong(error),
+        }
+    }
+
+    /// The names of steps that are used, with these of their inputs.
+    pub fn of_steps(inputs: BTreeMap<String, Scope>) -> Self {
+        let mut names = Self::default();
+        let inputs = forecast("inputs", inputs, &names.asked);
+        names.set("inputs", inputs);
+        names
     }
 
     /// With a value that a step gives; a name whose value is not known yet is forgotten.
@@ -31,19 +69,14 @@ impl Known {
         match value {
             Some(value) => self.set(name, scope_value(&value)),
             None => {
-                self.0.remove(name);
+                self.names.remove(name);
             }
         }
     }
 
     /// What templates see: placeholders for every other name.
     pub fn scope(&self) -> Scope {
-        forecast("", self.0.clone())
-    }
-
-    /// Whether all of these root names are known.
-    pub fn has_all(&self, names: &BTreeSet<String>) -> bool {
-        names.iter().all(|name| self.0.contains_key(name))
+        forecast("", self.names.clone(), &self.asked)
     }
 
     /// The names of each combination of the values that are known: one of pods or nodes has

@@ -32,7 +32,7 @@ mod typed;
 pub use condition::{Condition, Verdict};
 pub use environment::is_builtin;
 pub use error::TemplateError;
-pub use forecast::{first_unknown, forecast, unknown_in};
+pub use forecast::{Asked, first_unknown, forecast, unknown_in};
 pub use scalar::Template;
 pub use scope::{Named, Scope, UNKNOWN, partly_known, scope_value, unknown_value};
 pub use text::TextTemplate;

@@ -315,3 +315,29 @@ fn a_refusal_of_a_wrong_type_is_asked_once() {
     assert_eq!(patches, 1, "the server answers 500, and means no\n{run}");
     run.assert_nothing_left();
 }
+
+/// An exec does not go through this proxy: what is asked until then counts.
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn without_pull_secrets_no_secret_is_asked_for() {
+    let _cluster = healthy_cluster();
+    let secrets_with = |settings: &[&str]| {
+        let proxy = CountingProxy::start();
+        let args = ["run", "smoke", "--kubeconfig", "counted.yaml"];
+        let run = Kubeproof::on_cluster(&[&args, settings].concat())
+            .file("counted.yaml", &proxy.kubeconfig())
+            .run();
+        let requests = proxy.requests();
+        let has_applied = |request: &Request| {
+            request.method == "PATCH" && request.path.ends_with("/deployments/smoke")
+        };
+        let is_empty = settings.is_empty();
+        assert_eq!(requests.iter().any(has_applied), is_empty, "{run}");
+        run.assert_nothing_left();
+        let about_secrets = |request: &&Request| request.path.contains("/secrets");
+        requests.iter().filter(about_secrets).count()
+    };
+    assert_eq!(secrets_with(&[]), 0);
+    let one = ["--set", "imagePullSecrets=[kube-system/nobody]"];
+    assert_eq!(secrets_with(&one), 1, "it is read, and is not there");
+}

@@ -6,8 +6,9 @@ use crate::plan::images::images_of;
 use crate::plan::input::InputSources;
 use crate::plan::known::Known;
 use crate::plan::load::load_suites;
-use crate::plan::model::{Manifests, Suite, Verb};
+use crate::plan::model::{Manifests, Step, Suite, Verb};
 use crate::plan::select::LabelSelector;
+use crate::spec;
 use crate::template::scope_value;
 use crate::yaml;
 use serde_json::{Value, json};
@@ -213,7 +214,7 @@ fn what_only_the_run_knows_is_told_with_its_place() {
     insta::assert_snapshot!(told.join("\n"), @"
     a.yaml:11:20: an image waits for `pod.labels.image`
     a.yaml:15:74: an image waits for `got`
-    a.yaml:17:127: an image is known in the run only: this has no value before it
+    a.yaml:17:127: an image waits for `got.tag`
     a.yaml:18:48: an image waits for `got.kind`
     a.yaml:21:20: an image cannot be known: `inputs.m.tag` is not set
     broken.yaml.j2:4:29: an image is known in the run only: this has no value before it
@@ -221,26 +222,46 @@ fn what_only_the_run_knows_is_told_with_its_place() {
     ");
 }
 
-/// The objects that a suite which ships applies, with these inputs over its defaults.
+/// The objects that steps apply, as far as they are known, those of steps that are used
+/// among them. What `pull-secrets` gives is written down.
+fn applied(steps: &[Step], names: &mut Known, objects: &mut Vec<Value>) {
+    for step in steps {
+        match &step.verb {
+            Verb::Apply(apply) => match &apply.manifests {
+                Manifests::Template(template) => {
+                    let text = template.render(&names.scope()).unwrap();
+                    objects.extend(yaml::manifests(&text).unwrap());
+                }
+                Manifests::Inline(tree) => objects.extend(tree.render(&names.scope())),
+                Manifests::Files(_) => {}
+            },
+            Verb::Foreach(foreach) => {
+                for mut turn in names.turns(&foreach.name, &foreach.items) {
+                    applied(&foreach.steps, &mut turn, objects);
+                }
+            }
+            Verb::Use(used) if used.name != "pull-secrets" => {
+                let inputs = used.inputs.iter().filter_map(|(name, tree)| {
+                    let value = names.value(tree)?;
+                    Some((name.clone(), scope_value(&value)))
+                });
+                applied(&used.steps, &mut Known::of_steps(inputs.collect()), objects);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The objects of the setup of a suite that ships, with these inputs over its defaults.
 fn objects_of(id: &str, inputs: &[&str], pull_secrets: Value) -> Vec<Value> {
     let set: Vec<_> = inputs.iter().map(|input| (*input).to_owned()).collect();
-    let sources = InputSources::read(&set, &[], []).unwrap();
-    let suite = shipped(id, &sources);
+    let suite = shipped(id, &InputSources::read(&set, &[], []).unwrap());
     let mut names = Known::default();
     names.set("inputs", scope_value(&json!(suite.inputs)));
     names.set("pullSecrets", scope_value(&pull_secrets));
-    let scope = names.scope();
-    let applied = suite.setup.iter().filter_map(|step| match &step.verb {
-        Verb::Apply(apply) => Some(match &apply.manifests {
-            Manifests::Template(template) => {
-                yaml::manifests(&template.render(&scope).unwrap()).unwrap()
-            }
-            Manifests::Inline(tree) => vec![tree.render(&scope).unwrap()],
-            Manifests::Files(_) => Vec::new(),
-        }),
-        _ => None,
-    });
-    applied.flatten().collect()
+    let mut objects = Vec::new();
+    applied(&suite.setup, &mut names, &mut objects);
+    objects
 }
 
 fn shipped(id: &str, inputs: &InputSources) -> Suite {
@@ -279,33 +300,34 @@ fn settings_that_are_unset_leave_no_field() {
     );
 }
 
-/// A suite that ships and is forgotten here has settings that do nothing.
+/// A suite that ships and forgets one of the settings would fail where it is needed only.
 #[test]
 fn the_pods_of_every_suite_that_ships_take_the_settings() {
     let inputs = [
         "image=reg.example/own:1",
-        "imagePullSecrets=[ns/pull, other]",
+        "imagePullSecrets=[pull, other]",
         "resources={requests: {cpu: 10m}, limits: {memory: 32Mi}}",
         "priorityClassName=high",
     ];
     let pull_secrets = json!([{"name": "pull"}, {"name": "other"}]);
-    let mut seen = 0;
+    let mut seen = Vec::new();
     for entry in catalog::suites() {
-        if !crate::spec::is_suite(&entry.file) {
-            continue;
-        }
-        let makes_pods = !images_of(&shipped(entry.id, &InputSources::default()))
-            .known
-            .is_empty();
+        let makes_pods = spec::is_suite(&entry.file)
+            && !images_of(&shipped(entry.id, &InputSources::default()))
+                .known
+                .is_empty();
         if !makes_pods {
             continue;
         }
         for object in objects_of(entry.id, &inputs, pull_secrets.clone()) {
-            let pod = &object["spec"]["template"]["spec"];
+            let pod = match object["kind"].as_str() {
+                Some("Pod") => &object["spec"],
+                _ => &object["spec"]["template"]["spec"],
+            };
             if !pod.is_object() {
                 continue;
             }
-            seen += 1;
+            seen.push(entry.id);
             assert_eq!(pod["imagePullSecrets"], pull_secrets, "{}", entry.id);
             assert_eq!(pod["priorityClassName"], "high", "{}", entry.id);
             for container in pod["containers"].as_array().unwrap() {
@@ -318,6 +340,7 @@ fn the_pods_of_every_suite_that_ships_take_the_settings() {
                 );
             }
         }
+        assert!(seen.contains(&entry.id), "{} makes no pod", entry.id);
     }
-    assert!(seen >= 2, "{seen} of them make pods");
+    assert!(seen.len() >= 2, "{seen:?}");
 }
