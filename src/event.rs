@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
@@ -100,6 +101,8 @@ pub enum EventKind {
     CaseFinished(CaseResult),
     /// Something outside of a case could not be done.
     Problem(Problem),
+    /// What failed testcases have in common, and what to do about it.
+    Diagnosis(Diagnosis),
     /// Every case of the suite has its outcome. Teardown and cleanup come after.
     SuiteFinished {
         /// Which.
@@ -220,6 +223,9 @@ pub struct CaseResult {
     /// Why it did not pass. A passed one has it where `severity: warning` turned
     /// what would have failed into a warning, and nothing otherwise.
     pub why: Option<Explanation>,
+    /// What the suite says of it beside its outcome, in the suite's order.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub properties: IndexMap<String, String>,
 }
 
 /// A whole run of a case that did not pass and was not its last.
@@ -273,6 +279,21 @@ pub struct Detail {
     pub title: String,
     /// May have many lines, and holds whatever a pod printed.
     pub text: String,
+}
+
+/// What failed testcases of a suite have in common, by one of its rules.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Diagnosis {
+    /// Of which suite.
+    pub suite: SuiteRef,
+    /// One line: what is wrong, and where.
+    pub message: String,
+    /// What to do about it.
+    pub remedy: Option<String>,
+    /// Where more is said.
+    pub url: Option<String>,
+    /// How many failed testcases it explains; each is explained once.
+    pub cases: usize,
 }
 
 /// Something outside of a case that could not be done: an errored testcase of its

@@ -16,6 +16,8 @@ pub mod source;
 pub mod yaml;
 // what suites say
 pub mod catalog;
+pub mod diagnose;
+pub mod image;
 pub mod matcher;
 pub mod partial;
 pub mod plan;

@@ -12,8 +12,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::event::{
-    CancelReason, CaseAttempt, CaseId, CaseResult, Connection, Event, EventKind, Explanation,
-    Leftover, Outcome, Problem, Stage, SuiteRef,
+    CancelReason, CaseAttempt, CaseId, CaseResult, Connection, Diagnosis, Event, EventKind,
+    Explanation, Leftover, Outcome, Problem, Stage, SuiteRef,
 };
 
 /// What a run amounts to so far.
@@ -67,6 +67,8 @@ pub struct SuiteVerdict {
     pub retried: Vec<RetriedCase>,
     /// What could not be done outside of cases.
     pub problems: Vec<Problem>,
+    /// What its failed testcases have in common.
+    pub diagnoses: Vec<Diagnosis>,
     /// The nodes that were not tested.
     pub excluded: Vec<ExcludedNode>,
     /// From its start to its last case; nothing before that.
@@ -260,6 +262,10 @@ impl Verdict {
                 Some(suite) => self.suite_mut(suite).problems.push(problem.clone()),
                 None => self.problems.push(problem.clone()),
             },
+            EventKind::Diagnosis(diagnosis) => self
+                .suite_mut(&diagnosis.suite)
+                .diagnoses
+                .push(diagnosis.clone()),
             EventKind::SuiteFinished { suite, took } => {
                 let known = self.suite_mut(suite);
                 known.took = Some(*took);
@@ -456,6 +462,7 @@ impl SuiteVerdict {
             warned: Vec::new(),
             retried: Vec::new(),
             problems: Vec::new(),
+            diagnoses: Vec::new(),
             excluded: Vec::new(),
             took: None,
         }
@@ -511,6 +518,7 @@ mod tests {
             outcome,
             took: Duration::ZERO,
             why: (outcome != Outcome::Passed).then(|| Explanation::new("why")),
+            properties: indexmap::IndexMap::new(),
         })
     }
 

@@ -45,9 +45,26 @@ create_node() { # NODE
   ip -n "$namespace" route add default via "$network.1"
   # what the API server dials: pods, for webhooks and for "kubectl proxy" to a service
   ip -n "$control" route add "$(pod_network "$node")" via "$(node_address "$node")"
+  [ "$node" != node1 ] || lead_to_control_plane "$node"
   start "$node-init" nsenter --net="/run/netns/$namespace" \
     unshare --mount --uts --pid --fork --kill-child --propagation private \
     bash -c "$node_init" "$node" "$node" "$state" "$programs"
+}
+
+# node1 has the control plane's role, and so its ports: what comes for them goes on to where the control plane runs. The
+# API server's come from anywhere, those of the controller manager and the scheduler from the node itself alone.
+lead_to_control_plane() { # NODE
+  nsenter --net="/run/netns/$(node_namespace "$1")" bash -c 'echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet'
+  nft_in "$1" -f - <<NFT
+table ip control-plane {
+  chain arriving { type nat hook prerouting priority dstnat; ip daddr $(node_address "$1") tcp dport 6443 dnat to $network.1; }
+  chain leaving {
+    type nat hook output priority -100
+    ip daddr { 127.0.0.1, $(node_address "$1") } tcp dport { 6443, 10257, 10259 } dnat to $network.1
+  }
+  chain sending { type nat hook postrouting priority srcnat; ip daddr $network.1 tcp dport { 6443, 10257, 10259 } masquerade; }
+}
+NFT
 }
 
 pod_network() { echo "10.42.${1#node}.0/24"; }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::image::Registry;
+
 /// Prove a Kubernetes cluster before you trust it.
 #[derive(Debug, Parser)]
 #[command(name = "kubeproof", version, propagate_version = true)]
@@ -36,6 +38,11 @@ pub enum Command {
     Check(CheckArgs),
     /// List suites and their cases.
     List(ListArgs),
+    /// List the images that suites need, one a line: to mirror them.
+    ///
+    /// Those of `run` and of all manifests, with `-v` the suites that need each. What
+    /// only the run knows is told on stderr.
+    Images(ImagesArgs),
     /// Print the roles that running suites takes, for `kubectl apply -f -`.
     ///
     /// A ClusterRole; with `--namespace` a Role for that namespace, and a ClusterRole for what
@@ -96,6 +103,9 @@ pub struct RunArgs {
         help_heading = "Cluster"
     )]
     pub clusters: Vec<String>,
+    /// Pull every image of the pods that suites make from here.
+    #[arg(long, value_name = "HOST[/PATH]", help_heading = "Cluster")]
+    pub registry: Option<Registry>,
     /// Act as this user (impersonation).
     #[arg(long = "as", value_name = "USER", help_heading = "Cluster")]
     pub impersonate: Option<String>,
@@ -160,6 +170,18 @@ pub struct CheckArgs {
 pub struct ListArgs {
     #[command(flatten)]
     pub suites: SuiteArgs,
+}
+
+/// Arguments of `images`.
+#[derive(Debug, ClapArgs)]
+pub struct ImagesArgs {
+    #[command(flatten)]
+    pub suites: SuiteArgs,
+    #[command(flatten)]
+    pub inputs: InputArgs,
+    /// As `run --registry` would pull them from here.
+    #[arg(long, value_name = "HOST[/PATH]")]
+    pub registry: Option<Registry>,
 }
 
 /// Arguments of `rbac`.

@@ -4,6 +4,7 @@
 mod args;
 mod check;
 mod exit;
+mod images;
 mod list;
 mod load;
 mod rbac;
@@ -40,6 +41,7 @@ pub fn main() -> ExitCode {
     let exit = match args.command {
         Command::Run(run) => run::execute(&run, verbosity(args.quiet, args.verbose), &mask),
         Command::Check(check) => check::execute(&check),
+        Command::Images(images) => images::execute(&images, args.verbose > 0),
         Command::List(list) => list::execute(&list, args.verbose > 0),
         Command::Rbac(rbac) => rbac::execute(&rbac),
     };

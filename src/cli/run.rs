@@ -78,6 +78,7 @@ fn prepare(args: &RunArgs, mask: &Mask) -> Result<(Vec<Suite>, RunOptions), (Exi
         expect_nodes: args.expect_nodes.map(usize::from),
         clusters,
         namespace: args.namespace.clone(),
+        registry: args.registry.clone(),
         names: NameFilter::new(&args.filter, &args.exclude),
         concurrency: usize::from(args.concurrency),
         parallel_suites: usize::from(args.parallel_suites),

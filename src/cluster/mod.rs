@@ -45,7 +45,7 @@ pub use container::{PodTarget, PodTarget as ExecTarget};
 pub use delete::{DeleteOptions, Deleted, Deletion, Propagation};
 pub use error::{ClusterError, Refusal};
 pub use events::{EventFilter, EventInfo};
-pub use exec::{ExecError, ExecLimits, ExecResult};
+pub use exec::{ExecError, ExecLimits, ExecReached, ExecResult};
 pub use http::{HttpError, HttpReply, HttpRequest, HttpTarget, Resolve, Scheme, TlsInfo};
 pub use identity::Identity;
 pub use label_query::{LabelQuery, LabelQueryError};

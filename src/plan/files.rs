@@ -66,13 +66,17 @@ impl FileError {
             return None;
         };
         let looked = looked.join(", then ");
-        Some(match catalog::file(&format!("templates/{path}")) {
-            Some(_) => format!(
-                "looked for {looked}; a template of this name ships in the program, \
-                 but suites of your own bring their own"
-            ),
-            None => format!("looked for {looked}"),
-        })
+        let inside = path.trim_start_matches("../");
+        let ships = |folder: &str| catalog::file(&format!("{folder}/{inside}")).is_some();
+        let what = match (ships("templates"), ships("suites")) {
+            (true, _) => "template",
+            (false, true) => "file",
+            (false, false) => return Some(format!("looked for {looked}")),
+        };
+        Some(format!(
+            "looked for {looked}; a {what} of this name ships in the program, \
+             but suites of your own bring their own"
+        ))
     }
 }
 

@@ -253,7 +253,17 @@ mod tests {
             Err(error) => panic!("{error}"),
         };
         let ids: Vec<_> = suites.iter().map(|suite| suite.id.as_str()).collect();
-        assert_eq!(ids, ["network/overlay", "smoke"]);
-        assert_eq!(suites[0].title, "network overlay test");
+        assert_eq!(
+            ids,
+            [
+                "network/flannel-annotations",
+                "network/mtu",
+                "network/overlay",
+                "network/ports",
+                "network/system-namespaces",
+                "smoke",
+            ]
+        );
+        assert_eq!(suites[2].title, "network overlay test");
     }
 }

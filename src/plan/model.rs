@@ -60,8 +60,46 @@ pub struct Suite {
     pub setup: Vec<Step>,
     /// The cases in the order of the file.
     pub cases: Vec<Case>,
+    /// What failed cells may have in common, in the order in which it is tried.
+    pub diagnose: Vec<DiagnosisRule>,
     /// Steps after the cases, always.
     pub teardown: Vec<Step>,
+}
+
+/// What `tally` and `rest` have in a rule of `diagnose`.
+pub const TALLY_FIELDS: [&str; 6] = [
+    "total",
+    "passed",
+    "failed",
+    "errored",
+    "skipped",
+    "cancelled",
+];
+
+/// One rule of `diagnose`: what failed cells of a case have in common.
+#[derive(Clone, Debug)]
+pub struct DiagnosisRule {
+    /// The case's place in the suite.
+    pub case: usize,
+    /// Which of its cells count; all of them without one. Sees the axes.
+    pub cells: Option<Condition>,
+    /// The rule is tried for each of these, which it sees under this name.
+    pub each: Option<(String, Tree)>,
+    /// By what the cells are grouped, a list where a cell is in several groups; one
+    /// group without it. Sees the axes.
+    pub by: Option<Tree>,
+    /// Whether it applies to a group. Sees `key`, `tally` and `rest`.
+    pub when: Condition,
+    /// What is looked at before the message. They see `cells` too, the failed ones.
+    pub steps: Vec<Step>,
+    /// What is wrong; sees what the steps captured, none where they did not pass.
+    pub message: Template,
+    /// What to do about it.
+    pub remedy: Option<Template>,
+    /// Where more is said.
+    pub url: Option<Template>,
+    /// Where it stands.
+    pub place: Place,
 }
 
 /// `requires`: one condition on the cluster.
@@ -233,9 +271,11 @@ pub struct Case {
     pub name: Template,
     /// What it is repeated over.
     pub matrix: Matrix,
+    /// Which combinations of the matrix are cells; all of them without one.
+    pub cells: Option<Condition>,
     /// The case is skipped where this does not hold.
     pub when: Option<Condition>,
-    /// Conditions of its own on the cluster.
+    /// Conditions of its own on the cluster, asked once before its matrix.
     pub requires: Vec<Requirement>,
     /// Places of the cases in this suite that must pass before, all their cells.
     pub needs: Vec<usize>,
@@ -247,6 +287,8 @@ pub struct Case {
     pub severity: Option<Severity>,
     /// The cluster of its steps that name none; otherwise the suite's.
     pub cluster: Option<String>,
+    /// What the reports say of it beside its outcome, rendered at its end.
+    pub properties: Vec<(String, Template)>,
     /// One after another; one that does not pass ends the case.
     pub steps: Vec<Step>,
     /// Collectors where it did not pass: they never change the result.
@@ -284,17 +326,17 @@ pub struct Axis {
 /// Where the values of an axis come from.
 #[derive(Clone, Debug)]
 pub enum AxisSource {
-    /// Pods: `.name`, `.namespace`, `.node`, `.ip`, `.labels`.
+    /// Pods: `.name`, `.namespace`, `.node`, `.ip`, `.ips`, `.labels`, `.nodeLabels`.
     Pods {
         /// A label selector.
         selector: Template,
         /// Another namespace than the suite's.
         namespace: Option<Template>,
-        /// One value for each node, with `.node` and `.error` where no pod of
-        /// the node can be used.
+        /// One value for each node, with `.node`, `.nodeLabels` and `.error` where
+        /// no pod of the node can be used.
         per_node: bool,
     },
-    /// Nodes: `.name`, `.ip`, `.labels`.
+    /// Nodes: `.name`, `.ip`, `.ips`, `.labels`.
     Nodes {
         /// A label selector; all nodes without one.
         selector: Option<Template>,

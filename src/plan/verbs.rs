@@ -51,6 +51,8 @@ pub enum Verb {
     Foreach(Foreach),
     /// Ends the case as skipped.
     Skip(Template),
+    /// Ends the case as errored: what it asks cannot be found out.
+    Error(Template),
     /// Does nothing for so long.
     Sleep(Duration),
     /// Runs steps that are written elsewhere.
@@ -80,6 +82,7 @@ impl Verb {
             Self::During(_) => "during",
             Self::Foreach(_) => "foreach",
             Self::Skip(_) => "skip",
+            Self::Error(_) => "error",
             Self::Sleep(_) => "sleep",
             Self::Use(_) => "use",
         }
@@ -102,9 +105,12 @@ impl Verb {
             Self::Wait(_) => Some(timeouts.wait),
             Self::Exec(_) | Self::Run(_) => Some(timeouts.exec),
             Self::Command(_) | Self::Script(_) => Some(timeouts.command),
-            Self::During(_) | Self::Foreach(_) | Self::Skip(_) | Self::Sleep(_) | Self::Use(_) => {
-                None
-            }
+            Self::During(_)
+            | Self::Foreach(_)
+            | Self::Skip(_)
+            | Self::Error(_)
+            | Self::Sleep(_)
+            | Self::Use(_) => None,
         }
     }
 }
@@ -445,6 +451,8 @@ pub struct Logs {
     pub previous: bool,
     /// Only so many last lines of each.
     pub tail: Option<u32>,
+    /// Begins each line with its time, RFC 3339.
+    pub timestamps: bool,
     /// Of all the lines together.
     pub expect: TextExpectation,
 }

@@ -232,6 +232,7 @@ impl<W: Write + Send> Reporter for Human<W> {
             | EventKind::CaseStarted(_)
             | EventKind::SuiteCleaned { .. }
             | EventKind::CaseRetried(_)
+            | EventKind::Diagnosis(_)
             | EventKind::CaseFinished(_)
             | EventKind::Cancelling { .. }
             | EventKind::Leftover(_)

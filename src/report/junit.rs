@@ -14,7 +14,7 @@ use quick_junit::{Report, TestSuite};
 
 use super::file::Destination;
 use super::testcase::{Names, Notes, TAB, bounded, problem_case, unfinished_case};
-use super::{Reporter, sanitize, summary};
+use super::{Reporter, sanitize, summary, text};
 use crate::event::{CaseId, CaseResult, Event, EventKind, Outcome, Problem, SuiteRef};
 use crate::outcome::{SuiteVerdict, Verdict};
 
@@ -34,6 +34,7 @@ struct PassedCase {
     cell: usize,
     name: Box<str>,
     took: Duration,
+    properties: Box<[(String, String)]>,
 }
 
 /// A testcase of the report, by reference.
@@ -115,7 +116,7 @@ impl Junit {
             }
         }
         properties(&mut suite, verdict);
-        let mut told = Vec::new();
+        let mut told: Vec<_> = known.diagnoses.iter().map(text::diagnosis).collect();
         for node in &known.excluded {
             let (node, reason) = (sanitize::line(&node.node), sanitize::line(&node.reason));
             told.push(format!("{node} was not tested: {reason}"));
@@ -145,7 +146,11 @@ impl Junit {
             suite.add_test_case(match entry {
                 Entry::Passed(case) => {
                     let id = case.id(&known.suite);
-                    notes.passed_case(&id, case.took, &mut names)
+                    let mut testcase = notes.passed_case(&id, case.took, &mut names);
+                    for (name, value) in &case.properties {
+                        testcase.add_property((sanitize::line(name), sanitize::line(value)));
+                    }
+                    testcase
                 }
                 Entry::Other(case) => notes.other_case(case, &mut names),
             });
@@ -206,6 +211,11 @@ impl Reporter for Junit {
                             cell: result.id.cell,
                             name: result.id.name.as_str().into(),
                             took: result.took,
+                            properties: result
+                                .properties
+                                .iter()
+                                .map(|(name, value)| (name.clone(), value.clone()))
+                                .collect(),
                         });
                     }
                     // the verdict keeps them
@@ -228,6 +238,7 @@ impl Reporter for Junit {
             | EventKind::CaseStarted(_)
             | EventKind::SuiteCleaned { .. }
             | EventKind::CaseRetried(_)
+            | EventKind::Diagnosis(_)
             | EventKind::Problem(_)
             | EventKind::SuiteFinished { .. }
             | EventKind::Cancelling { .. }

@@ -210,6 +210,7 @@ impl<W: Write + Send> Reporter for Progress<W> {
             }
             EventKind::RunStarted { .. }
             | EventKind::NodeExcluded { .. }
+            | EventKind::Diagnosis(_)
             | EventKind::CaseStarted(_)
             | EventKind::SuiteCleaned { .. }
             | EventKind::Problem(_)
@@ -347,6 +348,7 @@ mod tests {
             outcome: crate::event::Outcome::Failed,
             took: Duration::ZERO,
             why: None,
+            properties: indexmap::IndexMap::new(),
         })));
         assert_eq!(
             status(&suite(), None, &verdict),

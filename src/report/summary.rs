@@ -117,8 +117,16 @@ pub fn summary(
     junit: Option<&Path>,
 ) -> String {
     let mut lines = Vec::new();
-    if verbosity != Verbosity::Quiet {
-        lines.extend(verdict.suites().map(|suite| suite_line(suite, color)));
+    for suite in verdict.suites() {
+        // what to do comes before the numbers, however quiet the report is
+        for diagnosis in &suite.diagnoses {
+            let name = sanitize::line(&suite.suite.name);
+            let text = format!("{name}: {}", text::diagnosis(diagnosis));
+            lines.extend(text.lines().map(|line| color.paint(Tone::Strong, line)));
+        }
+        if verbosity != Verbosity::Quiet {
+            lines.push(suite_line(suite, color));
+        }
     }
     lines.push(total(verdict, color));
     if let Some(path) = junit

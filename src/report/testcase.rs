@@ -80,6 +80,9 @@ impl<'a> Notes<'a> {
             status.add_reruns(attempts.iter().map(rerun));
         }
         let mut case = new_case(&result.id, result.took, status, names);
+        for (name, value) in &result.properties {
+            case.add_property((sanitize::line(name), sanitize::line(value)));
+        }
         if let Some(out) = why.and_then(|why| output(why, "stdout")) {
             case.set_system_out(out);
         }

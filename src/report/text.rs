@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::sanitize;
-use crate::event::{CaseResult, Explanation, Outcome, Problem};
+use crate::event::{CaseResult, Diagnosis, Explanation, Outcome, Problem};
 
 /// The outcome in a word.
 pub fn outcome(outcome: Outcome) -> &'static str {
@@ -60,6 +60,26 @@ pub fn own_words(case: &CaseResult) -> Option<&str> {
 pub fn problem(problem: &Problem) -> String {
     let reason = reason(Outcome::Errored, Some(&problem.why));
     format!("{} {reason}", problem.stage.testcase())
+}
+
+/// A diagnosis on lines of its own: what, what to do, where more is said.
+pub fn diagnosis(diagnosis: &Diagnosis) -> String {
+    let Diagnosis {
+        suite: _,
+        message,
+        remedy,
+        url,
+        cases,
+    } = diagnosis;
+    let cases = count(*cases, "case");
+    let mut lines = vec![format!("diagnosis: {} ({cases})", sanitize::line(message))];
+    lines.extend(
+        remedy
+            .iter()
+            .map(|it| format!("  remedy: {}", sanitize::line(it))),
+    );
+    lines.extend(url.iter().map(|it| format!("  see {}", sanitize::line(it))));
+    lines.join("\n")
 }
 
 /// As people read it: `0.4 s`, `12.0 s`, `2 min 05 s`, `1 h 02 min`.

@@ -160,7 +160,7 @@ fn each_pod(pods: &[Value], nodes: &[Value]) -> AxisValues {
                 .iter()
                 .find(|node| node["metadata"]["name"] == pod["spec"]["nodeName"]);
             AxisValue {
-                value: pod_value(pod),
+                value: pod_value(pod, node),
                 label: name_of(pod).to_owned(),
                 error: unusable(pod, node).map(|why| format!("pod/{}: {why}", name_of(pod))),
             }
@@ -185,7 +185,7 @@ fn each_node(nodes: &[Value], pods: &[Value], daemon_sets: &[Value], selector: &
         let usable = here.iter().find(|pod| unusable(pod, Some(node)).is_none());
         if let Some(pod) = usable {
             result.values.push(AxisValue {
-                value: pod_value(pod),
+                value: pod_value(pod, Some(node)),
                 label: name.to_owned(),
                 error: None,
             });
@@ -213,7 +213,7 @@ fn each_node(nodes: &[Value], pods: &[Value], daemon_sets: &[Value], selector: &
             .unwrap_or_else(|| format!("no pod with the labels {selector} is on it"));
         let error = format!("no usable pod on {name}: {why}");
         result.values.push(AxisValue {
-            value: unusable_value(name, &error),
+            value: unusable_value(node, &error),
             label: name.to_owned(),
             error: Some(error),
         });

@@ -4,30 +4,33 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use indexmap::IndexMap;
+
 use super::artifacts;
 use super::deadline::Deadline;
 use super::ledger::{Entry, Ledger, Owner};
 use super::matrix::Cell;
 use super::namespace;
-use super::requirements;
 use super::step::{self, StepContext, StepFailure};
 use super::suite::SuiteRun;
 use crate::event::{CaseAttempt, CaseId, CaseResult, Detail, EventKind, Explanation, Outcome};
-use crate::plan::model::{Case, Namespace, Severity, Step, Unmet};
+use crate::plan::model::{Case, Namespace, Severity, Step};
 
 /// How long the collectors of a case may take together.
 const COLLECTORS: Duration = Duration::from_secs(30);
 
-/// Runs a cell and tells its outcome; then takes back what it made. Whether it passed.
-pub async fn run(suite: &Arc<SuiteRun>, case: &Case, cell: &Cell<'_>, id: CaseId) -> bool {
+/// Runs a cell and tells its outcome; then takes back what it made. What was found out is
+/// given back: a failure also where `severity: warning` lets it pass.
+pub async fn run(suite: &Arc<SuiteRun>, case: &Case, cell: &Cell<'_>, id: CaseId) -> CellEnd {
     if suite.is_stopped() {
-        suite.tell_case(id, suite.stopped_outcome(), Some(suite.why_stopped()));
-        return false;
+        let outcome = suite.stopped_outcome();
+        suite.tell_case(id, outcome, Some(suite.why_stopped()));
+        return CellEnd::not_run(outcome);
     }
     suite.teller.tell(EventKind::CaseStarted(id.clone()));
     if let Some(error) = cell.error() {
         suite.tell_case(id, Outcome::Errored, Some(Explanation::new(error)));
-        return false;
+        return CellEnd::not_run(Outcome::Errored);
     }
     let attempts = 1 + case.retries.unwrap_or(suite.options.retries);
     for attempt in 1..=attempts {
@@ -55,6 +58,7 @@ pub async fn run(suite: &Arc<SuiteRun>, case: &Case, cell: &Cell<'_>, id: CaseId
             continue;
         }
         let severity = case.severity.unwrap_or(suite.suite.severity);
+        let found = outcome;
         // a warning passes with its text, unless warnings count
         let outcome = match (outcome, severity) {
             (Outcome::Failed, Severity::Warning) if !suite.options.strict => Outcome::Passed,
@@ -65,12 +69,35 @@ pub async fn run(suite: &Arc<SuiteRun>, case: &Case, cell: &Cell<'_>, id: CaseId
             outcome,
             took,
             why,
+            properties: std::mem::take(&mut trial.properties),
         });
         let passed = outcome == Outcome::Passed;
         trial.end(passed).await;
-        return passed;
+        return CellEnd {
+            passed,
+            outcome: found,
+        };
     }
-    false
+    CellEnd::not_run(Outcome::Errored)
+}
+
+/// How a cell ended.
+#[derive(Clone, Copy, Debug)]
+pub struct CellEnd {
+    /// Whether it is told as passed.
+    pub passed: bool,
+    /// What was found out.
+    pub outcome: Outcome,
+}
+
+impl CellEnd {
+    /// Of a cell of which no step was run.
+    pub fn not_run(outcome: Outcome) -> Self {
+        Self {
+            passed: false,
+            outcome,
+        }
+    }
 }
 
 /// One attempt, with what it made.
@@ -78,6 +105,7 @@ struct Trial<'a> {
     suite: &'a Arc<SuiteRun>,
     ledger: Ledger,
     namespaces: Vec<Entry>,
+    properties: IndexMap<String, String>,
 }
 
 impl<'a> Trial<'a> {
@@ -89,22 +117,19 @@ impl<'a> Trial<'a> {
                 Arc::clone(&suite.owners),
             ),
             namespaces: Vec::new(),
+            properties: IndexMap::new(),
         }
     }
 
     async fn run(&mut self, case: &Case, cell: &Cell<'_>, id: &CaseId) -> Result<(), StepFailure> {
         let suite = self.suite;
-        let mut context = suite.context(&self.ledger, &suite.stop)?;
-        if let Some(name) = &case.cluster {
-            context.cluster_name = Some(name.clone());
-            context.cluster = suite.cluster(Some(name))?.clone();
-        }
+        let mut context = suite.case_context(case, &self.ledger, &suite.stop)?;
         let case_name = serde_json::json!({"name": id.name});
         context.names = cell.extend(context.names).with_value("case", &case_name);
         context.deadline = case
             .timeout
             .map(|timeout| Deadline::after(timeout, "the case"));
-        wanted(case, &context).await?;
+        wanted(case, &context)?;
         if let Namespace::PerCase(extras) = &suite.suite.namespace {
             let run = format!("{}-{}-{}", suite.run_id, id.case, id.cell);
             let name = namespace::name(&suite.suite.name, &run);
@@ -124,6 +149,13 @@ impl<'a> Trial<'a> {
             names: context.names,
             ..before
         };
+        let scope = after.scope();
+        for (name, value) in &case.properties {
+            // what the steps did not come to is not told
+            if let Ok(value) = value.render_text(&scope) {
+                self.properties.insert(name.clone(), value);
+            }
+        }
         let ended = match ended {
             Err(failure) if is_bad(failure.outcome) => {
                 Err(collect(case, &after, id, failure).await)
@@ -164,20 +196,14 @@ fn is_bad(outcome: Outcome) -> bool {
     }
 }
 
-/// `if` and `requires` of the case itself.
-async fn wanted(case: &Case, context: &StepContext<'_>) -> Result<(), StepFailure> {
+/// `if` of the case.
+fn wanted(case: &Case, context: &StepContext<'_>) -> Result<(), StepFailure> {
     if let Some(condition) = &case.when
         && let Some(why) = step::unmet(condition, &context.scope())?
     {
         return Err(StepFailure::skipped(why));
     }
-    match requirements::first_unmet(&case.requires, context).await? {
-        None => Ok(()),
-        Some(unmet) => Err(match unmet.unmet {
-            Unmet::Skip => StepFailure::skipped(unmet.reason),
-            Unmet::Fail => StepFailure::failed(unmet.reason),
-        }),
-    }
+    Ok(())
 }
 
 /// Runs the collectors, which never change a result: what they find is told with it.

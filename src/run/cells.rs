@@ -8,10 +8,12 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::axis;
-use super::case;
+use super::case::{self, CellEnd};
+use super::diagnosis::EndedCase;
 use super::ledger::{Ledger, Owner};
 use super::matrix::Matrix;
-use super::step::StepFailure;
+use super::requirements;
+use super::step::{StepContext, StepFailure};
 use super::suite::SuiteRun;
 use crate::event::{CaseId, EventKind, Explanation, Outcome};
 use crate::plan::model::{self, Case};
@@ -26,8 +28,9 @@ struct Prepared {
 /// Whether all cells of a case passed; nothing while they run.
 type Done = watch::Receiver<Option<bool>>;
 
-/// Runs every cell of every case, and tells the outcome of each.
-pub async fn run(suite: &Arc<SuiteRun>) {
+/// Runs every cell of every case, and tells the outcome of each. Gives back those cases
+/// whose cells ran.
+pub async fn run(suite: &Arc<SuiteRun>) -> Vec<EndedCase> {
     let mut prepared = Vec::new();
     for case in &suite.suite.cases {
         prepared.push(prepare(suite, case).await);
@@ -67,13 +70,28 @@ pub async fn run(suite: &Arc<SuiteRun>) {
                 tasks: JoinSet::new(),
                 running: HashMap::new(),
                 passed: true,
+                ended: Vec::new(),
             };
             async move {
-                let passed = pool.run(prepared, needs).await;
-                done.send_replace(Some(passed));
+                let ended = pool.run(prepared, needs).await;
+                done.send_replace(Some(ended.as_ref().is_some_and(|ended| ended.passed)));
+                let Ended { matrix, cells, .. } = ended?;
+                Some(EndedCase {
+                    case: index,
+                    matrix,
+                    cells,
+                })
             }
         });
-    futures::future::join_all(cases).await;
+    let ended = futures::future::join_all(cases).await;
+    ended.into_iter().flatten().collect()
+}
+
+/// A case whose cells ran.
+struct Ended {
+    passed: bool,
+    matrix: Arc<Matrix>,
+    cells: Vec<(usize, Outcome)>,
 }
 
 /// The matrix of a case, and the names of the cells that were chosen.
@@ -83,27 +101,66 @@ async fn prepare(suite: &SuiteRun, case: &Case) -> Result<Prepared, (Outcome, Ex
     }
     let matrix = tokio::select! {
         biased;
-        matrix = matrix(suite, case) => matrix?,
+        matrix = wanted_matrix(suite, case) => matrix?,
         () = suite.stop.cancelled() => {
             return Err((suite.stopped_outcome(), suite.why_stopped()));
         }
     };
-    let names = matrix
-        .names(&case.name, suite.names())
-        .map_err(|error| errored(StepFailure::from(error)))?;
-    let cells = names
+    let template = |error| errored(StepFailure::from(error));
+    let names = suite.names();
+    let cells = matrix.cells(case.cells.as_ref(), names).map_err(template)?;
+    if cells.is_empty()
+        && let Some(condition) = &case.cells
+    {
+        let why = Explanation {
+            place: Some(condition.place.to_string()),
+            ..Explanation::new(format!(
+                "`{}` holds for no cell of the matrix",
+                condition.source()
+            ))
+        };
+        return Err((empty_outcome(case), why));
+    }
+    let named = matrix.names(&cells, &case.name, names).map_err(template)?;
+    let cells = cells
         .into_iter()
-        .enumerate()
+        .zip(named)
         .filter(|(_, name)| suite.options.names.admits(name))
         .collect();
     Ok(Prepared { matrix, cells })
+}
+
+/// What a case without cells is: errored, unless one of its axes may be empty.
+fn empty_outcome(case: &Case) -> Outcome {
+    match &case.matrix {
+        model::Matrix::Axes(axes) if axes.iter().any(|axis| axis.skip_if_empty) => Outcome::Skipped,
+        model::Matrix::Axes(_) | model::Matrix::Rows(_) => Outcome::Errored,
+    }
 }
 
 fn errored(failure: StepFailure) -> (Outcome, Explanation) {
     (Outcome::Errored, failure.why)
 }
 
-async fn matrix(suite: &SuiteRun, case: &Case) -> Result<Matrix, (Outcome, Explanation)> {
+/// The matrix, where the case's own requirements are met.
+async fn wanted_matrix(suite: &SuiteRun, case: &Case) -> Result<Matrix, (Outcome, Explanation)> {
+    // it is only looked: nothing will be written down
+    let ledger = Ledger::new(Owner::Suite, Arc::clone(&suite.owners));
+    let context = suite
+        .case_context(case, &ledger, &suite.stop)
+        .map_err(errored)?;
+    let unmet = requirements::first_unmet(&case.requires, &context).await;
+    if let Some(unmet) = unmet.map_err(errored)? {
+        return Err((unmet.outcome(), Explanation::new(unmet.reason)));
+    }
+    matrix(suite, case, &context).await
+}
+
+async fn matrix(
+    suite: &SuiteRun,
+    case: &Case,
+    context: &StepContext<'_>,
+) -> Result<Matrix, (Outcome, Explanation)> {
     let axes = match &case.matrix {
         model::Matrix::Rows(rows) => {
             return axis::rows(rows, &suite.names().scope())
@@ -112,16 +169,9 @@ async fn matrix(suite: &SuiteRun, case: &Case) -> Result<Matrix, (Outcome, Expla
         }
         model::Matrix::Axes(axes) => axes,
     };
-    // axes only look: nothing will be written down
-    let ledger = Ledger::new(Owner::Suite, Arc::clone(&suite.owners));
-    let mut context = suite.context(&ledger, &suite.stop).map_err(errored)?;
-    if let Some(name) = &case.cluster {
-        context.cluster_name = Some(name.clone());
-        context.cluster = suite.cluster(Some(name)).map_err(errored)?.clone();
-    }
     let mut found = Vec::new();
     for axis in axes {
-        let values = axis::values(axis, &context).await.map_err(|mut failure| {
+        let values = axis::values(axis, context).await.map_err(|mut failure| {
             failure.why.place.get_or_insert(axis.place.to_string());
             errored(failure.about(&format!("the axis `{}`", axis.name)))
         })?;
@@ -150,32 +200,33 @@ struct Pool<'a> {
     permits: Arc<Semaphore>,
     /// How many permits there are: a serial case takes them all.
     room: u32,
-    tasks: JoinSet<bool>,
+    tasks: JoinSet<CellEnd>,
     running: HashMap<Id, CaseId>,
     passed: bool,
+    ended: Vec<(usize, Outcome)>,
 }
 
 impl Pool<'_> {
-    /// Runs the case after those it needs; whether all of its cells passed.
+    /// Runs the case after those it needs; nothing where none of its cells ran.
     async fn run(
         mut self,
         prepared: Result<Prepared, (Outcome, Explanation)>,
         needs: Vec<(usize, Done)>,
-    ) -> bool {
+    ) -> Option<Ended> {
         let suite = self.suite;
         let case = &suite.suite.cases[self.index];
         let unmet = unmet_need(suite, needs).await;
         let prepared = match (prepared, unmet) {
             (Err((outcome, why)), _) => {
                 suite.tell_case(suite.whole_case(self.index, case), outcome, Some(why));
-                return false;
+                return None;
             }
             (Ok(prepared), Some(why)) => {
                 for (cell, name) in prepared.cells {
                     let id = suite.case_id(self.index, cell, name);
                     suite.tell_case(id, Outcome::Skipped, Some(Explanation::new(&why)));
                 }
-                return false;
+                return None;
             }
             (Ok(prepared), None) => prepared,
         };
@@ -186,7 +237,13 @@ impl Pool<'_> {
         while let Some(ended) = self.tasks.join_next_with_id().await {
             self.note(ended);
         }
-        self.passed
+        // they end in any order; a diagnosis names them in that of the axes
+        self.ended.sort_unstable_by_key(|(cell, _)| *cell);
+        Some(Ended {
+            passed: self.passed,
+            matrix,
+            cells: self.ended,
+        })
     }
 
     /// Starts a cell when others make room.
@@ -211,15 +268,18 @@ impl Pool<'_> {
     }
 
     /// A cell that panicked told nothing: its case is errored.
-    fn note(&mut self, ended: Result<(Id, bool), JoinError>) {
+    fn note(&mut self, ended: Result<(Id, CellEnd), JoinError>) {
         match ended {
-            Ok((id, passed)) => {
-                self.running.remove(&id);
+            Ok((id, CellEnd { passed, outcome })) => {
                 self.passed &= passed;
+                if let Some(id) = self.running.remove(&id) {
+                    self.ended.push((id.cell, outcome));
+                }
             }
             Err(error) => {
                 self.passed = false;
                 if let Some(id) = self.running.remove(&error.id()) {
+                    self.ended.push((id.cell, Outcome::Errored));
                     let why = Explanation::new(format!("kubeproof itself broke: {error}"));
                     self.suite.tell_case(id, Outcome::Errored, Some(why));
                 }

@@ -261,6 +261,7 @@ mod tests {
             outcome,
             took: Duration::ZERO,
             why: None,
+            properties: indexmap::IndexMap::new(),
         })
     }
 

@@ -27,6 +27,7 @@ use super::suite::SuiteRun;
 use super::writes::Writes;
 use crate::cluster::{Cluster, ConnectOptions};
 use crate::event::{EventKind, Explanation, Problem, Stage, SuiteRef};
+use crate::image::Registry;
 use crate::plan::model::{Namespace, Suite};
 use crate::plan::select::NameFilter;
 use crate::report::Reporters;
@@ -73,6 +74,8 @@ pub struct RunOptions {
     pub clusters: BTreeMap<String, ConnectOptions>,
     /// Instead of the suites' own namespaces: never created, labelled or deleted.
     pub namespace: Option<String>,
+    /// Where all images are pulled from, instead of the registries that they name.
+    pub registry: Option<Registry>,
     /// Which cases, by their rendered names.
     pub names: NameFilter,
     /// At most so many cells of a suite at once.

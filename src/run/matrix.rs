@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::scope::Names;
-use crate::template::{Scope, Template, TemplateError};
+use crate::template::{Condition, Scope, Template, TemplateError};
 
 /// A value of an axis.
 #[derive(Clone, Debug)]
@@ -68,14 +68,40 @@ impl Matrix {
         Cell { values }
     }
 
-    /// The names of all cells, unique: equal ones get ` [axis=value]`.
+    /// The combinations of which a condition holds, by their indices; all without one.
+    ///
+    /// # Errors
+    /// Where the condition cannot be evaluated for one of them.
+    pub fn cells(
+        &self,
+        condition: Option<&Condition>,
+        names: &Names,
+    ) -> Result<Vec<usize>, TemplateError> {
+        let Some(condition) = condition else {
+            return Ok((0..self.len()).collect());
+        };
+        let mut cells = Vec::new();
+        for index in 0..self.len() {
+            if condition.holds(&self.cell(index).extend(names.clone()).scope())? {
+                cells.push(index);
+            }
+        }
+        Ok(cells)
+    }
+
+    /// The names of these cells, unique: equal ones get ` [axis=value]`.
     ///
     /// # Errors
     /// Where the name's template asks for what a value does not have.
-    pub fn names(&self, template: &Template, names: &Names) -> Result<Vec<String>, TemplateError> {
-        let mut rendered = Vec::with_capacity(self.len());
-        for index in 0..self.len() {
-            let cell = self.cell(index);
+    pub fn names(
+        &self,
+        cells: &[usize],
+        template: &Template,
+        names: &Names,
+    ) -> Result<Vec<String>, TemplateError> {
+        let mut rendered = Vec::with_capacity(cells.len());
+        for index in cells {
+            let cell = self.cell(*index);
             rendered.push(template.render_text(&cell.extend(names.clone()).scope())?);
         }
         let mut count: HashMap<&str, usize> = HashMap::new();
@@ -89,9 +115,9 @@ impl Matrix {
         Ok(rendered
             .into_iter()
             .zip(ambiguous)
-            .enumerate()
-            .map(|(index, (name, ambiguous))| match ambiguous {
-                true => format!("{name} [{}]", self.cell(index).coordinates()),
+            .zip(cells)
+            .map(|((name, ambiguous), index)| match ambiguous {
+                true => format!("{name} [{}]", self.cell(*index).coordinates()),
                 false => name,
             })
             .collect())
@@ -104,6 +130,14 @@ impl Cell<'_> {
         self.values.iter().fold(names, |names, (axis, value)| {
             names.with(axis, value.value.clone())
         })
+    }
+
+    /// The axes with the values.
+    pub fn named(&self) -> Vec<(String, Scope)> {
+        self.values
+            .iter()
+            .map(|(axis, value)| ((*axis).to_owned(), value.value.clone()))
+            .collect()
     }
 
     /// Why this cell cannot be tested: of the first axis whose value cannot be used.
@@ -146,7 +180,8 @@ mod tests {
             span: Span::default(),
         };
         let template = Template::parse(source, place).unwrap();
-        matrix.names(&template, &Names::default()).unwrap()
+        let all = matrix.cells(None, &Names::default()).unwrap();
+        matrix.names(&all, &template, &Names::default()).unwrap()
     }
 
     #[test]
@@ -176,6 +211,18 @@ mod tests {
         };
         let matrix = Matrix::Rows(vec![row("1", "x"), row("2", "y")]);
         assert_eq!(names(&matrix, "{{ a }}{{ b }}"), ["1x", "2y"]);
+    }
+
+    #[test]
+    fn a_condition_chooses_among_the_combinations() {
+        let matrix = Matrix::Axes(vec![axis("a", &["1", "2"]), axis("b", &["1", "2"])]);
+        let place = Place {
+            file: SourceFile::new("a.yaml", "a != b"),
+            span: Span::default(),
+        };
+        let condition = Condition::parse("a != b", place).unwrap();
+        let cells = matrix.cells(Some(&condition), &Names::default()).unwrap();
+        assert_eq!(cells, [1, 2]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod cells;
 mod cleanup;
 mod clusters;
 mod deadline;
+mod diagnosis;
 mod dispatcher;
 mod environment;
 mod executor;

@@ -1,6 +1,7 @@
 //! `requires`: whether a cluster is one that a suite or a case is for, asked before anything is made.
 
 use super::step::{Selected, StepContext, StepFailure, unmet};
+use crate::event::Outcome;
 use crate::plan::model::{Requirement, RequirementCheck, Unmet, VersionComparison, VersionRange};
 
 /// The first requirement that is not met.
@@ -10,6 +11,16 @@ pub struct UnmetRequirement {
     pub unmet: Unmet,
     /// Its reason, or what is not so.
     pub reason: String,
+}
+
+impl UnmetRequirement {
+    /// The outcome of what it stands before.
+    pub fn outcome(&self) -> Outcome {
+        match self.unmet {
+            Unmet::Skip => Outcome::Skipped,
+            Unmet::Fail => Outcome::Failed,
+        }
+    }
 }
 
 /// Looks at each requirement in the order of the file.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use indexmap::IndexMap;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -13,6 +14,7 @@ use super::cells;
 use super::cleanup::{self, Cleanup, Held};
 use super::clusters::Clusters;
 use super::deadline::human_duration;
+use super::diagnosis;
 use super::dispatcher::Teller;
 use super::environment::ProcessEnvironments;
 use super::executor::{Keep, RunOptions};
@@ -27,7 +29,7 @@ use crate::event::{
     CancelReason, CaseId, CaseResult, EventKind, Explanation, Leftover, Outcome, Problem, Stage,
     SuiteRef,
 };
-use crate::plan::model::{Case, Step, Suite, Unmet};
+use crate::plan::model::{Case, Step, Suite};
 use crate::source::Place;
 
 /// What everything in a suite shares.
@@ -86,7 +88,10 @@ impl SuiteRun {
             }
             None => {
                 match self.prepare(&ledger, &mut namespaces).await {
-                    Ok(()) => cells::run(&self).await,
+                    Ok(()) => {
+                        let ended = cells::run(&self).await;
+                        diagnosis::run(&self, &ledger, &ended).await;
+                    }
                     Err(failure) => self.setup_failed(failure),
                 }
                 true
@@ -152,6 +157,21 @@ impl SuiteRun {
             deadline: None,
             cancel,
         })
+    }
+
+    /// The same in the cluster of a case.
+    pub fn case_context<'a>(
+        &'a self,
+        case: &Case,
+        ledger: &'a Ledger,
+        cancel: &'a CancellationToken,
+    ) -> Result<StepContext<'a>, StepFailure> {
+        let mut context = self.context(ledger, cancel)?;
+        if let Some(name) = &case.cluster {
+            context.cluster_name = Some(name.clone());
+            context.cluster = self.cluster(Some(name))?.clone();
+        }
+        Ok(context)
     }
 
     /// The names that every case sees.
@@ -226,6 +246,7 @@ impl SuiteRun {
             outcome,
             took: Duration::ZERO,
             why,
+            properties: IndexMap::new(),
         });
     }
 
@@ -297,13 +318,7 @@ impl SuiteRun {
         };
         match looked {
             Ok(None) => None,
-            Ok(Some(unmet)) => {
-                let outcome = match unmet.unmet {
-                    Unmet::Skip => Outcome::Skipped,
-                    Unmet::Fail => Outcome::Failed,
-                };
-                Some((outcome, Explanation::new(unmet.reason)))
-            }
+            Ok(Some(unmet)) => Some((unmet.outcome(), Explanation::new(unmet.reason))),
             Err(failure) => Some((Outcome::Errored, failure.why)),
         }
     }

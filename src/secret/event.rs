@@ -2,8 +2,8 @@
 //! decided about it.
 
 use crate::event::{
-    CaseAttempt, CaseId, CaseResult, Connection, Detail, Event, EventKind, Explanation, Leftover,
-    Problem, SuiteRef,
+    CaseAttempt, CaseId, CaseResult, Connection, Detail, Diagnosis, Event, EventKind, Explanation,
+    Leftover, Problem, SuiteRef,
 };
 
 use super::mask::Mask;
@@ -71,6 +71,7 @@ impl Mask {
             }
             EventKind::CaseFinished(result) => self.result(result),
             EventKind::Problem(problem) => self.problem(problem),
+            EventKind::Diagnosis(diagnosis) => self.diagnosis(diagnosis),
             EventKind::SuiteFinished { suite, took: _ } => self.suite(suite),
             EventKind::SuiteCleaned { suite } => self.suite(suite),
             EventKind::VerdictReached { took: _ } => {}
@@ -123,9 +124,15 @@ impl Mask {
             outcome: _,
             took: _,
             why,
+            properties,
         } = result;
         self.case(id);
         why.iter_mut().for_each(|why| self.explanation(why));
+        for (mut name, mut value) in std::mem::take(properties) {
+            self.clean(&mut name);
+            self.clean(&mut value);
+            properties.insert(name, value);
+        }
     }
 
     fn explanation(&self, why: &mut Explanation) {
@@ -152,6 +159,20 @@ impl Mask {
         } = problem;
         suite.iter_mut().for_each(|suite| self.suite(suite));
         self.explanation(why);
+    }
+
+    fn diagnosis(&self, diagnosis: &mut Diagnosis) {
+        let Diagnosis {
+            suite,
+            message,
+            remedy,
+            url,
+            cases: _,
+        } = diagnosis;
+        self.suite(suite);
+        self.clean(message);
+        self.maybe(remedy);
+        self.maybe(url);
     }
 
     fn leftover(&self, leftover: &mut Leftover) {

@@ -10,8 +10,8 @@ use serde_json::json;
 
 use super::{Mask, MaskingWriter, MaskingWriters};
 use crate::event::{
-    CancelReason, CaseId, CaseResult, Connection, Detail, Event, EventKind, Explanation, Leftover,
-    Outcome, Problem, Stage, SuiteRef,
+    CancelReason, CaseId, CaseResult, Connection, Detail, Diagnosis, Event, EventKind, Explanation,
+    Leftover, Outcome, Problem, Stage, SuiteRef,
 };
 
 fn mask(secrets: &[&str]) -> Mask {
@@ -222,11 +222,19 @@ fn events(secret: &str) -> Vec<EventKind> {
             outcome: Outcome::Failed,
             took,
             why: Some(why()),
+            properties: [(text(), text())].into(),
         }),
         EventKind::Problem(Problem {
             suite: Some(suite()),
             stage: Stage::Cleanup,
             why: why(),
+        }),
+        EventKind::Diagnosis(Diagnosis {
+            suite: suite(),
+            message: text(),
+            remedy: Some(text()),
+            url: Some(text()),
+            cases: 1,
         }),
         EventKind::SuiteFinished {
             suite: suite(),

@@ -24,6 +24,7 @@ impl Decoder<'_> {
             span: fields.span,
             name: self.required_text(&mut fields, "name"),
             matrix: MatrixSpec::Axes(Vec::new()),
+            cells: None,
             when: self.optional_text(&mut fields, "if"),
             requires: Vec::new(),
             needs: self.optional_texts(&mut fields, "needs"),
@@ -31,16 +32,20 @@ impl Decoder<'_> {
             retries: None,
             severity: None,
             cluster: self.optional_text(&mut fields, "cluster"),
+            properties: Vec::new(),
             steps: Vec::new(),
             on_failure: Vec::new(),
             finally: Vec::new(),
             timeout: self.optional_text(&mut fields, "timeout"),
         };
         if let Some(matrix) = fields.optional("matrix") {
-            case.matrix = self.matrix(matrix);
+            (case.matrix, case.cells) = self.matrix(matrix);
         }
         if let Some(requires) = fields.optional("requires") {
             case.requires = self.requirements(requires);
+        }
+        if let Some(properties) = fields.optional("properties") {
+            case.properties = self.strings(properties);
         }
         case.retries = fields
             .optional("retries")

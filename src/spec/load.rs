@@ -155,6 +155,7 @@ impl Decoder<'_> {
             setup: Vec::new(),
             cases: Vec::new(),
             on_failure: Vec::new(),
+            diagnose: Vec::new(),
             teardown: Vec::new(),
         };
         if let Some(metadata) = metadata {

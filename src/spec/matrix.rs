@@ -10,11 +10,26 @@ const AXIS_HELP: &str = "an axis is {pods: {selector: …}}, {nodes: {}}, {objec
 const ROWS_HELP: &str = "rows are written like [{size: 1, mode: a}, {size: 2, mode: b}]";
 
 impl Decoder<'_> {
-    pub(super) fn matrix(&mut self, field: Field<'_>) -> MatrixSpec {
+    /// The matrix, and which of its combinations are cells.
+    pub(super) fn matrix(&mut self, field: Field<'_>) -> (MatrixSpec, Option<Text>) {
         let entries = self.entries(field).unwrap_or_default();
-        if matches!(&field.node.kind, NodeKind::Map(entries) if entries.is_empty()) {
+        // an axis of this name would be a map
+        let is_condition = |name: &Text, node: &Node| {
+            name.value == "where" && !matches!(node.kind, NodeKind::Map(_))
+        };
+        let (conditions, entries): (Vec<_>, Vec<_>) = entries
+            .iter()
+            .partition(|(name, node)| is_condition(name, node));
+        let cells = conditions
+            .first()
+            .and_then(|(name, node)| self.text(entry(name, node)));
+        if matches!(&field.node.kind, NodeKind::Map(_)) && entries.is_empty() {
             self.report(field.key, "a matrix without axes has no cells");
         }
+        (self.combinations(&entries), cells)
+    }
+
+    fn combinations(&mut self, entries: &[&(Text, Node)]) -> MatrixSpec {
         // an axis of this name would be a map
         let rows = entries
             .iter()

@@ -2,6 +2,7 @@
 //! place. Templates are not parsed yet and nothing is looked up; `plan` does that.
 mod case;
 mod decode;
+mod diagnose;
 mod expect;
 mod input;
 mod load;

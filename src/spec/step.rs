@@ -6,10 +6,10 @@ use crate::spec::schema::{IdentitySpec, RetrySpec, StepSpec, VerbSpec};
 use crate::yaml::NodeKind;
 
 /// The verbs, as messages list them.
-pub(super) const VERBS: [&str; 21] = [
+pub(super) const VERBS: [&str; 22] = [
     "apply", "create", "patch", "delete", "get", "assert", "absent", "wait", "exec", "run",
-    "command", "script", "logs", "events", "http", "can", "during", "foreach", "skip", "sleep",
-    "use",
+    "command", "script", "logs", "events", "http", "can", "during", "foreach", "skip", "error",
+    "sleep", "use",
 ];
 
 /// What stands beside a verb, and not in it.

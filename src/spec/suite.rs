@@ -57,6 +57,9 @@ impl Decoder<'_> {
         if let Some(collectors) = fields.optional("onFailure") {
             suite.on_failure = self.collectors(collectors);
         }
+        if let Some(rules) = fields.optional("diagnose") {
+            suite.diagnose = self.diagnosis_rules(rules);
+        }
         if let Some(teardown) = fields.optional("teardown") {
             suite.teardown = self.steps(teardown);
         }

@@ -1,4 +1,4 @@
-//! The filters beside minijinja's own, and `now()`.
+//! The filters and tests beside minijinja's own, and `now()`.
 //!
 //! In conditions each of them makes nothing of what is not set. `lines` is
 //! minijinja's.
@@ -87,6 +87,7 @@ pub(super) fn add_to(environment: &mut Environment<'static>) {
     add_text(environment, "b64decode", b64_decode);
     environment.add_filter("regex", regex);
     environment.add_filter("shellquote", shell_quote);
+    environment.add_test("containing", |text: &str, part: &str| text.contains(part));
     environment.add_function("now", || Scope::from_object(Time::now()));
 }
 

@@ -48,6 +48,27 @@ impl TextTemplate {
         Ok(Self { file, code })
     }
 
+    /// Where a path such as `pod.name` is asked for; the start of the file where it is not
+    /// written as one.
+    pub fn place_of(&self, path: &str) -> Place {
+        let text = &self.file.text;
+        let syntax = Syntax::of(&lexer::regions(text));
+        let root = path.split(['.', '[']).next().unwrap_or_default();
+        let find = |wanted: &str| {
+            let mut paths = syntax.paths.iter();
+            paths.find(|span| !wanted.is_empty() && &text[span.range()] == wanted)
+        };
+        let asks_root = |span: &&Span| {
+            let first = text[span.range()].split(['.', '[']).next();
+            first.is_some_and(|first| first.trim() == root)
+        };
+        let span = find(path).or_else(|| syntax.paths.iter().find(asks_root));
+        Place {
+            file: Arc::clone(&self.file),
+            span: span.copied().unwrap_or_default(),
+        }
+    }
+
     /// The root names that it asks for.
     pub fn names(&self) -> BTreeSet<String> {
         self.undeclared(false)

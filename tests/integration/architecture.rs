@@ -10,11 +10,13 @@ const RULES: &[(&[&str], &[&str])] = &[
             "yaml",
             "diagnostic",
             "duration",
+            "image",
             "kinds",
             "template",
             "matcher",
             "event",
             "outcome",
+            "diagnose",
         ],
         &[
             "kube::",

@@ -59,6 +59,55 @@ fn a_healthy_overlay_passes_and_leaves_nothing() {
     run.assert_nothing_left();
 }
 
+/// The pods of the local cluster have one address each, so the targets are written down.
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn a_pair_of_the_overlay_fails_with_any_of_its_addresses() {
+    let _cluster = healthy_cluster();
+    let ours = |path: &str| {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(root.join(path)).expect("a file that ships")
+    };
+    let axis = "target: {pods: {selector: name=overlaytest, perNode: true}}";
+    let overlay = ours("suites/network/overlay.yaml");
+    assert!(overlay.contains(axis), "{overlay}");
+    let targets = r#"target: {values: [
+          {node: both, ips: [127.0.0.1, 127.0.0.2]},
+          {node: half, ips: [127.0.0.1, "2001:db8::1"]},
+        ]}"#;
+    let mut program = Kubeproof::on_cluster(&["run", "suites/network/overlay.yaml"]).file(
+        "suites/network/overlay.yaml",
+        &overlay.replace(axis, targets),
+    );
+    for path in [
+        "suites/shared/pull-secrets.yaml",
+        "templates/ds-overlaytest.yaml.j2",
+    ] {
+        program = program.file(path, &ours(path));
+    }
+    let run = program.run();
+    run.assert_code(1);
+    assert_eq!(
+        run.between_frames(),
+        [
+            "node1 cannot reach half",
+            "node2 cannot reach half",
+            "node3 cannot reach half",
+        ],
+        "{run}"
+    );
+    let junit = JunitCounts {
+        tests: 6,
+        failures: 3,
+        errors: 0,
+        skipped: 0,
+    };
+    assert_eq!(run.junit(), junit, "one case for each pair");
+    let details = run.read("junit.xml");
+    assert!(details.contains("ip=2001:db8::1"), "{details}");
+    run.assert_nothing_left();
+}
+
 #[test]
 #[ignore = "needs ci/cluster up"]
 fn smoke_passes() {

@@ -1,8 +1,8 @@
 //! Runs the program as a user does.
 //!
-//! `cli` and `reports` need no cluster. `cluster`, `faults`, `signals` and `proxy` need the local
-//! one (`ci/cluster up`), as do most of `arrival`, `rbac`, `verbs`, `language` and `peers`; they
-//! are ignored without it, and `ci/test` boots it and runs them all.
+//! `cli` and `reports` need no cluster. `cluster`, `faults`, `network`, `signals` and `proxy` need the
+//! local one (`ci/cluster up`), as do most of `arrival`, `images`, `rbac`, `verbs`, `language` and
+//! `peers`; they are ignored without it, and `ci/test` boots it and runs them all.
 
 mod api_server;
 mod architecture;
@@ -10,7 +10,9 @@ mod arrival;
 mod cli;
 mod cluster;
 mod faults;
+mod images;
 mod language;
+mod network;
 mod peers;
 mod proxy;
 mod rbac;

@@ -123,6 +123,22 @@ impl Running {
         }
     }
 
+    /// Whether an event with this text was written to `events.json` by now.
+    pub fn has_event(&self, text: &str) -> bool {
+        let events = std::fs::read_to_string(self.folder.path().join("events.json"));
+        events.is_ok_and(|events| events.lines().any(|line| line.contains(text)))
+    }
+
+    /// The run's id, from the events.
+    #[track_caller]
+    pub fn run_id(&self) -> String {
+        let events = std::fs::read_to_string(self.folder.path().join("events.json"));
+        let first = events.expect("the events");
+        let first: serde_json::Value =
+            serde_json::from_str(first.lines().next().expect("an event")).expect("JSON");
+        first["run"].as_str().expect("a run id").to_owned()
+    }
+
     /// Sends a signal, as `kill -INT` does.
     pub fn signal(&self, signal: &str) {
         let status = Command::new("kill")

@@ -10,5 +10,5 @@ mod stop;
 mod witness;
 
 pub(super) use places::Places;
-pub use session::{ExecError, ExecLimits, ExecResult};
+pub use session::{ExecError, ExecLimits, ExecReached, ExecResult};
 pub(super) use witness::Shellless;

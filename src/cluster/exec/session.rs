@@ -66,6 +66,18 @@ pub struct ExecResult {
     pub took: Duration,
 }
 
+/// How far a command had come when its time was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExecReached {
+    /// The API server had not answered.
+    Nothing,
+    /// The API server had taken the request, and nothing says that the command runs: the API server
+    /// answers before it has reached the kubelet.
+    ApiServer,
+    /// It runs.
+    Command,
+}
+
 /// Why a command gave no answer.
 ///
 /// Its exit code, whatever it is, is an answer, never an error.
@@ -90,10 +102,10 @@ pub enum ExecError {
     },
 
     /// The time was over.
-    #[error("the command {} within {}", if *.started { "did not end" } else { "did not start" }, seconds(*.after))]
+    #[error("the command {} within {}", if *.reached == ExecReached::Command { "did not end" } else { "did not start" }, seconds(*.after))]
     TimedOut {
-        /// Whether the server had accepted it; if not, nothing is known about the thing under test.
-        started: bool,
+        /// How far it had come; unless it runs, nothing is known about the thing under test.
+        reached: ExecReached,
         /// The time it had.
         after: Duration,
         /// What it had printed.
@@ -109,7 +121,7 @@ impl ExecError {
     pub fn is_environment(&self) -> bool {
         match self {
             Self::NotStarted { .. } | Self::Broken { .. } => true,
-            Self::TimedOut { started, .. } => !started,
+            Self::TimedOut { reached, .. } => *reached != ExecReached::Command,
         }
     }
 }
@@ -179,7 +191,10 @@ impl Cluster {
             }
             Err(_elapsed) => {
                 return Err(ExecError::TimedOut {
-                    started: has_started,
+                    reached: match has_started {
+                        true => ExecReached::Command,
+                        false => ExecReached::Nothing,
+                    },
                     after: limits.timeout,
                     stdout,
                     stderr,

@@ -1,9 +1,10 @@
 //! Has a command's end witnessed inside the container: a status of success alone does not prove it.
 //!
 //! Where the connection to a node breaks, the API server may report success for a command that
-//! never came to its end (kubernetes#73056). So a shell in the container runs the command and then
-//! says so on stderr, in a line that nobody else can know; it is taken out again. In an image
-//! without a shell, commands run bare, and their success is believed.
+//! never came to its end (kubernetes#73056); and it answers the upgrade before it has reached the
+//! node at all. So a shell in the container says on stderr when it starts the command and when the
+//! command has ended, in lines that nobody else can know; they are taken out again. In an image
+//! without a shell, commands run bare, and what the API server says is believed.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 
 use super::super::client::Cluster;
 use super::super::container::PodTarget;
-use super::session::{ExecError, ExecLimits, ExecResult};
+use super::session::{ExecError, ExecLimits, ExecReached, ExecResult};
 
 /// Run as `sh -c SCRIPT kubeproof TOKEN COMMAND…`.
 ///
@@ -31,6 +32,7 @@ case $1 in
      IFS=$fields ;;
 esac
 if ! [ -f "$program" ] || ! [ -x "$program" ]; then echo "$token missing" >&2; exit 127; fi
+echo "$token started" >&2
 (exec "$@"); code=$?
 echo "$token $code" >&2
 exit "$code"
@@ -44,6 +46,9 @@ enum Testimony {
     /// There is no such program.
     Missing,
 }
+
+/// The line that says that the command runs now.
+const STARTED: &str = "started\n";
 
 /// Containers that turned out to have no shell.
 #[derive(Default)]
@@ -128,15 +133,38 @@ fn heard(
     ended: Result<ExecResult, ExecError>,
 ) -> Result<ExecResult, ExecError> {
     let mut result = match ended {
-        Ok(result) => result,
+        Ok(mut result) => {
+            take_start(token, &mut result.stderr);
+            result
+        }
         Err(ExecError::Broken {
             cause,
             stdout,
             mut stderr,
         }) => {
+            if !take_start(token, &mut stderr) {
+                return Err(ExecError::NotStarted { cause });
+            }
             take_testimony(token, &mut stderr);
             return Err(ExecError::Broken {
                 cause,
+                stdout,
+                stderr,
+            });
+        }
+        Err(ExecError::TimedOut {
+            reached: ExecReached::Command,
+            after,
+            stdout,
+            mut stderr,
+        }) => {
+            let reached = match take_start(token, &mut stderr) {
+                true => ExecReached::Command,
+                false => ExecReached::ApiServer,
+            };
+            return Err(ExecError::TimedOut {
+                reached,
+                after,
                 stdout,
                 stderr,
             });
@@ -165,7 +193,22 @@ fn heard(
     }
 }
 
-/// Finds what the witness said and takes its line out.
+/// Whether the witness said that it starts the command; its line is taken out.
+fn take_start(token: &str, stderr: &mut Vec<u8>) -> bool {
+    let line = format!("{token} {STARTED}");
+    let at = stderr
+        .windows(line.len())
+        .position(|window| window == line.as_bytes());
+    match at {
+        Some(at) => {
+            stderr.drain(at..at + line.len());
+            true
+        }
+        None => false,
+    }
+}
+
+/// Finds what the witness said of the end and takes its line out.
 fn take_testimony(token: &str, stderr: &mut Vec<u8>) -> Option<Testimony> {
     let token = token.as_bytes();
     let start = stderr
@@ -223,6 +266,40 @@ mod tests {
     }
 
     #[test]
+    fn what_was_accepted_and_never_started_is_the_environment() {
+        let timed_out = |stderr: &str| {
+            let ended = Err(ExecError::TimedOut {
+                reached: ExecReached::Command,
+                after: Duration::from_secs(1),
+                stdout: Vec::new(),
+                stderr: stderr.as_bytes().to_vec(),
+            });
+            heard(TOKEN, &["ping".to_owned()], ended).unwrap_err()
+        };
+        let error = timed_out("");
+        assert!(error.is_environment(), "{error:?}");
+        let error = timed_out("kubeproof-1234 started\nhalf");
+        assert!(!error.is_environment(), "{error:?}");
+        assert!(
+            matches!(&error, ExecError::TimedOut { stderr, .. } if stderr == b"half"),
+            "{error:?}"
+        );
+        let broken = |stderr: &str| {
+            let ended = Err(ExecError::Broken {
+                cause: "reset".to_owned(),
+                stdout: Vec::new(),
+                stderr: stderr.as_bytes().to_vec(),
+            });
+            heard(TOKEN, &["ping".to_owned()], ended).unwrap_err()
+        };
+        assert!(matches!(broken(""), ExecError::NotStarted { .. }));
+        assert!(matches!(
+            broken("kubeproof-1234 started\n"),
+            ExecError::Broken { .. }
+        ));
+    }
+
+    #[test]
     fn a_program_that_is_not_there_did_not_start() {
         let error = hear(127, "kubeproof-1234 missing\n").unwrap_err();
         assert!(error.contains("no program \"ping\""), "{error}");
@@ -239,7 +316,9 @@ mod tests {
                 .output()
                 .unwrap();
             let mut stderr = output.stderr;
+            let has_started = take_start(TOKEN, &mut stderr);
             let testimony = take_testimony(TOKEN, &mut stderr);
+            assert_eq!(has_started, testimony != Some(Testimony::Missing));
             (
                 testimony,
                 String::from_utf8(output.stdout).unwrap(),

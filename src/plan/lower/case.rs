@@ -103,12 +103,15 @@ impl Lowering<'_> {
     ) -> Option<Case> {
         let requires = self.requirements(&spec.requires, names);
         let (matrix, names) = self.matrix(&spec.matrix, names);
+        let cells = self.condition(spec.cells.as_ref(), &names);
         let name = self.template(spec.name.as_ref(), &names);
         // a case's own name is made before it is known
         let mut inner = names.with("case", Members::Any);
         let when = self.condition(spec.when.as_ref(), &inner);
         self.position = Position::Case;
         let steps = self.steps(&spec.steps, &mut inner);
+        // what the steps captured is told, as far as they came
+        let properties = self.named_templates(&spec.properties, &inner);
         self.position = Position::Around("onFailure");
         let mut on_failure = self.steps(&spec.on_failure, &mut inner.clone());
         on_failure.extend(collectors.iter().cloned());
@@ -116,6 +119,7 @@ impl Lowering<'_> {
         let finally = self.steps(&spec.finally, &mut inner);
         Some(Case {
             matrix,
+            cells,
             when,
             requires,
             needs,
@@ -123,6 +127,7 @@ impl Lowering<'_> {
             retries: spec.retries,
             severity: spec.severity.map(severity),
             cluster: self.cluster(spec.cluster.as_ref()),
+            properties,
             steps,
             on_failure,
             finally,

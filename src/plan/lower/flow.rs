@@ -1,9 +1,9 @@
-//! The verbs about other steps: during, foreach, skip, sleep. `library` does `use`.
+//! The verbs about other steps: during, foreach, skip, error, sleep. `library` does `use`.
 
 use std::time::Duration;
 
 use crate::diagnostic::Diagnostic;
-use crate::plan::lower::lowering::{Lowering, Position};
+use crate::plan::lower::lowering::{Lowering, Position, SETUP};
 use crate::plan::lower::names::{Members, Names};
 use crate::plan::model::{During, Foreach, Verb};
 use crate::source::Span;
@@ -94,7 +94,10 @@ impl Lowering<'_> {
         span: Span,
         names: &Names,
     ) -> Option<Verb> {
-        if let Position::Around(what) = self.position {
+        // in setup it skips every case, for reasons that only steps can find
+        if let Position::Around(what) = self.position
+            && what != SETUP
+        {
             self.push(
                 span,
                 format!("`skip` ends a case, and `{what}` is none"),
@@ -102,6 +105,10 @@ impl Lowering<'_> {
             );
         }
         Some(Verb::Skip(self.template(reason, names)?))
+    }
+
+    pub(super) fn error(&mut self, reason: Option<&Text>, names: &Names) -> Option<Verb> {
+        Some(Verb::Error(self.template(reason, names)?))
     }
 
     pub(super) fn sleep(&mut self, time: Option<&Text>) -> Option<Verb> {

@@ -82,6 +82,9 @@ pub(super) struct Here {
     pub(super) used_from: Option<Place>,
 }
 
+/// Setup, as [`Position::Around`] calls it.
+pub(super) const SETUP: &str = "setup";
+
 /// What the steps are part of that are lowered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Position {

@@ -105,7 +105,15 @@ impl Lowering<'_> {
                     namespace,
                     per_node: *per_node,
                 });
-                let mut members = vec!["name", "namespace", "node", "ip", "labels"];
+                let mut members = vec![
+                    "name",
+                    "namespace",
+                    "node",
+                    "ip",
+                    "ips",
+                    "labels",
+                    "nodeLabels",
+                ];
                 if *per_node {
                     members.push("error");
                 }
@@ -115,7 +123,7 @@ impl Lowering<'_> {
                 let lowered = self.selector(selector.as_ref(), names);
                 (
                     Some(AxisSource::Nodes { selector: lowered }),
-                    Members::known(&["name", "ip", "labels"]),
+                    Members::known(&["name", "ip", "ips", "labels"]),
                 )
             }
             Some(AxisSourceSpec::Objects(target)) => (

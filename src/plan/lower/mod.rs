@@ -2,6 +2,7 @@
 //! inputs and files resolved.
 mod case;
 mod check;
+mod diagnose;
 mod expect;
 mod flow;
 mod library;

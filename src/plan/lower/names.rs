@@ -92,6 +92,14 @@ impl Names {
             .with("objects", Members::Any)
     }
 
+    /// With what a rule of `diagnose` sees of a group of cells.
+    pub(super) fn with_group(&self) -> Self {
+        let tally = || Members::known(&crate::plan::model::TALLY_FIELDS);
+        self.with("key", Members::Any)
+            .with("tally", tally())
+            .with("rest", tally())
+    }
+
     /// Adds a name. It `is_conditional` where it may not come to be.
     pub(super) fn add(&mut self, name: &str, members: Members, is_conditional: bool) {
         let name = name.to_owned();

@@ -76,6 +76,7 @@ impl Lowering<'_> {
             since,
             previous: spec.previous,
             tail: spec.tail,
+            timestamps: spec.timestamps,
             expect,
         }))
     }

@@ -68,6 +68,7 @@ impl Lowering<'_> {
             VerbSpec::During(spec) => self.during(spec, names),
             VerbSpec::Foreach(spec) => self.foreach(spec, names),
             VerbSpec::Skip(reason) => self.skip(reason.as_ref(), step.span, names),
+            VerbSpec::Error(reason) => self.error(reason.as_ref(), names),
             VerbSpec::Sleep(time) => self.sleep(time.as_ref()),
             VerbSpec::Use(spec) => self.use_steps(spec, step.span, names),
         }
@@ -76,7 +77,10 @@ impl Lowering<'_> {
     /// What makes no sense beside verbs that do nothing of their own.
     fn check_beside(&mut self, spec: &StepSpec) {
         let Some(verb) = &spec.verb else { return };
-        let is_idle = matches!(verb, VerbSpec::Skip(_) | VerbSpec::Sleep(_));
+        let is_idle = matches!(
+            verb,
+            VerbSpec::Skip(_) | VerbSpec::Error(_) | VerbSpec::Sleep(_)
+        );
         let has_results = !(is_idle || matches!(verb, VerbSpec::Foreach(_) | VerbSpec::During(_)));
         let name = verb.name();
         if !has_results && let Some((first, _)) = spec.capture.first() {
@@ -199,7 +203,11 @@ fn results(verb: Option<&VerbSpec>) -> &'static [&'static str] {
         }
         // they have no results, which is reported
         Some(
-            VerbSpec::During(_) | VerbSpec::Foreach(_) | VerbSpec::Skip(_) | VerbSpec::Sleep(_),
+            VerbSpec::During(_)
+            | VerbSpec::Foreach(_)
+            | VerbSpec::Skip(_)
+            | VerbSpec::Error(_)
+            | VerbSpec::Sleep(_),
         ) => &RESULTS,
     }
 }

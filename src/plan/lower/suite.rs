@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::diagnostic::{Diagnostic, suggest};
 use crate::plan::input;
 use crate::plan::lower::check;
-use crate::plan::lower::lowering::{Lowering, Position};
+use crate::plan::lower::lowering::{Lowering, Position, SETUP};
 use crate::plan::lower::names::{Members, Names};
 use crate::plan::model::{
     ClusterChoice, Namespace, NamespaceExtras, Requirement, RequirementCheck, Severity, Suite,
@@ -30,12 +30,13 @@ impl Lowering<'_> {
         let requires = self.requirements(&spec.requires, names);
         // what setup captures is known everywhere after it
         let mut after_setup = names.clone();
-        self.position = Position::Around("setup");
+        self.position = Position::Around(SETUP);
         let setup = self.steps(&spec.setup, &mut after_setup);
         self.position = Position::Around("onFailure");
         let mut in_case = after_setup.with("case", Members::Any);
         let collectors = self.steps(&spec.on_failure, &mut in_case);
         let cases = self.cases(&after_setup, &collectors);
+        let diagnose = self.diagnosis_rules(&after_setup);
         self.position = Position::Around("teardown");
         let teardown = self.steps(&spec.teardown, &mut after_setup);
         Suite {
@@ -67,6 +68,7 @@ impl Lowering<'_> {
             severity: spec.severity.map(severity).unwrap_or_default(),
             setup,
             cases,
+            diagnose,
             teardown,
             inputs: std::mem::take(&mut self.here.inputs),
         }

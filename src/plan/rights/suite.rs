@@ -6,8 +6,8 @@ use super::known::Known;
 use super::walk::{Here, Walk};
 use super::{Need, On, Reach, Right};
 use crate::plan::model::{
-    Axis, AxisSource, Case, Matrix, Namespace, Permission, PermissionOn, Requirement,
-    RequirementCheck, Step, Suite, Verb,
+    Axis, AxisSource, Case, DiagnosisRule, Matrix, Namespace, Permission, PermissionOn,
+    Requirement, RequirementCheck, Step, Suite, Verb,
 };
 use crate::source::{Place, Span};
 
@@ -65,6 +65,9 @@ pub fn rights(suite: &Suite, facts: &Facts<'_>) -> Vec<Right> {
     walk.steps(&suite.setup, &here);
     for case in &suite.cases {
         walk.case(case, &here);
+    }
+    for rule in &suite.diagnose {
+        walk.diagnosis(rule, &here);
     }
     walk.steps(&suite.teardown, &here);
     walk.nodes_of_the_run(&here);
@@ -189,6 +192,7 @@ impl Walk<'_> {
             here.cluster = Some(cluster.clone());
         }
         self.note_condition(case.when.as_ref());
+        self.note_condition(case.cells.as_ref());
         if let Matrix::Axes(axes) = &case.matrix {
             for axis in axes {
                 self.axis(axis, &here);
@@ -211,6 +215,14 @@ impl Walk<'_> {
             };
             self.steps(&case.on_failure, &collectors);
         }
+    }
+
+    /// What a rule looks at changes no result.
+    fn diagnosis(&mut self, rule: &DiagnosisRule, here: &Here) {
+        let mut here = here.clone();
+        here.is_extra = true;
+        here.cluster = self.suite.cases[rule.case].cluster.clone().or(here.cluster);
+        self.steps(&rule.steps, &here);
     }
 
     fn axis(&mut self, axis: &Axis, here: &Here) {

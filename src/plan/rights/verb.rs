@@ -46,7 +46,11 @@ impl Walk<'_> {
             Verb::Http(http) => self.http(http, here),
             Verb::Can(can) => self.can(can, here),
             // what local programs ask for, only `permissions` can say
-            Verb::Command(_) | Verb::Script(_) | Verb::Skip(_) | Verb::Sleep(_) => {}
+            Verb::Command(_)
+            | Verb::Script(_)
+            | Verb::Skip(_)
+            | Verb::Error(_)
+            | Verb::Sleep(_) => {}
             Verb::During(_) | Verb::Foreach(_) | Verb::Use(_) => {}
         }
     }

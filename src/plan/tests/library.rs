@@ -38,6 +38,15 @@ fn document(name: &str, spec: &str) -> String {
 }
 
 #[test]
+fn steps_that_ship_are_not_for_suites_of_ones_own() {
+    let said = told("include: [../shared/pull-secrets.yaml]", "");
+    assert!(
+        said.contains("a file of this name ships in the program"),
+        "{said}"
+    );
+}
+
+#[test]
 fn steps_are_used_with_what_they_need() {
     let suite = load(
         "cases:\n\

@@ -1,6 +1,7 @@
 //! Suites that are right in their form and wrong in what they say.
 
 mod examples;
+mod images;
 mod library;
 mod verbs;
 
@@ -554,12 +555,22 @@ fn arguments_name_suites() {
             .map(|found| found.into_iter().map(|suite| suite.id).collect::<Vec<_>>())
             .map_err(|error| error.to_string())
     };
-    for argument in ["overlay", "network/overlay", "network", "network/"] {
+    for argument in ["overlay", "network/overlay"] {
         assert_eq!(
             shipped(argument).unwrap(),
             ["network/overlay"],
             "{argument}"
         );
+    }
+    let network = [
+        "network/flannel-annotations",
+        "network/mtu",
+        "network/overlay",
+        "network/ports",
+        "network/system-namespaces",
+    ];
+    for argument in ["network", "network/"] {
+        assert_eq!(shipped(argument).unwrap(), network, "{argument}");
     }
     assert_eq!(shipped("smoke").unwrap(), ["smoke"]);
     assert!(
@@ -570,7 +581,7 @@ fn arguments_name_suites() {
     assert!(
         shipped("./none.yaml")
             .unwrap_err()
-            .contains("These do: network/overlay, smoke")
+            .contains("These do: network/flannel-annotations, network/mtu")
     );
 }
 

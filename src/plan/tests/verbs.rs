@@ -179,7 +179,6 @@ fn patches_are_of_their_type() {
 #[test]
 fn skipping_ends_a_case() {
     assert_snapshot!(check("setup: [{skip: a}]\ncases:\n- name: a\n  steps: [{skip: a}]\n  finally: [{skip: a}]\nteardown: [{foreach: {i: [1], steps: [{skip: a}]}}]"), @r#"
-    a.yaml:5:12: `skip` ends a case, and `setup` is none (`requires` skips every case of a suite)
     a.yaml:9:16: `skip` ends a case, and `finally` is none (`requires` skips every case of a suite)
     a.yaml:10:42: `skip` ends a case, and `teardown` is none (`requires` skips every case of a suite)
     "#);

@@ -50,6 +50,7 @@ pub fn result(id: CaseId, outcome: Outcome, why: Option<Explanation>) -> CaseRes
         outcome,
         took: Duration::from_millis(1_234),
         why,
+        properties: indexmap::IndexMap::new(),
     }
 }
 

@@ -43,7 +43,7 @@ async fn one(
         write::place(&mut manifest, apply.namespace.as_ref(), context).await?;
     let key = write::key(&resource, namespace.as_deref(), &manifest)?;
     let subject = context.subject(&key);
-    write::note_secret(&manifest, context);
+    write::send_off(&mut manifest, context);
     let present = context.cluster.get(&key).await;
     // who may not even read may be meant to be refused
     let present = match present {

@@ -37,7 +37,7 @@ async fn one(
         write::place(&mut manifest, create.namespace.as_ref(), context).await?;
     name_it(&mut manifest);
     add_labels(&mut manifest, &context.suite.labels);
-    write::note_secret(&manifest, context);
+    write::send_off(&mut manifest, context);
     let key = write::key(&resource, namespace.as_deref(), &manifest)?;
     let subject = context.subject(&key);
     context.register(&subject, Deed::Made { uid: None })?;

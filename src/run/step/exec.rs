@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::deadline::Deadline;
 use super::{StepContext, StepFailure, StepResult, expect, pods};
-use crate::cluster::{ExecError, ExecLimits, ExecTarget};
+use crate::cluster::{ExecError, ExecLimits, ExecReached, ExecTarget};
 use crate::plan::model::Exec;
 
 /// Runs the command in the target's pod, or in each of them, one after another.
@@ -65,7 +65,7 @@ async fn one(
         timeout: deadline.remaining(),
         ..ExecLimits::default()
     };
-    let what = format!("`{}` in pod/{}", command.join(" "), target.pod);
+    let what = format!("`{}` in pod/{}", shown(&command), target.pod);
     let result = context
         .cluster
         .exec(target, &command, stdin.map(String::into_bytes), &limits)
@@ -92,6 +92,18 @@ pub fn process_result(ended: &expect::Ended<'_>) -> StepResult {
         .with("took", format!("{}ms", ended.took.as_millis()))
 }
 
+/// A command in a message: of an argument with many lines only the first.
+fn shown(command: &[String]) -> String {
+    let words = command.iter().map(|word| {
+        let mut lines = word.lines().filter(|line| !line.trim().is_empty());
+        match (lines.next(), lines.next()) {
+            (Some(first), Some(_)) => format!("{} …", first.trim()),
+            _ => word.clone(),
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// An exec without a result: only one that started and ran out of time says something
 /// about the cluster.
 fn explain(error: ExecError, what: &str, deadline: &Deadline) -> StepFailure {
@@ -106,9 +118,18 @@ fn explain(error: ExecError, what: &str, deadline: &Deadline) -> StepFailure {
         } => StepFailure::errored(format!("{what} broke off without a result: {cause}"))
             .with_detail("stdout", &String::from_utf8_lossy(&stdout))
             .with_detail("stderr", &String::from_utf8_lossy(&stderr)),
-        ExecError::TimedOut { started: false, .. } => {
-            StepFailure::errored(format!("{what} did not start {}", deadline.describe()))
-        }
+        ExecError::TimedOut {
+            reached: ExecReached::ApiServer,
+            ..
+        } => StepFailure::errored(format!(
+            "the API server cannot reach the kubelet of the pod's node, or that hangs: the request \
+             was taken, and {what} did not start {}",
+            deadline.describe()
+        )),
+        ExecError::TimedOut {
+            reached: ExecReached::Nothing,
+            ..
+        } => StepFailure::errored(format!("{what} did not start {}", deadline.describe())),
         ExecError::TimedOut { stdout, stderr, .. } => {
             StepFailure::failed(format!("{what} did not end {}", deadline.describe()))
                 .with_detail("stdout", &String::from_utf8_lossy(&stdout))

@@ -1,4 +1,5 @@
-//! The verbs that are made of other steps, or of none: `foreach`, `use`, `skip`, `sleep`.
+//! The verbs that are made of other steps, or of none: `foreach`, `use`, `skip`, `error`,
+//! `sleep`.
 
 use std::time::Duration;
 
@@ -92,6 +93,11 @@ pub async fn used(
 /// Ends the case as skipped.
 pub fn skip(reason: &Template, context: &StepContext<'_>) -> Result<StepResult, StepFailure> {
     Err(StepFailure::skipped(reason.render_text(&context.scope())?))
+}
+
+/// Ends the case as errored.
+pub fn error(reason: &Template, context: &StepContext<'_>) -> Result<StepResult, StepFailure> {
+    Err(StepFailure::errored(reason.render_text(&context.scope())?))
 }
 
 /// Lets time pass.

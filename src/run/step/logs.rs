@@ -30,6 +30,7 @@ async fn read(logs: &Logs, context: &StepContext<'_>) -> Result<String, StepFail
         since: logs.since,
         previous: logs.previous,
         tail: logs.tail.map(u64::from),
+        timestamps: logs.timestamps,
         ..LogOptions::default()
     };
     let mut text = String::new();

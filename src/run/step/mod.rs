@@ -184,6 +184,7 @@ async fn perform(
         Verb::Foreach(foreach) => return flow::foreach(foreach, context, deadline).await,
         Verb::Use(used) => return flow::used(used, context, deadline).await,
         Verb::Skip(reason) => return flow::skip(reason, context),
+        Verb::Error(reason) => return flow::error(reason, context),
         Verb::Sleep(duration) => return flow::sleep(*duration, deadline).await,
         _ => {}
     }
@@ -205,9 +206,12 @@ async fn perform(
         Verb::Events(events) => events::run(events, context, deadline).await,
         Verb::Http(http) => http::run(http, context, deadline).await,
         Verb::Can(can) => can::run(can, context, deadline).await,
-        Verb::During(_) | Verb::Foreach(_) | Verb::Use(_) | Verb::Skip(_) | Verb::Sleep(_) => {
-            Ok(StepResult::default())
-        }
+        Verb::During(_)
+        | Verb::Foreach(_)
+        | Verb::Use(_)
+        | Verb::Skip(_)
+        | Verb::Error(_)
+        | Verb::Sleep(_) => Ok(StepResult::default()),
     }
 }
 
@@ -287,6 +291,7 @@ pub fn describe(step: &Step, scope: &Scope) -> String {
         | Verb::During(_)
         | Verb::Foreach(_)
         | Verb::Skip(_)
+        | Verb::Error(_)
         | Verb::Sleep(_) => None,
         Verb::Use(used) => return format!("use {}", used.name),
     };

@@ -10,7 +10,7 @@ use super::super::deadline::Deadline;
 use super::super::ledger::{Deed, Entry};
 use super::follow::{Followed, Look};
 use super::select::Selected;
-use super::write::{add_labels, in_time};
+use super::write::{add_labels, in_time, send_off};
 use super::{StepContext, StepFailure, StepResult, exec, expect};
 use crate::cluster::{LogOptions, ObjectKey, PodReadiness, PodTarget, Resource, pod_state};
 use crate::output::Output;
@@ -33,7 +33,8 @@ pub async fn run(
     let name = format!("kubeproof-run-{}", &random[..8]);
     let key = ObjectKey::new(Resource::pod(), Some(&namespace), &name);
     let subject = context.subject(&key);
-    let manifest = manifest(run, &name, &namespace, context)?;
+    let mut manifest = manifest(run, &name, &namespace, context)?;
+    send_off(&mut manifest, context);
     context.register(&subject, Deed::Made { uid: None })?;
     in_time(deadline, async {
         let created = context

@@ -83,6 +83,15 @@ pub fn is_ours(object: &Value, context: &StepContext<'_>) -> bool {
         || namespace.is_some_and(|namespace| context.suite.made_namespace(namespace))
 }
 
+/// What every object goes through on its way to the cluster: its pods are pulled from
+/// the run's registry, and what a Secret holds is masked from here on.
+pub fn send_off(manifest: &mut Value, context: &StepContext<'_>) {
+    if let Some(registry) = &context.suite.options.registry {
+        registry.rewrite_manifest(manifest);
+    }
+    note_secret(manifest, context);
+}
+
 /// Masks what a Secret holds from here on.
 pub fn note_secret(object: &Value, context: &StepContext<'_>) {
     if object["kind"] == "Secret" {

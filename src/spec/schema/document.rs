@@ -60,8 +60,35 @@ pub struct SuiteSpec {
     pub cases: Vec<CaseSpec>,
     /// Collectors of every case, after its own.
     pub on_failure: Vec<StepSpec>,
+    /// What failed cells may have in common.
+    pub diagnose: Vec<DiagnosisSpec>,
     /// Steps after the cases.
     pub teardown: Vec<StepSpec>,
+}
+
+/// One rule of `diagnose`.
+#[derive(Clone, Debug)]
+pub struct DiagnosisSpec {
+    /// Where it stands.
+    pub span: Span,
+    /// The name of a case as it stands in the file.
+    pub case: Option<Text>,
+    /// Which of its cells count.
+    pub cells: Option<Text>,
+    /// The rule is tried for each of these, under this name.
+    pub each: Option<(Text, Node)>,
+    /// By what the cells are grouped.
+    pub by: Option<Node>,
+    /// Whether it applies to a group.
+    pub when: Option<Text>,
+    /// What is looked at before the message.
+    pub steps: Vec<StepSpec>,
+    /// What is wrong.
+    pub message: Option<Text>,
+    /// What to do about it.
+    pub remedy: Option<Text>,
+    /// Where more is said.
+    pub url: Option<Text>,
 }
 
 /// A document of `kind: Steps`.
@@ -214,6 +241,8 @@ pub struct CaseSpec {
     pub name: Option<Text>,
     /// What it is repeated over.
     pub matrix: MatrixSpec,
+    /// `where` of the matrix: which combinations are cells.
+    pub cells: Option<Text>,
     /// `if`
     pub when: Option<Text>,
     /// Its own conditions on the cluster.
@@ -228,6 +257,8 @@ pub struct CaseSpec {
     pub severity: Option<SeveritySpec>,
     /// The cluster of its steps.
     pub cluster: Option<Text>,
+    /// What the reports say of it beside its outcome.
+    pub properties: Vec<(Text, Text)>,
     /// What it does.
     pub steps: Vec<StepSpec>,
     /// Collectors where it does not pass.

@@ -50,6 +50,8 @@ pub enum VerbSpec {
     Foreach(ForeachSpec),
     /// `skip`
     Skip(Option<Text>),
+    /// `error`
+    Error(Option<Text>),
     /// `sleep`
     Sleep(Option<Text>),
     /// `use`
@@ -79,6 +81,7 @@ impl VerbSpec {
             Self::During(_) => "during",
             Self::Foreach(_) => "foreach",
             Self::Skip(_) => "skip",
+            Self::Error(_) => "error",
             Self::Sleep(_) => "sleep",
             Self::Use(_) => "use",
         }
@@ -350,6 +353,8 @@ pub struct LogsSpec {
     pub previous: bool,
     /// So many last lines.
     pub tail: Option<u32>,
+    /// Each line begins with its time.
+    pub timestamps: bool,
     /// Of all the lines together.
     pub expect: TextExpectSpec,
 }

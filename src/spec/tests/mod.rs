@@ -150,8 +150,8 @@ fn fields_of_a_suite() {
     assert_snapshot!(check_spec("concurrency: many"), @"a.yaml:5:16: `concurrency` takes a whole number, not a string");
     assert_snapshot!(check_spec("setup: {apply: {file: x}}"), @"a.yaml:5:3: `setup` takes a list, not a map (each step begins with `- ` and its verb)");
     assert_snapshot!(check_spec("setup: [apply, 3]"), @r#"
-    a.yaml:5:11: a step is a map, not a string (a step has one verb: apply, create, patch, delete, get, assert, absent, wait, exec, run, command, script, logs, events, http, can, during, foreach, skip, sleep, use)
-    a.yaml:5:18: a step is a map, not a number (a step has one verb: apply, create, patch, delete, get, assert, absent, wait, exec, run, command, script, logs, events, http, can, during, foreach, skip, sleep, use)
+    a.yaml:5:11: a step is a map, not a string (a step has one verb: apply, create, patch, delete, get, assert, absent, wait, exec, run, command, script, logs, events, http, can, during, foreach, skip, error, sleep, use)
+    a.yaml:5:18: a step is a map, not a number (a step has one verb: apply, create, patch, delete, get, assert, absent, wait, exec, run, command, script, logs, events, http, can, during, foreach, skip, error, sleep, use)
     "#);
     assert_snapshot!(check_spec("setup:"), @"a.yaml:5:3: `setup` takes a list, and has nothing (each step begins with `- ` and its verb)");
 }
@@ -238,7 +238,7 @@ fn matrices() {
 
 #[test]
 fn steps_have_one_verb() {
-    assert_snapshot!(check_step("timeout: 3s"), @"a.yaml:6:5: a step has exactly one verb, this one has none (the verbs: apply, create, patch, delete, get, assert, absent, wait, exec, run, command, script, logs, events, http, can, during, foreach, skip, sleep, use)");
+    assert_snapshot!(check_step("timeout: 3s"), @"a.yaml:6:5: a step has exactly one verb, this one has none (the verbs: apply, create, patch, delete, get, assert, absent, wait, exec, run, command, script, logs, events, http, can, during, foreach, skip, error, sleep, use)");
     assert_snapshot!(check_step("exce: {}"), @"a.yaml:6:5: unknown field `exce` of a step (did you mean `exec`?)");
     assert_snapshot!(check_step("assert: {}"), @"a.yaml:6:5: `assert` needs `target`, or `that` alone (without a target it is about values: {that: got == 1})");
     assert_snapshot!(check_step("apply: {file: a}\nwait: {}"), @"a.yaml:7:5: `apply` and `wait`: a step has exactly one verb");

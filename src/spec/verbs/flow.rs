@@ -1,8 +1,8 @@
 //! The verbs about other steps, and those that only pass the time: during, foreach,
-//! use, skip, sleep.
+//! use, skip, error, sleep.
 
 use crate::spec::decode::{Decoder, Field, entry, pinned};
-use crate::spec::schema::{DuringSpec, ForeachSpec, UseSpec, VerbSpec};
+use crate::spec::schema::{DuringSpec, ForeachSpec, Text, UseSpec, VerbSpec};
 use crate::yaml::NodeKind;
 
 /// What `during` can repeat: verbs that look and change nothing of their own.
@@ -106,17 +106,22 @@ impl Decoder<'_> {
         Some(VerbSpec::Foreach(foreach))
     }
 
-    pub(super) fn skip(&mut self, field: Field<'_>, expect: Option<Field<'_>>) -> Option<VerbSpec> {
-        self.no_expect("skip", expect, "it ends the case");
+    /// The reason of a verb that ends the case: `skip` or `error`.
+    pub(super) fn ending(
+        &mut self,
+        field: Field<'_>,
+        expect: Option<Field<'_>>,
+    ) -> Option<Option<Text>> {
+        self.no_expect(field.name, expect, "it ends the case");
         if matches!(field.node.kind, NodeKind::Bool(_) | NodeKind::Null) {
-            self.expected(
-                field,
-                "the reason, as text",
-                Some("reports show why: skip: \"the volume is tied to a node\""),
+            let help = format!(
+                "reports show why: {}: \"the volume is tied to a node\"",
+                field.name
             );
+            self.expected(field, "the reason, as text", Some(&help));
             return None;
         }
-        Some(VerbSpec::Skip(self.text(field)))
+        Some(self.text(field))
     }
 
     pub(super) fn sleep(

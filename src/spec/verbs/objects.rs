@@ -35,7 +35,8 @@ impl Decoder<'_> {
             "can" => self.can(verb, expect),
             "during" => self.during(verb, expect),
             "foreach" => self.foreach(verb, expect),
-            "skip" => self.skip(verb, expect),
+            "skip" => self.ending(verb, expect).map(VerbSpec::Skip),
+            "error" => self.ending(verb, expect).map(VerbSpec::Error),
             "sleep" => self.sleep(verb, expect),
             _ => self.use_steps(verb, expect),
         }

@@ -40,6 +40,7 @@ impl Decoder<'_> {
             tail: fields
                 .optional("tail")
                 .and_then(|tail| self.number(tail, 1)),
+            timestamps: self.flag(&mut fields, "timestamps"),
             expect,
         };
         self.finish_verb(fields, "logs");

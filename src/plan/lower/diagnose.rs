@@ -1,0 +1,110 @@
+//! `diagnose`: which case each rule is about, and the names that its parts see.
+
+use crate::diagnostic::suggest;
+use crate::plan::lower::lowering::{Lowering, Position};
+use crate::plan::lower::names::{Members, Names};
+use crate::plan::model::DiagnosisRule;
+use crate::spec::schema::{CaseSpec, DiagnosisSpec};
+
+/// What rules may do: anything that looks. They come after the verdict of their cases
+/// and must not change what later suites see.
+const LOOKS: [&str; 8] = [
+    "get", "logs", "events", "exec", "run", "http", "assert", "can",
+];
+
+impl Lowering<'_> {
+    pub(super) fn diagnosis_rules(&mut self, names: &Names) -> Vec<DiagnosisRule> {
+        let spec = self.spec;
+        self.position = Position::Around("diagnose");
+        spec.diagnose
+            .iter()
+            .filter_map(|rule| self.diagnosis_rule(rule, names))
+            .collect()
+    }
+
+    fn diagnosis_rule(&mut self, spec: &DiagnosisSpec, names: &Names) -> Option<DiagnosisRule> {
+        let case = self.diagnosed_case(spec);
+        let mut outer = names.clone();
+        let mut each = None;
+        if let Some((name, list)) = &spec.each {
+            each = Some((name.value.clone(), self.tree(list, names)));
+            self.name(name, "item", Members::Any, false, &mut outer);
+        }
+        // the axes are lowered with their case: what is wrong with them is told there
+        let axes = match case {
+            Some(case) => {
+                let told = self.diagnostics.len();
+                let matrix = &self.spec.cases[case].matrix;
+                let (_, axes) = self.matrix(matrix, &outer);
+                self.diagnostics.truncate(told);
+                Some(axes)
+            }
+            None => None,
+        };
+        let (mut cells, mut by) = (None, None);
+        if let Some(axes) = &axes {
+            cells = self.condition(spec.cells.as_ref(), axes);
+            by = spec.by.as_ref().map(|by| self.tree(by, axes));
+        }
+        let group = outer.with_group();
+        let when = self.condition(spec.when.as_ref(), &group);
+        let mut inner = group.with("cells", Members::Any);
+        let steps = self.steps(&spec.steps, &mut inner);
+        for step in &steps {
+            let verb = step.verb.name();
+            if !LOOKS.contains(&verb) {
+                self.diagnostics.push(
+                    crate::diagnostic::Diagnostic::new(
+                        format!("`diagnose` only looks: `{verb}` is not for it"),
+                        step.place.clone(),
+                    )
+                    .help(format!("what looks: {}", LOOKS.join(", "))),
+                );
+            }
+        }
+        let message = self.template(spec.message.as_ref(), &inner);
+        let remedy = self.template(spec.remedy.as_ref(), &inner);
+        let url = self.template(spec.url.as_ref(), &inner);
+        Some(DiagnosisRule {
+            case: case?,
+            cells,
+            each,
+            by,
+            when: when?,
+            steps,
+            message: message?,
+            remedy,
+            url,
+            place: self.place(spec.span),
+        })
+    }
+
+    /// The place of the case that a rule is about.
+    fn diagnosed_case(&mut self, spec: &DiagnosisSpec) -> Option<usize> {
+        let cases = &self.spec.cases;
+        let name = |case: &CaseSpec| case.name.as_ref().map(|name| name.value.clone());
+        let names: Vec<_> = cases.iter().map(name).collect();
+        let Some(case) = &spec.case else {
+            if cases.len() == 1 {
+                return Some(0);
+            }
+            self.push(
+                spec.span,
+                "the suite has several cases, and this rule names none".to_owned(),
+                Some("write `case:` and the name as it stands in the file".to_owned()),
+            );
+            return None;
+        };
+        let place = names
+            .iter()
+            .position(|name| name.as_deref() == Some(case.value.as_str()));
+        if place.is_none() {
+            self.push(
+                case.span,
+                format!("there is no case `{}`", case.value),
+                suggest(&case.value, names.iter().flatten().map(String::as_str)),
+            );
+        }
+        place
+    }
+}
