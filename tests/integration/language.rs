@@ -98,6 +98,30 @@ fn a_matrix_has_rows_and_axes_of_objects_and_nodes() {
 
 #[test]
 #[ignore = "needs ci/cluster up"]
+fn steps_stand_in_steps_as_deep_as_yaml_can_be_written() {
+    let _cluster = healthy_cluster();
+    let deep = (0..19).fold("get: {target: nodes}".to_owned(), |inner, level| {
+        format!("foreach: {{x{level}: [1], steps: [{{{inner}}}]}}")
+    });
+    let suite = format!(
+        "apiVersion: kubeproof.dev/v1alpha1
+kind: Suite
+metadata: {{name: deep}}
+spec:
+  namespace: none
+  cases:
+    - name: deep
+      steps: [{{{deep}}}]
+"
+    );
+    let run = Kubeproof::on_cluster(&["run", "suite.yaml"])
+        .file("suite.yaml", &suite)
+        .run();
+    run.assert_code(0);
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
 fn a_case_whose_need_did_not_pass_is_skipped_with_the_reason() {
     let _cluster = healthy_cluster();
     let run = run_spec(
