@@ -534,6 +534,13 @@ fn block_between(cluster: &Broken, namespaces: [&str; 2], run_id: &str) {
 fn system_namespaces_finds_two_that_are_kept_apart() {
     let cluster = broken_cluster();
     let _planted = Planted::namespaces(&["cattle-system"]);
+    // whose probe must be fit for it
+    kubectl(&[
+        "label",
+        "namespace",
+        "cattle-system",
+        "pod-security.kubernetes.io/enforce=restricted",
+    ]);
     let run = probed(|run_id| block_between(&cluster, ["kube-system", "cattle-system"], run_id));
     run.assert_code(1);
     assert_eq!(
