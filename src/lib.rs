@@ -12,6 +12,7 @@
 pub mod diagnostic;
 pub mod duration;
 pub mod kinds;
+pub mod marks;
 pub mod source;
 pub mod yaml;
 // what suites say

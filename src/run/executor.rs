@@ -19,6 +19,7 @@ use super::clusters::Clusters;
 use super::dispatcher::{Dispatcher, Ended, Teller};
 use super::environment::ProcessEnvironments;
 use super::ledger::Owners;
+use super::life::Life;
 use super::namespace;
 use super::permissions;
 use super::scope::{Names, node_value, server_value};
@@ -28,16 +29,12 @@ use super::writes::Writes;
 use crate::cluster::{Cluster, ConnectOptions};
 use crate::event::{EventKind, Explanation, Problem, Stage, SuiteRef};
 use crate::image::Registry;
+use crate::marks::{self, RUN_LABEL, SUITE_LABEL};
 use crate::plan::model::{Namespace, Suite};
 use crate::plan::select::NameFilter;
 use crate::report::Reporters;
 use crate::secret::Mask;
 use crate::template::{Scope, scope_value};
-
-/// The label of everything that a run makes; its value is the run's id.
-pub const RUN_LABEL: &str = "kubeproof.dev/run";
-/// The label of everything that a suite makes; its value is the suite's name.
-pub const SUITE_LABEL: &str = "kubeproof.dev/suite";
 
 /// What of the objects stays in the cluster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,8 +113,10 @@ pub async fn execute(
         options.mask.clone(),
     );
     let timeout = options.timeout;
+    let id = marks::new_run_id();
     let run = Run {
-        id: run_id(),
+        life: Arc::new(Life::new(&id)),
+        id,
         started: Instant::now(),
         options: Arc::new(options),
         cancellation,
@@ -129,13 +128,9 @@ pub async fn execute(
     Ok(ended)
 }
 
-/// Short enough for names, and never met twice.
-fn run_id() -> String {
-    uuid::Uuid::new_v4().simple().to_string()[..10].to_owned()
-}
-
 struct Run {
     id: String,
+    life: Arc<Life>,
     started: Instant,
     options: Arc<RunOptions>,
     cancellation: Cancellation,
@@ -201,6 +196,7 @@ impl Run {
         }
         removals.close();
         removals.wait().await;
+        self.life.end().await;
         self.teller.tell(EventKind::RunFinished {
             took: self.started.elapsed(),
         });
@@ -372,6 +368,7 @@ impl Run {
             watches: Mutex::default(),
             own_namespaces: Mutex::default(),
             labels,
+            life: Arc::clone(&self.life),
             owners: Arc::new(Owners::default()),
             writes: Writes::default(),
             left: Mutex::default(),
@@ -382,15 +379,5 @@ impl Run {
             passed: AtomicBool::new(true),
             removals: removals.clone(),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn run_ids_differ() {
-        assert_ne!(run_id(), run_id());
     }
 }

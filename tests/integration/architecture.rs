@@ -12,6 +12,7 @@ const RULES: &[(&[&str], &[&str])] = &[
             "duration",
             "image",
             "kinds",
+            "marks",
             "template",
             "matcher",
             "event",
