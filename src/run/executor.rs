@@ -6,11 +6,12 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
 use super::arrival::{self, Surroundings};
@@ -19,6 +20,7 @@ use super::clusters::Clusters;
 use super::dispatcher::{Dispatcher, Ended, Teller};
 use super::environment::ProcessEnvironments;
 use super::ledger::Owners;
+use super::leftovers;
 use super::life::Life;
 use super::namespace;
 use super::permissions;
@@ -121,6 +123,7 @@ pub async fn execute(
         options: Arc::new(options),
         cancellation,
         teller,
+        beside: Mutex::default(),
     };
     let work = tokio::spawn(run.execute(suites));
     let ended = dispatcher.drive(signals, timeout).await;
@@ -135,6 +138,8 @@ struct Run {
     options: Arc<RunOptions>,
     cancellation: Cancellation,
     teller: Arc<Teller>,
+    /// What nothing waits for: it ends with the run.
+    beside: Mutex<JoinSet<()>>,
 }
 
 /// A suite, what it is called in events, and its namespace.
@@ -156,6 +161,7 @@ impl Run {
         self.teller.tell(EventKind::RunStarted {
             run: self.id.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            cleanup: leftovers::command(&self.id, &self.options.connect),
             suites: references.clone(),
         });
         let removals = TaskTracker::new();
@@ -232,6 +238,15 @@ impl Run {
         };
         let connection = surroundings.connection();
         self.teller.tell(EventKind::Connected(connection));
+        if planned.iter().any(|(suite, ..)| suite.namespace.is_made()) {
+            let mut beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
+            beside.spawn(leftovers::tell(
+                surroundings.cluster.clone(),
+                self.id.clone(),
+                self.options.connect.clone(),
+                Arc::clone(&self.teller),
+            ));
+        }
         let suites: Vec<_> = planned
             .iter()
             .map(|(suite, _, namespace)| (suite, namespace.as_deref()))

@@ -19,6 +19,7 @@ mod dispatcher;
 mod environment;
 mod executor;
 mod ledger;
+mod leftovers;
 mod life;
 mod matrix;
 mod namespace;

@@ -8,7 +8,7 @@ impl Walk<'_> {
     /// A run that makes namespaces looks whether those of dead runs are left, and goes on where it
     /// may not.
     pub(super) fn leftovers_of_others(&mut self, here: &Here) {
-        if !self.makes_namespaces() {
+        if !self.suite.namespace.is_made() {
             return;
         }
         let here = Here {

@@ -156,7 +156,7 @@ impl Walk<'_> {
 
     /// Whether the run makes the namespace: nothing can be there before.
     pub(super) fn is_own(&self, reach: &Reach) -> bool {
-        self.makes_namespaces() && *reach == Reach::Own
+        self.suite.namespace.is_made() && *reach == Reach::Own
     }
 
     fn made(&mut self, manifests: &Manifests, here: &Here) -> Vec<Made> {

@@ -90,16 +90,9 @@ impl Walk<'_> {
         self.add(&here, need, &["list"], nodes, &Reach::Cluster);
     }
 
-    pub(super) fn makes_namespaces(&self) -> bool {
-        matches!(
-            self.suite.namespace,
-            Namespace::PerSuite(_) | Namespace::PerCase(_)
-        )
-    }
-
     /// Making the suite's namespace, in each of its clusters, and following its end.
     fn namespaces(&mut self, here: &Here) {
-        if !self.makes_namespaces() {
+        if !self.suite.namespace.is_made() {
             return;
         }
         let others = self.suite.clusters.iter();
