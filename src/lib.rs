@@ -29,6 +29,7 @@ pub mod value;
 pub mod cluster;
 mod output;
 pub mod run;
+pub mod sweep;
 // what is told
 pub mod event;
 pub mod outcome;

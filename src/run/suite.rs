@@ -447,6 +447,7 @@ impl SuiteRun {
         Cleanup {
             clusters: self.clusters.clone(),
             labels: self.labels.clone(),
+            patience: cleanup::PATIENCE,
             deadline: hurried.then(|| tokio::time::Instant::now() + CLEANUP_AFTER_CANCEL),
             stop: self.cancellation.cleanup.clone(),
         }
