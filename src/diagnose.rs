@@ -9,62 +9,20 @@ use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use crate::event::Outcome;
+use crate::outcome::Counts;
 use crate::plan::model::DiagnosisRule;
 use crate::template::{Scope, TemplateError, scope_value};
 
-/// How many cells ended how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Every expectation held.
-    pub passed: usize,
-    /// The cluster answered, and not as expected; whatever the severity of that.
-    pub failed: usize,
-    /// It could not be found out.
-    pub errored: usize,
-    /// Not tried.
-    pub skipped: usize,
-    /// Not finished.
-    pub cancelled: usize,
-}
-
-impl Tally {
-    /// All of them.
-    pub fn total(&self) -> usize {
-        self.passed + self.failed + self.errored + self.skipped + self.cancelled
-    }
-
-    fn add(&mut self, outcome: Outcome) {
-        match outcome {
-            Outcome::Passed => self.passed += 1,
-            Outcome::Failed => self.failed += 1,
-            Outcome::Errored => self.errored += 1,
-            Outcome::Skipped => self.skipped += 1,
-            Outcome::Cancelled => self.cancelled += 1,
-        }
-    }
-
-    fn without(&self, other: &Self) -> Self {
-        Self {
-            passed: self.passed - other.passed,
-            failed: self.failed - other.failed,
-            errored: self.errored - other.errored,
-            skipped: self.skipped - other.skipped,
-            cancelled: self.cancelled - other.cancelled,
-        }
-    }
-
-    /// As suites see it, with the fields of
-    /// [`TALLY_FIELDS`](crate::plan::model::TALLY_FIELDS).
-    pub fn to_value(&self) -> Value {
-        json!({
-            "total": self.total(),
-            "passed": self.passed,
-            "failed": self.failed,
-            "errored": self.errored,
-            "skipped": self.skipped,
-            "cancelled": self.cancelled,
-        })
-    }
+/// As suites see it, with the fields of [`TALLY_FIELDS`](crate::plan::model::TALLY_FIELDS).
+fn to_value(tally: &Counts) -> Value {
+    json!({
+        "total": tally.total(),
+        "passed": tally.passed,
+        "failed": tally.failed,
+        "errored": tally.errored,
+        "skipped": tally.skipped,
+        "cancelled": tally.cancelled,
+    })
 }
 
 /// The cells of one case.
@@ -82,10 +40,10 @@ pub struct Finding {
     pub item: Option<Scope>,
     /// What the cells of the group share: empty where they are not grouped.
     pub key: String,
-    /// How the cells of the group ended.
-    pub tally: Tally,
+    /// How the cells of the group ended; *failed* whatever the severity of that.
+    pub tally: Counts,
     /// How the others that count ended.
-    pub rest: Tally,
+    pub rest: Counts,
     /// The failed cells that this explains and no earlier finding did.
     pub cells: Vec<usize>,
 }
@@ -95,8 +53,8 @@ impl Finding {
     pub fn names(&self, rule: &DiagnosisRule) -> Vec<(String, Scope)> {
         let mut names = vec![
             ("key".to_owned(), Scope::from(self.key.as_str())),
-            ("tally".to_owned(), scope_value(&self.tally.to_value())),
-            ("rest".to_owned(), scope_value(&self.rest.to_value())),
+            ("tally".to_owned(), scope_value(&to_value(&self.tally))),
+            ("rest".to_owned(), scope_value(&to_value(&self.rest))),
         ];
         if let (Some((name, _)), Some(item)) = (&rule.each, &self.item) {
             names.push((name.clone(), item.clone()));
@@ -135,7 +93,7 @@ pub fn find(
             let finding = Finding {
                 item: item.clone(),
                 key,
-                rest: groups.all.without(&tally),
+                rest: groups.all - tally,
                 tally,
                 cells: fresh,
             };
@@ -172,7 +130,7 @@ fn items(
 
 struct Groups {
     /// Of all cells that count.
-    all: Tally,
+    all: Counts,
     by_key: IndexMap<String, Vec<usize>>,
 }
 
@@ -182,7 +140,7 @@ fn groups(
     cells: &Cells<'_>,
 ) -> Result<Groups, TemplateError> {
     let mut groups = Groups {
-        all: Tally::default(),
+        all: Counts::default(),
         by_key: IndexMap::new(),
     };
     for (cell, outcome) in cells.outcomes.iter().enumerate() {
@@ -212,8 +170,8 @@ fn groups(
     Ok(groups)
 }
 
-fn tally_of(members: &[usize], cells: &Cells<'_>) -> Tally {
-    let mut tally = Tally::default();
+fn tally_of(members: &[usize], cells: &Cells<'_>) -> Counts {
+    let mut tally = Counts::default();
     for cell in members {
         tally.add(cells.outcomes[*cell]);
     }

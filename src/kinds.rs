@@ -1,5 +1,6 @@
-//! The kinds that every cluster serves: what they are called, and whether their objects live in
-//! namespaces. What a cluster serves beyond them, only the cluster can say.
+//! The kinds that are built into Kubernetes: what they are called, and whether their objects live in
+//! namespaces. Of which of them a cluster is too old, and what it serves beyond them, only the
+//! cluster can say.
 
 /// A kind that is built into Kubernetes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +38,13 @@ const AUTHENTICATION: &str = "authentication.k8s.io";
 const AUTHORIZATION: &str = "authorization.k8s.io";
 const NETWORKING: &str = "networking.k8s.io";
 const RBAC: &str = "rbac.authorization.k8s.io";
+const RESOURCE: &str = "resource.k8s.io";
 const STORAGE: &str = "storage.k8s.io";
 
 /// In kubectl's order of preference where two groups have a name.
 const KINDS: &[BuiltIn] = &[
+    kind("", "Binding", "bindings", &[], true),
+    kind("", "ComponentStatus", "componentstatuses", &["cs"], false),
     kind("", "ConfigMap", "configmaps", &["cm"], true),
     kind("", "Endpoints", "endpoints", &["ep"], true),
     kind("", "Event", "events", &["ev"], true),
@@ -104,6 +108,13 @@ const KINDS: &[BuiltIn] = &[
     ),
     kind(
         AUTHORIZATION,
+        "SelfSubjectRulesReview",
+        "selfsubjectrulesreviews",
+        &[],
+        false,
+    ),
+    kind(
+        AUTHORIZATION,
         "SubjectAccessReview",
         "subjectaccessreviews",
         &[],
@@ -126,6 +137,25 @@ const KINDS: &[BuiltIn] = &[
         false,
     ),
     kind(NETWORKING, "Ingress", "ingresses", &["ing"], true),
+    kind(NETWORKING, "IPAddress", "ipaddresses", &["ip"], false),
+    kind(NETWORKING, "ServiceCIDR", "servicecidrs", &[], false),
+    kind(RESOURCE, "DeviceClass", "deviceclasses", &[], false),
+    kind(RESOURCE, "ResourceClaim", "resourceclaims", &[], true),
+    kind(
+        RESOURCE,
+        "ResourceClaimTemplate",
+        "resourceclaimtemplates",
+        &[],
+        true,
+    ),
+    kind(RESOURCE, "ResourceSlice", "resourceslices", &[], false),
+    kind(
+        STORAGE,
+        "VolumeAttributesClass",
+        "volumeattributesclasses",
+        &["vac"],
+        false,
+    ),
     kind(NETWORKING, "IngressClass", "ingressclasses", &[], false),
     kind(
         NETWORKING,

@@ -127,13 +127,31 @@ impl Counts {
         self.failed + self.errored + self.cancelled
     }
 
-    fn add(&mut self, outcome: Outcome) {
+    /// Counts one more.
+    pub fn add(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Passed => self.passed += 1,
             Outcome::Failed => self.failed += 1,
             Outcome::Errored => self.errored += 1,
             Outcome::Skipped => self.skipped += 1,
             Outcome::Cancelled => self.cancelled += 1,
+        }
+    }
+}
+
+impl std::ops::Sub for Counts {
+    type Output = Self;
+
+    /// The rest; `other` must be a part of these.
+    fn sub(self, other: Self) -> Self {
+        Self {
+            passed: self.passed - other.passed,
+            failed: self.failed - other.failed,
+            errored: self.errored - other.errored,
+            skipped: self.skipped - other.skipped,
+            cancelled: self.cancelled - other.cancelled,
+            flaky: self.flaky - other.flaky,
+            warned: self.warned - other.warned,
         }
     }
 }

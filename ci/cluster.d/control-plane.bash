@@ -3,6 +3,7 @@
 # the image registry. Each program has a function that starts it, "start_NAME", for the boot and for heal.
 
 network=10.89.0
+network6=fd00:89: # of a dual-stack cluster
 api=https://$network.1:6443
 control=kubeproof-control # its network namespace, where the bridge is too: nothing meets the host's ports or firewall
 host_link=kubeproof0
@@ -20,6 +21,7 @@ create_network() {
   # a bridge without an address of its own changes it as ports come, which others notice only much later
   ip -n $control link add lan address 02:00:0a:59:00:01 type bridge
   ip -n $control addr add $network.1/24 dev lan
+  ! is_dual_stack || ip -n $control addr add $network6:1/64 dev lan nodad
   ip -n $control link set lan up
   ip -n $control link set host master lan up
 }
@@ -50,13 +52,17 @@ control_plane_users() {
   write_kubeconfig flannel "$state/flannel.kubeconfig"
 }
 
+is_dual_stack() { [ -e "$state/dual-stack" ]; }
+# What comes after a setting of IPv4, where there is IPv6 too.
+and_ipv6() { ! is_dual_stack || echo "$1"; } # TEXT
+
 start_etcd() {
   start_in_control etcd "$programs/etcd" --data-dir "$state/etcd" --unsafe-no-fsync --log-level warn
 }
 
 start_apiserver() {
   start_in_control apiserver "$programs/kube-apiserver" --etcd-servers=http://127.0.0.1:2379 \
-    --advertise-address=$network.1 --secure-port=6443 --service-cluster-ip-range=10.96.0.0/16 --allow-privileged=true \
+    --advertise-address=$network.1 --bind-address="$(is_dual_stack && echo :: || echo 0.0.0.0)" --secure-port=6443 --service-cluster-ip-range="10.96.0.0/16$(and_ipv6 ,fd00:96::/112)" --allow-privileged=true \
     --tls-cert-file="$pki/apiserver.crt" --tls-private-key-file="$pki/apiserver.key" --client-ca-file="$pki/ca.crt" \
     --service-account-issuer=https://kubernetes.default.svc --service-account-key-file="$pki/service-accounts.key" \
     --service-account-signing-key-file="$pki/service-accounts.key" \

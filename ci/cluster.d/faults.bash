@@ -18,10 +18,12 @@ fault() { # KIND ARGUMENTS…
   "fault_$kind" "$@"
 }
 
-fault_block-udp() { # NODE PORT
-  expect_arguments block-udp 'NODE PORT' 2 "$@"
+fault_block-udp() { # NODE PORT [--ipv6]
+  local family=()
+  [ "${3:-}" != --ipv6 ] || { family=(ip6 nexthdr udp) && set -- "$1" "$2"; }
+  expect_arguments block-udp 'NODE PORT [--ipv6]' 2 "$@"
   a_node "$1" && a_number "$2"
-  drop "$1" udp dport "$2"
+  drop "$1" "${family[@]}" udp dport "$2"
 }
 
 fault_block-tcp() { # NODE PORT [--from-apiserver]

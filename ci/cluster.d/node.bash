@@ -1,11 +1,13 @@
 # shellcheck shell=bash
 # A node: its namespaces, and in them containerd, kubelet, flanneld and kube-proxy, each with a "start_NAME NODE" for the
 # boot and for heal. Node I is "nodeI" to Kubernetes, kubeproof-nodeI to "ip netns", 10.89.0.(10+I) to the others, and its
-# pods live in 10.42.I.0/24.
+# pods live in 10.42.I.0/24; in a dual-stack cluster it is fd00:89::(10+I) as well, and its pods live in fd00:42:0:I::/64.
 
 node_parts=(containerd kubelet flannel proxy)
 
 node_address() { echo "$network.$((10 + ${1#node}))"; }
+node_address6() { echo "$network6:$((10 + ${1#node}))"; }
+pod_network6() { echo "fd00:42:0:${1#node}::/64"; }
 node_namespace() { echo "kubeproof-$1"; }
 
 # The first process of a node's PID namespace: when it goes, the kernel ends everything in the node. It gives the node
@@ -27,6 +29,7 @@ node_init='
   mount -t proc proc /proc
   hostname "$1"
   echo 1 >/proc/sys/net/ipv4/ip_forward
+  [ ! -e "$2/dual-stack" ] || echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
   echo "$pid" >"$home/init.new"
   mv "$home/init.new" "$home/init"
   # a shell that waits also reaps what is orphaned in the node
@@ -40,6 +43,7 @@ create_node() { # NODE
   ip -n "$control" link add "$node" type veth peer name eth0 netns "$namespace"
   ip -n "$control" link set "$node" master lan up
   ip -n "$namespace" addr add "$(node_address "$node")/24" dev eth0
+  ! is_dual_stack || ip -n "$namespace" addr add "$(node_address6 "$node")/64" dev eth0 nodad
   ip -n "$namespace" link set eth0 up
   ip -n "$namespace" link set lo up
   ip -n "$namespace" route add default via "$network.1"
@@ -63,6 +67,13 @@ table ip control-plane {
     ip daddr { 127.0.0.1, $(node_address "$1") } tcp dport { 6443, 10257, 10259 } dnat to $network.1
   }
   chain sending { type nat hook postrouting priority srcnat; ip daddr $network.1 tcp dport { 6443, 10257, 10259 } masquerade; }
+}
+NFT
+  ! is_dual_stack || nft_in "$1" -f - <<NFT
+table ip6 control-plane {
+  chain arriving { type nat hook prerouting priority dstnat; ip6 daddr $(node_address6 "$1") tcp dport 6443 dnat to $network6:1; }
+  chain leaving { type nat hook output priority -100; ip6 daddr $(node_address6 "$1") tcp dport 6443 dnat to $network6:1; }
+  chain sending { type nat hook postrouting priority srcnat; ip6 daddr $network6:1 tcp dport 6443 masquerade; }
 }
 NFT
 }
@@ -135,18 +146,19 @@ imageGCLowThresholdPercent: 99
 evictionHard: {memory.available: 100Mi, nodefs.available: 1%, imagefs.available: 1%}
 YAML
   start_in_node "$1" kubelet "${urgent[@]}" /var/lib/programs/kubelet --config="$home/kubelet.yaml" \
-    --kubeconfig="$home/kubeconfig" --hostname-override="$1" --node-ip="$(node_address "$1")"
+    --kubeconfig="$home/kubeconfig" --hostname-override="$1" --node-ip="$(node_address "$1")$(and_ipv6 ",$(node_address6 "$1")")"
 }
 
 start_flannel() { # NODE
-  echo '{"Network": "10.42.0.0/16", "Backend": {"Type": "vxlan"}}' >"$state/$1/flannel.json"
+  printf '{"Network": "10.42.0.0/16", %s"Backend": {"Type": "vxlan"}}\n' \
+    "$(and_ipv6 '"EnableIPv6": true, "IPv6Network": "fd00:42::/48", ')" >"$state/$1/flannel.json"
   start_in_node "$1" flannel env NODE_NAME="$1" "${urgent[@]}" /var/lib/programs/flanneld --kube-subnet-mgr \
     --kubeconfig-file="$state/flannel.kubeconfig" --iface=eth0 --ip-masq --net-config-path="$state/$1/flannel.json"
 }
 
 start_proxy() { # NODE
   start_in_node "$1" proxy "${urgent[@]}" /var/lib/programs/kube-proxy --kubeconfig="$state/proxy.kubeconfig" \
-    --hostname-override="$1" --cluster-cidr=10.42.0.0/16 --proxy-mode=iptables --conntrack-max-per-core=0
+    --hostname-override="$1" --cluster-cidr="10.42.0.0/16$(and_ipv6 ,fd00:42::/48)" --proxy-mode=iptables --conntrack-max-per-core=0
 }
 
 node_has_init() { [ -s "$state/$1/init" ]; }
@@ -155,7 +167,10 @@ kubelet_listens() { (: <"/dev/tcp/$(node_address "$1")/10250") 2>/dev/null; }
 # what flanneld writes last, and a route to each of the other nodes
 node_has_overlay() { # NODE NODES
   [ -s "$(node_root "$1")/run/flannel/subnet.env" ] &&
-    [ "$(ip -n "$(node_namespace "$1")" route show dev flannel.1 | grep -c via)" = $(($2 - 1)) ]
+    has_routes "$1" "$2" -4 flannel.1 && { ! is_dual_stack || has_routes "$1" "$2" -6 flannel-v6.1; }
+}
+has_routes() { # NODE NODES FAMILY DEVICE
+  [ "$(ip -n "$(node_namespace "$1")" "$3" route show dev "$4" | grep -c via)" = $(($2 - 1)) ]
 }
 
 # Only now, so that a node is Ready only when its pods can reach others. Renamed within the folder: containerd looks at it
@@ -166,7 +181,8 @@ write_pod_network() { # NODE
   cat >"$folder/new" <<JSON
 {"cniVersion": "1.0.0", "name": "cbr0", "plugins": [
  {"type": "bridge", "bridge": "cni0", "mtu": $mtu, "isGateway": true, "hairpinMode": true,
-  "ipam": {"type": "host-local", "ranges": [[{"subnet": "$(pod_network "$1")"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
+  "ipam": {"type": "host-local", "ranges": [[{"subnet": "$(pod_network "$1")"}]$(and_ipv6 ", [{\"subnet\": \"$(pod_network6 "$1")\"}]")],
+            "routes": [{"dst": "0.0.0.0/0"}$(and_ipv6 ', {"dst": "::/0"}')]}},
  {"type": "portmap", "capabilities": {"portMappings": true}}]}
 JSON
   mv "$folder/new" "$folder/10-flannel.conflist"
@@ -185,7 +201,7 @@ metadata:
   name: $1
   labels: {$role}
   annotations: {volumes.kubernetes.io/controller-managed-attach-detach: "true"}
-spec: {podCIDR: $(pod_network "$1"), podCIDRs: [$(pod_network "$1")]}
+spec: {podCIDR: $(pod_network "$1"), podCIDRs: [$(pod_network "$1")$(and_ipv6 ", \"$(pod_network6 "$1")\"")]}
 YAML
 }
 

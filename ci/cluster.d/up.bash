@@ -3,31 +3,36 @@
 # while anything is waited for, a program that dies is told at once (await).
 
 up() {
-  local count=3
-  case ${1:-} in
-    '') ;;
-    --nodes) count=${2:-} && shift "$(($# < 2 ? $# : 2))" ;;
-    --nodes=*) count=${1#*=} && shift ;;
-  esac
-  [ $# = 0 ] || misuse "up: unknown argument: $1"
+  local count=3 families=ipv4
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --nodes) count=${2:-} && shift "$(($# < 2 ? 0 : 1))" ;;
+      --nodes=*) count=${1#*=} ;;
+      --dual-stack) families=dual-stack ;;
+      *) misuse "up: unknown argument: $1" ;;
+    esac
+    shift
+  done
   { [[ $count =~ ^[1-9][0-9]?$ ]] && ((count <= 50)); } || misuse "up: --nodes takes a number from 1 to 50, not: $count"
   need_linux_and_root
   install_packages
   need_programs
   take_lock
-  if ! is_up_already "$count"; then
+  if ! is_up_already "$count" $families; then
     local since=$SECONDS
     clean
-    boot "$count"
+    boot "$count" $families
     say "$count nodes are ready after $((SECONDS - since)) s"
   fi
   proxy_hint
   echo "$state/admin.kubeconfig"
 }
 
-is_up_already() { # NODES
+is_up_already() { # NODES FAMILIES
+  local there=ipv4
   [ -e "$state" ] || return 1
-  if [ "$(cat "$state/nodes" 2>/dev/null)" != "$1" ] || [ "$(cat "$state/programs" 2>/dev/null)" != "$programs" ]; then
+  ! is_dual_stack || there=dual-stack
+  if [ $there != "$2" ] || [ "$(cat "$state/nodes" 2>/dev/null)" != "$1" ] || [ "$(cat "$state/programs" 2>/dev/null)" != "$programs" ]; then
     say 'what is there is no cluster of this size and version, or is half a one; booting anew'
     return 1
   fi
@@ -47,7 +52,7 @@ all_run() {
   done
 }
 
-boot() { # NODES
+boot() { # NODES FAMILIES
   local all node
   mapfile -t all < <(seq -f 'node%.0f' "$1")
   load_kernel_modules
@@ -55,6 +60,7 @@ boot() { # NODES
   mkdir -p "$state/log"
   chmod 700 "$state"
   echo "$programs" >"$state/programs"
+  [ "$2" = ipv4 ] || : >"$state/dual-stack"
   create_network
   start_etcd
   control_plane_certificates

@@ -22,6 +22,10 @@ use crate::report::style::Verbosity;
 use crate::run::{self, Ended, RunOptions};
 use crate::secret::Mask;
 
+/// Steps may stand in steps (`foreach`, `use`), as deep as YAML can be written, and each level
+/// takes some of the stack. Only what is used of it is ever taken from the machine.
+const STACK: usize = 64 << 20;
+
 /// How long what is still under way may take to end once the run is over.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
@@ -38,7 +42,11 @@ pub fn execute(args: &RunArgs, verbosity: Verbosity, mask: &Mask) -> Exit {
             return exit;
         }
     };
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(STACK)
+        .build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
             eprint_text(&format!("error: no runtime: {error}\n"));

@@ -174,20 +174,20 @@ fn what_a_rule_sees_of_a_finding() {
     let finding = Finding {
         item: None,
         key: "node1".to_owned(),
-        tally: Tally {
+        tally: Counts {
             failed: 4,
-            ..Tally::default()
+            ..Counts::default()
         },
-        rest: Tally {
+        rest: Counts {
             passed: 2,
-            ..Tally::default()
+            ..Counts::default()
         },
         cells: vec![1, 2, 3, 6],
     };
     let scope = Scope::from_pairs(finding.names(&rule));
     let text = template("{{ key }} {{ tally.failed }}/{{ tally.total }} {{ rest.passed }}");
     assert_eq!(text.render_text(&scope).unwrap(), "node1 4/4 2");
-    let fields = finding.tally.to_value();
+    let fields = to_value(&finding.tally);
     let known: Vec<_> = fields.as_object().unwrap().keys().collect();
     assert_eq!(known, crate::plan::model::TALLY_FIELDS);
 }

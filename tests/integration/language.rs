@@ -98,6 +98,160 @@ fn a_matrix_has_rows_and_axes_of_objects_and_nodes() {
 
 #[test]
 #[ignore = "needs ci/cluster up"]
+fn steps_stand_in_steps_as_deep_as_yaml_can_be_written() {
+    let _cluster = healthy_cluster();
+    let deep = (0..19).fold("get: {target: nodes}".to_owned(), |inner, level| {
+        format!("foreach: {{x{level}: [1], steps: [{{{inner}}}]}}")
+    });
+    let suite = format!(
+        "apiVersion: kubeproof.dev/v1alpha1
+kind: Suite
+metadata: {{name: deep}}
+spec:
+  namespace: none
+  cases:
+    - name: deep
+      steps: [{{{deep}}}]
+"
+    );
+    let run = Kubeproof::on_cluster(&["run", "suite.yaml"])
+        .file("suite.yaml", &suite)
+        .run();
+    run.assert_code(0);
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn where_chooses_the_cells_of_a_matrix() {
+    let _cluster = healthy_cluster();
+    let run = run_spec(
+        r#"
+  namespace: none
+  cases:
+    - name: "{{ a }} to {{ b }}"
+      matrix: {a: {values: [x, y]}, b: {values: [x, y]}, where: a != b}
+      steps: [{sleep: 1ms}]
+    - name: nobody
+      matrix: {a: {values: [x]}, where: a == 'y'}
+      steps: [{sleep: 1ms}]
+    - name: nobody needed
+      matrix: {a: {values: [x], empty: skip}, where: a == 'y'}
+      steps: [{sleep: 1ms}]
+"#,
+    );
+    run.assert_code(3);
+    assert_eq!(
+        junit_names(&run),
+        ["x to y", "y to x", "nobody", "nobody needed"]
+    );
+    assert_errored(&run, "nobody", &["holds for no cell of the matrix"]);
+    assert_skipped(&run, "nobody needed", &["holds for no cell of the matrix"]);
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn a_step_can_end_a_case_as_errored_and_setup_can_skip_them_all() {
+    let _cluster = healthy_cluster();
+    let run = run_spec(
+        r#"
+  namespace: none
+  cases:
+    - name: unknowable
+      steps: [{error: "it cannot be found out"}, {script: touch reached}]
+    - name: known
+      steps: [{if: 1 == 2, error: no}, {sleep: 1ms}]
+"#,
+    );
+    run.assert_code(3);
+    assert_errored(&run, "unknowable", &["it cannot be found out"]);
+    assert_passed(&run, "known");
+    assert!(!run.path("reached").exists());
+    let skipped = run_spec(
+        r#"
+  namespace: none
+  setup:
+    - get: {target: nodes}
+      capture: {count: "{{ objects | length }}"}
+    - {if: count > 0, skip: "there are {{ count }} nodes"}
+  cases:
+    - {name: never, steps: [{script: touch reached}]}
+"#,
+    );
+    skipped.assert_code(4);
+    assert_skipped(&skipped, "never", &["there are 3 nodes"]);
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn properties_of_a_case_stand_in_the_reports() {
+    let _cluster = healthy_cluster();
+    let run = run_spec(
+        r#"
+  namespace: none
+  cases:
+    - name: "{{ n }}"
+      matrix: {n: {values: [1, 2]}}
+      properties: {number: "{{ n }}", first: "{{ one }}", later: "{{ two }}"}
+      steps:
+        - {script: echo a, capture: {one: "{{ stdout | trim }}"}}
+        - {script: "test {{ n }} = 1", capture: {two: b}}
+"#,
+    );
+    run.assert_code(1);
+    let told: Vec<_> = run
+        .events("case-finished")
+        .iter()
+        .map(|event| event["properties"].to_string())
+        .collect();
+    // what the second did not come to is left out
+    for expected in [
+        r#"{"number":"1","first":"a","later":"b"}"#,
+        r#"{"number":"2","first":"a"}"#,
+    ] {
+        assert!(told.iter().any(|told| told == expected), "{told:?}");
+    }
+    let junit = run.read("junit.xml");
+    assert_eq!(
+        junit.matches(r#"<property name="first" value="a""#).count(),
+        2
+    );
+    assert_eq!(
+        junit.matches(r#"<property name="later" value="b""#).count(),
+        1
+    );
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn a_rule_that_cannot_be_tried_changes_nothing() {
+    let _cluster = healthy_cluster();
+    let run = run_spec(
+        r#"
+  namespace: none
+  cases:
+    - name: "{{ n }}"
+      matrix: {n: {values: [1, 2, 3]}}
+      steps: [{script: "test {{ n }} = 1"}]
+  diagnose:
+    - {by: "{{ n.nothing }}", if: tally.failed > 0, message: never}
+    - if: tally.failed == 2 and tally.total == 3
+      steps:
+        - exec: {target: pod/none, namespace: default, command: [a]}
+          capture: {seen: "{{ stdout }}"}
+      message: "{{ tally.failed }} of {{ tally.total }}, {{ 'nothing seen' if seen is none else seen }}"
+      remedy: "{{ '' }}"
+"#,
+    );
+    run.assert_code(1);
+    let told = run.events("diagnosis");
+    assert_eq!(told.len(), 1, "{run}");
+    assert_eq!(told[0]["message"], "2 of 3, nothing seen");
+    assert!(told[0]["remedy"].is_null(), "{told:?}");
+    run.assert_stderr("a rule of `diagnose` could not be tried");
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
 fn a_case_whose_need_did_not_pass_is_skipped_with_the_reason() {
     let _cluster = healthy_cluster();
     let run = run_spec(

@@ -2,7 +2,8 @@
 //!
 //! `cli` and `reports` need no cluster. `cleanup`, `cluster`, `faults`, `network`, `signals` and `proxy` need the
 //! local one (`ci/cluster up`), as do most of `arrival`, `images`, `rbac`, `verbs`, `language` and
-//! `peers`; they are ignored without it, and `ci/test` boots it and runs them all.
+//! `peers`; they are ignored without it, and `ci/test` boots it and runs them all. `dual_stack` needs
+//! one whose pods have addresses of two families, which `ci/test` boots before.
 
 mod api_server;
 mod architecture;
@@ -10,6 +11,7 @@ mod arrival;
 mod cleanup;
 mod cli;
 mod cluster;
+mod dual_stack;
 mod faults;
 mod images;
 mod language;

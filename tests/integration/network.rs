@@ -2,7 +2,7 @@
 //! says is wrong.
 
 use crate::support::{
-    Broken, Finished, Kubeproof, broken_cluster, ci_cluster, healthy_cluster, kubectl,
+    Broken, Finished, JunitCounts, Kubeproof, broken_cluster, ci_cluster, healthy_cluster, kubectl,
 };
 
 /// Runs a suite that must fail, and gives back its diagnoses.
@@ -95,9 +95,28 @@ fn overlay_names_the_node_that_is_blocked() {
     let cluster = broken_cluster();
     cluster.fault(&["block-udp", "node1", "8472"]);
     let (run, diagnoses) = diagnosed(&["overlay"]);
-    assert_eq!(run.between_frames().len(), 4, "{run}");
+    assert_eq!(
+        run.between_frames(),
+        [
+            "node1 cannot reach node2",
+            "node1 cannot reach node3",
+            "node2 cannot reach node1",
+            "node3 cannot reach node1",
+        ]
+    );
+    assert_eq!(
+        run.junit(),
+        JunitCounts {
+            tests: 9,
+            failures: 4,
+            errors: 0,
+            skipped: 0
+        }
+    );
     assert_eq!(diagnoses, ["node1: UDP 8472 is blocked to or from it"]);
     assert_eq!(run.events("diagnosis")[0]["cases"], 4);
+    assert!(run.verdict_seconds() < 8.0, "{run}");
+    run.assert_nothing_left();
 }
 
 #[test]

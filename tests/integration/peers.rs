@@ -144,18 +144,32 @@ fn a_missing_manifest_is_told_with_its_place_and_is_in_the_report() {
 #[ignore = "needs ci/cluster up"]
 fn a_namespace_that_cannot_be_made_is_an_errored_testcase() {
     let _cluster = healthy_cluster();
-    let nobody = ci_cluster(&["kubeconfig", "--user", "peers-nobody"]);
-    let run = Kubeproof::on_cluster(&["run", "suite.yaml", "--kubeconfig", nobody.trim()])
-        .file(
-            "suite.yaml",
-            &suite(
-                r#"
+    let spec = |namespace: &str| {
+        suite(&format!(
+            r#"{namespace}
   cases:
     - name: one
       steps:
-        - apply: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}}
-"#,
-            ),
+        - apply: {{manifest: {{apiVersion: v1, kind: ConfigMap, metadata: {{name: a}}}}}}
+"#
+        ))
+    };
+    // found out beforehand where it is for want of a right
+    let nobody = ci_cluster(&["kubeconfig", "--user", "peers-nobody"]);
+    let run = Kubeproof::on_cluster(&["run", "suite.yaml", "--kubeconfig", nobody.trim()])
+        .file("suite.yaml", &spec(""))
+        .run();
+    run.assert_code(3);
+    let counts = run.junit();
+    assert_eq!((counts.tests, counts.errors), (1, 1), "{run}");
+    let permissions = junit_of(&run, "[permissions]");
+    assert!(permissions.contains("namespaces"), "{permissions}");
+    assert!(permissions.contains("peers-nobody"), "{permissions}");
+    // and otherwise when it is to be made
+    let run = Kubeproof::on_cluster(&["run", "suite.yaml"])
+        .file(
+            "suite.yaml",
+            &spec("  namespace: {labels: {a: \"no label\"}}"),
         )
         .run();
     run.assert_code(3);
@@ -163,8 +177,8 @@ fn a_namespace_that_cannot_be_made_is_an_errored_testcase() {
     assert_eq!(counts.failures, 0);
     assert_eq!(counts.errors, 2, "[setup] and the case\n{run}");
     let setup = junit_of(&run, "[setup]");
-    assert!(setup.contains("namespace"), "{setup}");
-    assert!(setup.contains("peers-nobody"), "{setup}");
+    assert!(setup.contains("namespace/kubeproof-"), "{setup}");
+    assert!(setup.contains("no label"), "{setup}");
 }
 
 #[test]

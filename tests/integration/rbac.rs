@@ -221,7 +221,7 @@ fn every_verb(other: &str) -> String {
           apiVersion: rbac.authorization.k8s.io/v1
           kind: RoleBinding
           metadata: {{name: powerful}}
-          roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}}
+          roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}}
           subjects: [{{kind: ServiceAccount, name: reader}}]
     - patch: {{target: configmap/theirs, namespace: {other}, foreign: true, patch: {{data: {{c: d}}}}}}
     - patch: {{target: deployment/web, subresource: scale, patch: {{spec: {{replicas: 1}}}}, allowNoChange: true}}
@@ -379,6 +379,36 @@ fn a_server_that_lets_nobody_ask_is_taken_as_it_is() {
     run.assert_code(0);
     run.assert_stderr("note: what the user may do was not asked for before the run");
     run.assert_stderr("no reviews");
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn the_built_in_kinds_are_those_of_the_cluster() {
+    use kubeproof::kinds;
+    let _cluster = healthy_cluster();
+    let list = kubectl(&["api-resources", "--no-headers"]);
+    let mut seen = 0;
+    for line in list.lines() {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let (plural, short, api_version, namespaced, kind) = match words[..] {
+            [plural, api_version, namespaced, kind] => (plural, "", api_version, namespaced, kind),
+            [plural, short, api_version, namespaced, kind] => {
+                (plural, short, api_version, namespaced, kind)
+            }
+            _ => panic!("{line}"),
+        };
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        if group.contains('.') && !group.ends_with(".k8s.io") {
+            continue;
+        }
+        let found = kinds::of(api_version, kind).unwrap_or_else(|| panic!("no {line}"));
+        assert_eq!(found.group, group, "{line}");
+        assert_eq!(found.plural, plural, "{line}");
+        assert_eq!(found.short_names.join(","), short, "{line}");
+        assert_eq!(found.namespaced.to_string(), namespaced, "{line}");
+        seen += 1;
+    }
+    assert!(seen > 50, "{list}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::diagnostic::suggest;
 use crate::plan::lower::lowering::{Lowering, Position};
 use crate::plan::lower::names::{Members, Names};
 use crate::plan::model::DiagnosisRule;
-use crate::spec::schema::{CaseSpec, DiagnosisSpec};
+use crate::spec::schema::{CaseSpec, DiagnosisSpec, MatrixSpec};
 
 /// What rules may do: anything that looks. They come after the verdict of their cases
 /// and must not change what later suites see.
@@ -29,6 +29,15 @@ impl Lowering<'_> {
         if let Some((name, list)) = &spec.each {
             each = Some((name.value.clone(), self.tree(list, names)));
             self.name(name, "item", Members::Any, false, &mut outer);
+        }
+        if let (Some(case), Some((name, _))) = (case, &spec.each)
+            && axis_names(&self.spec.cases[case].matrix).any(|axis| axis == name.value)
+        {
+            self.push(
+                name.span,
+                format!("the item `{}` hides an axis of the case", name.value),
+                None,
+            );
         }
         // the axes are lowered with their case: what is wrong with them is told there
         let axes = match case {
@@ -106,5 +115,15 @@ impl Lowering<'_> {
             );
         }
         place
+    }
+}
+
+fn axis_names(matrix: &MatrixSpec) -> Box<dyn Iterator<Item = &str> + '_> {
+    match matrix {
+        MatrixSpec::Axes(axes) => Box::new(axes.iter().map(|axis| axis.name.value.as_str())),
+        MatrixSpec::Rows(rows) => {
+            let names = rows.first().into_iter().flatten();
+            Box::new(names.map(|(name, _)| name.value.as_str()))
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Suites that are right in their form and wrong in what they say.
 
+mod diagnose;
 mod examples;
 mod images;
 mod library;

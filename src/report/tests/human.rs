@@ -46,6 +46,28 @@ fn a_healthy_cluster_has_nothing_between_the_frame_lines() {
 }
 
 #[test]
+fn a_diagnosis_stands_before_the_numbers() {
+    let numbers = |text: &str| {
+        let at = text.find("overlay: ").unwrap();
+        text[at..].to_owned()
+    };
+    assert_snapshot!(numbers(&plain(&diagnosed())), @r#"
+    overlay: diagnosis: node1: UDP 8472 is blocked to or from it (4 cases)
+      remedy: open it
+      see https://example.com
+    overlay: 5 passed, 4 failed, 0 errored, 0 skipped in 2.8 s
+    FAILED: 5 passed, 4 failed, 0 errored, 0 skipped in 2.9 s
+    "#);
+    // what to do is told however quiet the report is
+    assert_snapshot!(numbers(&quiet(&diagnosed())), @r#"
+    overlay: diagnosis: node1: UDP 8472 is blocked to or from it (4 cases)
+      remedy: open it
+      see https://example.com
+    FAILED: 5 passed, 4 failed, 0 errored, 0 skipped in 2.9 s
+    "#);
+}
+
+#[test]
 fn each_failed_pair_has_its_line_and_its_details() {
     assert_snapshot!(plain(&blocked()), @r"
     => Start network overlay test

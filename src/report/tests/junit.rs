@@ -107,6 +107,18 @@ fn failures_have_message_place_and_outputs() {
 }
 
 #[test]
+fn a_diagnosis_stands_in_the_output_of_its_suite() {
+    let written = written(&diagnosed());
+    let (_, rest) = written.split_once("<system-out>diagnosis").unwrap();
+    let (told, _) = rest.split_once("</system-out>").unwrap();
+    assert_snapshot!(told, @r#"
+    : node1: UDP 8472 is blocked to or from it (4 cases)
+      remedy: open it
+      see https://example.com
+    "#);
+}
+
+#[test]
 fn excluded_nodes_are_accounted_for() {
     let xml = written(&not_ready());
     assert_snapshot!(xml, @r#"

@@ -231,6 +231,26 @@ pub fn blocked() -> Story {
         .done()
 }
 
+/// The same with what the failures have in common.
+pub fn diagnosed() -> Story {
+    let mut story = blocked();
+    let end = story
+        .events
+        .iter()
+        .position(|event| matches!(event.kind, EventKind::SuiteFinished { .. }))
+        .unwrap();
+    let after = story.events.split_off(end);
+    story = story.add(EventKind::Diagnosis(Diagnosis {
+        suite: overlay(),
+        message: "node1: UDP 8472 is blocked\x1b[2J to or from it".to_owned(),
+        remedy: Some("open it".to_owned()),
+        url: Some("https://example.com".to_owned()),
+        cases: 4,
+    }));
+    story.events.extend(after);
+    story
+}
+
 /// Node 3 is not ready: its pod does not run.
 pub fn not_ready() -> Story {
     Story::overlay()
@@ -393,6 +413,7 @@ pub fn mixed() -> Story {
 
 pub fn stories() -> Vec<Story> {
     vec![
+        diagnosed(),
         healthy(),
         blocked(),
         not_ready(),

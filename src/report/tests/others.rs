@@ -32,6 +32,30 @@ fn plain_progress_names_stages_and_not_cases() {
 }
 
 #[test]
+fn what_is_waited_for_is_told_before_the_cluster() {
+    let what = "1 of 2 nodes are ready: node2: it has not reported yet".to_owned();
+    let story = Story::default()
+        .add(EventKind::Awaiting { what })
+        .connected()
+        .problem(
+            None,
+            Stage::Permissions,
+            Explanation::new("the user ci may not create pods: the suite a needs it"),
+        )
+        .verdict_reached()
+        .run_finished();
+    assert_snapshot!(progress(&story, Verbosity::Normal), @"
+    waiting: 1 of 2 nodes are ready: node2: it has not reported yet
+    kubeconfig  ~/.kube/config
+    context     prod
+    server      https://10.0.0.1:6443 (v1.34.4)
+    user        admin
+    nodes       3 of 3 ready
+    ");
+    assert_eq!(progress(&story, Verbosity::Quiet), "");
+}
+
+#[test]
 fn verbose_progress_names_cases_and_quiet_nothing() {
     let verbose = progress(&healthy(), Verbosity::Verbose);
     assert!(
