@@ -47,6 +47,8 @@ pub enum EventKind {
         run: String,
         /// The program's version.
         version: String,
+        /// The command that removes what the run may leave.
+        cleanup: String,
         /// The suites to come, in their order.
         suites: Vec<SuiteRef>,
     },

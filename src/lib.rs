@@ -12,6 +12,7 @@
 pub mod diagnostic;
 pub mod duration;
 pub mod kinds;
+pub mod marks;
 pub mod source;
 pub mod yaml;
 // what suites say
@@ -28,6 +29,7 @@ pub mod value;
 pub mod cluster;
 mod output;
 pub mod run;
+pub mod sweep;
 // what is told
 pub mod event;
 pub mod outcome;

@@ -21,6 +21,8 @@ use crate::event::{
 pub struct Verdict {
     /// The run's id.
     pub run: Option<String>,
+    /// The command that removes what the run left.
+    pub cleanup: Option<String>,
     /// The version of the program that ran.
     pub version: Option<String>,
     /// When the run began.
@@ -230,9 +232,11 @@ impl Verdict {
             EventKind::RunStarted {
                 run,
                 version,
+                cleanup,
                 suites,
             } => {
                 self.run = Some(run.clone());
+                self.cleanup = Some(cleanup.clone());
                 self.version = Some(version.clone());
                 self.started = Some(event.time);
                 for suite in suites {

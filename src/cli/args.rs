@@ -49,6 +49,11 @@ pub enum Command {
     /// is done outside of it. A cluster is asked only about kinds that are not built into
     /// Kubernetes.
     Rbac(RbacArgs),
+    /// Remove what runs left that could not clean up after themselves.
+    ///
+    /// Runs that still go on are left alone, unless `--run` names one. Exit codes: 0 nothing is
+    /// left, 2 usage, 3 the cluster could not be asked, 5 something is left.
+    Cleanup(CleanupArgs),
 }
 
 /// Which suites.
@@ -202,6 +207,42 @@ pub struct RbacArgs {
     pub context: Option<String>,
 }
 
+/// Arguments of `cleanup`.
+#[derive(Debug, ClapArgs)]
+#[command(group = clap::ArgGroup::new("which").required(true))]
+pub struct CleanupArgs {
+    /// What this run left, also where it still goes on.
+    #[arg(long, value_name = "ID", value_parser = parse_run_id, group = "which")]
+    pub run: Option<String>,
+    /// What those dead runs left that were last seen so long ago: 90m, 2h, 1d.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, group = "which")]
+    pub older_than: Option<Duration>,
+    /// What all dead runs left; asks first.
+    #[arg(long, group = "which")]
+    pub all: bool,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Only show what would be removed.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How long it may take until all is gone.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "2m")]
+    pub timeout: Duration,
+    /// The kubeconfig; otherwise found as kubectl finds it.
+    #[arg(long, value_name = "FILE", help_heading = "Cluster")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The context; otherwise the kubeconfig's current one.
+    #[arg(long, value_name = "NAME", help_heading = "Cluster")]
+    pub context: Option<String>,
+    /// Look in this namespace only, and at what has none; otherwise in all.
+    #[arg(short, long, value_name = "NAME", help_heading = "Cluster")]
+    pub namespace: Option<String>,
+    /// Act as this user (impersonation).
+    #[arg(long = "as", value_name = "USER", help_heading = "Cluster")]
+    pub impersonate: Option<String>,
+}
+
 /// `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Color {
@@ -232,6 +273,13 @@ pub enum Keep {
     OnFailure,
     /// Everything stays.
     Always,
+}
+
+fn parse_run_id(text: &str) -> Result<String, String> {
+    match crate::marks::is_run_id(text) {
+        true => Ok(text.to_owned()),
+        false => Err("a run's id has ten characters of 0-9 and a-f".to_owned()),
+    }
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {

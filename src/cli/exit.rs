@@ -13,6 +13,8 @@ pub enum Exit {
     Usage,
     /// It could not be found out.
     Errored,
+    /// Something could not be cleaned up.
+    Left,
     /// As the verdict of a run says.
     Run(RunExit),
 }
@@ -23,6 +25,7 @@ impl From<Exit> for ExitCode {
             Exit::Passed => 0,
             Exit::Usage => 2,
             Exit::Errored => RunExit::Errored.code(),
+            Exit::Left => RunExit::NotCleanedUp.code(),
             Exit::Run(run) => run.code(),
         })
     }

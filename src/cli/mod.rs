@@ -3,6 +3,7 @@
 
 mod args;
 mod check;
+mod cleanup;
 mod exit;
 mod images;
 mod list;
@@ -44,6 +45,7 @@ pub fn main() -> ExitCode {
         Command::Images(images) => images::execute(&images, args.verbose > 0),
         Command::List(list) => list::execute(&list, args.verbose > 0),
         Command::Rbac(rbac) => rbac::execute(&rbac),
+        Command::Cleanup(cleanup) => cleanup::execute(&cleanup),
     };
     exit.into()
 }

@@ -85,6 +85,21 @@ impl Catalog {
             .or_else(|| self.named_in(short, |r| r.version == rest))
     }
 
+    /// The resources that support all these verbs, each in one version only: the preferred one, or
+    /// else the first that does.
+    pub(super) fn supporting(&self, verbs: &[&str]) -> Vec<Resource> {
+        let mut found: Vec<Resource> = Vec::new();
+        for resource in &self.resources {
+            let is_known = found
+                .iter()
+                .any(|known| known.group == resource.group && known.plural == resource.plural);
+            if !is_known && verbs.iter().all(|verb| resource.supports(verb)) {
+                found.push(resource.clone());
+            }
+        }
+        found
+    }
+
     fn named_in(&self, name: &str, is_asked: impl Fn(&Resource) -> bool) -> Option<&Resource> {
         let among = || self.resources.iter().filter(|r| is_asked(r));
         among()
@@ -333,6 +348,15 @@ pub(super) mod tests {
         ] {
             assert_eq!(catalog.near(name).as_deref(), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn each_kind_is_there_in_one_version() {
+        let found = catalog().supporting(&["list", "watch"]);
+        let widgets = found.iter().filter(|resource| resource.plural == "widgets");
+        let versions: Vec<_> = widgets.map(|widgets| &widgets.version).collect();
+        assert_eq!(versions, ["v2"]);
+        assert!(catalog().supporting(&["list", "delete"]).is_empty());
     }
 
     #[test]

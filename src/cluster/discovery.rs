@@ -130,7 +130,8 @@ impl Cluster {
         Ok(catalog.named(name).cloned())
     }
 
-    async fn catalog(&self, seen: u64) -> Result<(u64, Arc<Catalog>), ClusterError> {
+    /// A catalog newer than reading number `seen`, or any with 0; with its own number.
+    pub(super) async fn catalog(&self, seen: u64) -> Result<(u64, Arc<Catalog>), ClusterError> {
         let shared = &self.inner.shared;
         shared.discovery.newer_than(seen, &shared.own).await
     }

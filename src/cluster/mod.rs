@@ -30,6 +30,7 @@ mod read;
 mod readiness;
 mod resource;
 mod retry;
+mod survey;
 mod transport;
 mod watch;
 
@@ -56,4 +57,5 @@ pub use readiness::{
     node_not_ready, node_problem, owned_by, pod_state, pods_of, rolled_out,
 };
 pub use resource::{ObjectKey, Resource};
+pub use survey::{Detail, Survey};
 pub use watch::{State, Watch};

@@ -182,6 +182,16 @@ pub enum Namespace {
     None,
 }
 
+impl Namespace {
+    /// Whether the run makes it.
+    pub fn is_made(&self) -> bool {
+        match self {
+            Self::PerSuite(_) | Self::PerCase(_) => true,
+            Self::Existing(_) | Self::None => false,
+        }
+    }
+}
+
 /// What a namespace that is made gets beside the run's labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamespaceExtras {

@@ -15,7 +15,7 @@ use quick_junit::{Report, TestSuite};
 use super::file::Destination;
 use super::testcase::{Names, Notes, TAB, bounded, problem_case, unfinished_case};
 use super::{Reporter, sanitize, summary, text};
-use crate::event::{CaseId, CaseResult, Event, EventKind, Outcome, Problem, SuiteRef};
+use crate::event::{CaseId, CaseResult, Event, EventKind, Leftover, Outcome, Problem, SuiteRef};
 use crate::outcome::{SuiteVerdict, Verdict};
 
 /// The name of the report, and of the testsuite for what belongs to no suite.
@@ -129,6 +129,12 @@ impl Junit {
                 let word = if leftover.kept { "kept" } else { "still there" };
                 told.push(format!("{object} is {word}: {reason}"));
             }
+        }
+        let is_left = |left: &Leftover| left.suite.as_ref() == Some(&known.suite);
+        if let Some(command) = &verdict.cleanup
+            && verdict.leftovers.iter().any(is_left)
+        {
+            told.push(format!("to remove it: {}", sanitize::line(command)));
         }
         if !told.is_empty() {
             suite.set_system_out(bounded(&told.join("\n")));

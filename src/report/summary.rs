@@ -230,11 +230,11 @@ pub fn leftovers(verdict: &Verdict, color: Color) -> String {
             page.push_str(&format!("  {object}: {reason}\n"));
         }
     }
-    if let Some(run) = &verdict.run
+    if let Some(command) = &verdict.cleanup
         && !page.is_empty()
     {
-        let run = sanitize::line(run);
-        page.push_str(&format!("They carry the label kubeproof.dev/run={run}\n"));
+        let command = sanitize::line(command);
+        page.push_str(&format!("To remove what is left: {command}\n"));
     }
     page
 }

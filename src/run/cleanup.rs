@@ -18,8 +18,8 @@ use crate::cluster::{
     owned_by,
 };
 
-/// How long one object may take to go.
-const DELETE: Duration = Duration::from_secs(60);
+/// How long one object may take to go in a run.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a pod gets before a node that does not answer is taken for the reason.
 const PATIENCE_WITH_NODES: Duration = Duration::from_secs(6);
@@ -43,6 +43,8 @@ pub struct Cleanup {
     pub clusters: Clusters,
     /// The labels of what the run made.
     pub labels: Vec<(String, String)>,
+    /// How long one object may take to go before what holds it is told.
+    pub patience: Duration,
     /// The end of all cleanup, where there is one.
     pub deadline: Option<Instant>,
     /// Pulled when cleanup must stop.
@@ -117,7 +119,7 @@ impl Cleanup {
         };
         match cluster.delete(key, &options).await? {
             Deletion::Gone | Deletion::Absent => Ok(Vec::new()),
-            Deletion::Going => Ok(until_gone(cluster, subject, &object).await),
+            Deletion::Going => Ok(until_gone(cluster, subject, &object, self.patience).await),
         }
     }
 
@@ -131,7 +133,12 @@ impl Cleanup {
 }
 
 /// Follows an object on its way out.
-async fn until_gone(cluster: &Cluster, subject: &Subject, object: &Value) -> Vec<Held> {
+async fn until_gone(
+    cluster: &Cluster,
+    subject: &Subject,
+    object: &Value,
+    patience: Duration,
+) -> Vec<Held> {
     let key = &subject.key;
     let uid = &object["metadata"]["uid"];
     let version = object["metadata"]["resourceVersion"]
@@ -150,11 +157,11 @@ async fn until_gone(cluster: &Cluster, subject: &Subject, object: &Value) -> Vec
         biased;
         () = gone => Vec::new(),
         held = held_by_nodes(cluster, subject, object) => held,
-        () = tokio::time::sleep(DELETE) => {
+        () = tokio::time::sleep(patience) => {
             let reason = what_holds(cluster, key).await;
             vec![Held {
                 object: subject.shown(),
-                reason: format!("not gone after {}: {reason}", human_duration(DELETE)),
+                reason: format!("not gone after {}: {reason}", human_duration(patience)),
             }]
         }
     }

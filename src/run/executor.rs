@@ -6,11 +6,12 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
 use super::arrival::{self, Surroundings};
@@ -19,6 +20,8 @@ use super::clusters::Clusters;
 use super::dispatcher::{Dispatcher, Ended, Teller};
 use super::environment::ProcessEnvironments;
 use super::ledger::Owners;
+use super::leftovers;
+use super::life::Life;
 use super::namespace;
 use super::permissions;
 use super::scope::{Names, node_value, server_value};
@@ -28,16 +31,12 @@ use super::writes::Writes;
 use crate::cluster::{Cluster, ConnectOptions};
 use crate::event::{EventKind, Explanation, Problem, Stage, SuiteRef};
 use crate::image::Registry;
+use crate::marks::{self, RUN_LABEL, SUITE_LABEL};
 use crate::plan::model::{Namespace, Suite};
 use crate::plan::select::NameFilter;
 use crate::report::Reporters;
 use crate::secret::Mask;
 use crate::template::{Scope, scope_value};
-
-/// The label of everything that a run makes; its value is the run's id.
-pub const RUN_LABEL: &str = "kubeproof.dev/run";
-/// The label of everything that a suite makes; its value is the suite's name.
-pub const SUITE_LABEL: &str = "kubeproof.dev/suite";
 
 /// What of the objects stays in the cluster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,12 +115,15 @@ pub async fn execute(
         options.mask.clone(),
     );
     let timeout = options.timeout;
+    let id = marks::new_run_id();
     let run = Run {
-        id: run_id(),
+        life: Arc::new(Life::new(&id)),
+        id,
         started: Instant::now(),
         options: Arc::new(options),
         cancellation,
         teller,
+        beside: Mutex::default(),
     };
     let work = tokio::spawn(run.execute(suites));
     let ended = dispatcher.drive(signals, timeout).await;
@@ -129,17 +131,15 @@ pub async fn execute(
     Ok(ended)
 }
 
-/// Short enough for names, and never met twice.
-fn run_id() -> String {
-    uuid::Uuid::new_v4().simple().to_string()[..10].to_owned()
-}
-
 struct Run {
     id: String,
+    life: Arc<Life>,
     started: Instant,
     options: Arc<RunOptions>,
     cancellation: Cancellation,
     teller: Arc<Teller>,
+    /// What nothing waits for: it ends with the run.
+    beside: Mutex<JoinSet<()>>,
 }
 
 /// A suite, what it is called in events, and its namespace.
@@ -161,6 +161,7 @@ impl Run {
         self.teller.tell(EventKind::RunStarted {
             run: self.id.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            cleanup: leftovers::command(&self.id, &self.options.connect),
             suites: references.clone(),
         });
         let removals = TaskTracker::new();
@@ -201,6 +202,7 @@ impl Run {
         }
         removals.close();
         removals.wait().await;
+        self.life.end().await;
         self.teller.tell(EventKind::RunFinished {
             took: self.started.elapsed(),
         });
@@ -236,6 +238,15 @@ impl Run {
         };
         let connection = surroundings.connection();
         self.teller.tell(EventKind::Connected(connection));
+        if planned.iter().any(|(suite, ..)| suite.namespace.is_made()) {
+            let mut beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
+            beside.spawn(leftovers::tell(
+                surroundings.cluster.clone(),
+                self.id.clone(),
+                self.options.connect.clone(),
+                Arc::clone(&self.teller),
+            ));
+        }
         let suites: Vec<_> = planned
             .iter()
             .map(|(suite, _, namespace)| (suite, namespace.as_deref()))
@@ -372,6 +383,7 @@ impl Run {
             watches: Mutex::default(),
             own_namespaces: Mutex::default(),
             labels,
+            life: Arc::clone(&self.life),
             owners: Arc::new(Owners::default()),
             writes: Writes::default(),
             left: Mutex::default(),
@@ -382,15 +394,5 @@ impl Run {
             passed: AtomicBool::new(true),
             removals: removals.clone(),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn run_ids_differ() {
-        assert_ne!(run_id(), run_id());
     }
 }

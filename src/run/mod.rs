@@ -19,6 +19,8 @@ mod dispatcher;
 mod environment;
 mod executor;
 mod ledger;
+mod leftovers;
+mod life;
 mod matrix;
 mod namespace;
 mod permissions;
@@ -30,5 +32,8 @@ mod step;
 mod suite;
 mod writes;
 
+pub(crate) use cleanup::{Cleanup, Held, goes_in_an_ending_namespace};
+pub(crate) use clusters::Clusters;
 pub use dispatcher::{Ended, report_problem};
 pub use executor::{Keep, RunOptions, execute};
+pub(crate) use ledger::{Deed, Entry, Subject};

@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 use serde_json::json;
 
 use super::ledger::{Deed, Entry, Subject};
+use super::life::Place;
 use super::step::StepFailure;
 use super::suite::SuiteRun;
 use crate::cluster::{Cluster, ObjectKey, Resource};
@@ -96,6 +97,8 @@ async fn make(
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .insert(name.to_owned());
+    let place = Place::Own(name);
+    suite.life.show(cluster_name, cluster, place, &suite.labels);
     Ok(())
 }
 

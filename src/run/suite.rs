@@ -19,6 +19,7 @@ use super::dispatcher::Teller;
 use super::environment::ProcessEnvironments;
 use super::executor::{Keep, RunOptions};
 use super::ledger::{Deed, Entry, Ledger, Owner, Owners, Subject};
+use super::life::{Life, Place as LeasePlace};
 use super::namespace;
 use super::requirements;
 use super::scope::Names;
@@ -29,7 +30,7 @@ use crate::event::{
     CancelReason, CaseId, CaseResult, EventKind, Explanation, Leftover, Outcome, Problem, Stage,
     SuiteRef,
 };
-use crate::plan::model::{Case, Step, Suite};
+use crate::plan::model::{Case, Namespace, Step, Suite};
 use crate::source::Place;
 
 /// What everything in a suite shares.
@@ -52,6 +53,8 @@ pub struct SuiteRun {
     pub own_namespaces: Mutex<HashSet<String>>,
     /// The run's and the suite's, for everything that is made.
     pub labels: Vec<(String, String)>,
+    /// The run's sign of life.
+    pub life: Arc<Life>,
     pub owners: Arc<Owners>,
     pub writes: Writes,
     /// The leftovers that were told.
@@ -208,6 +211,22 @@ impl SuiteRun {
     pub fn made_namespace(&self, name: &str) -> bool {
         let own = self.own_namespaces.lock();
         own.unwrap_or_else(PoisonError::into_inner).contains(name)
+    }
+
+    /// Something is about to be made in one of the suite's clusters. Where no namespace of the
+    /// run's own says that it lives, a Lease beside what is made does: in the namespace that was
+    /// there, or else in the connection's.
+    pub fn shows_life(&self, cluster_name: Option<&str>) {
+        let Some(cluster) = self.clusters.get(cluster_name) else {
+            return;
+        };
+        let namespace = match &self.suite.namespace {
+            Namespace::PerSuite(_) | Namespace::PerCase(_) => return,
+            Namespace::Existing(name) => name,
+            Namespace::None => &cluster.server().default_namespace,
+        };
+        let place = LeasePlace::Beside(namespace);
+        self.life.show(cluster_name, cluster, place, &self.labels);
     }
 
     /// The suite's file, for what has no place of its own.
@@ -404,7 +423,12 @@ impl SuiteRun {
             }
             let run = Arc::clone(self);
             self.removals.spawn(async move {
-                run.tell_held(run.cleanup().undo_one(&entry).await);
+                let held = run.cleanup().undo_one(&entry).await;
+                if held.is_empty() {
+                    let Subject { cluster, key } = &entry.subject;
+                    run.life.forget(cluster.as_deref(), &key.name);
+                }
+                run.tell_held(held);
             });
         }
     }
@@ -423,6 +447,7 @@ impl SuiteRun {
         Cleanup {
             clusters: self.clusters.clone(),
             labels: self.labels.clone(),
+            patience: cleanup::PATIENCE,
             deadline: hurried.then(|| tokio::time::Instant::now() + CLEANUP_AFTER_CANCEL),
             stop: self.cancellation.cleanup.clone(),
         }

@@ -20,9 +20,11 @@ impl Mask {
             EventKind::RunStarted {
                 run,
                 version,
+                cleanup,
                 suites,
             } => {
                 self.clean(run);
+                self.clean(cleanup);
                 self.clean(version);
                 suites.iter_mut().for_each(|suite| self.suite(suite));
             }

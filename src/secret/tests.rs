@@ -186,6 +186,7 @@ fn events(secret: &str) -> Vec<EventKind> {
         EventKind::RunStarted {
             run: text(),
             version: text(),
+            cleanup: text(),
             suites: vec![suite()],
         },
         EventKind::Connected(Connection {

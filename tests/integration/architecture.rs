@@ -12,6 +12,7 @@ const RULES: &[(&[&str], &[&str])] = &[
             "duration",
             "image",
             "kinds",
+            "marks",
             "template",
             "matcher",
             "event",
@@ -52,7 +53,7 @@ const RULES: &[(&[&str], &[&str])] = &[
         ],
     ),
     (
-        &["run"],
+        &["run", "sweep"],
         &["kube::", "k8s_openapi", "crate::cli", "crate::spec"],
     ),
     (

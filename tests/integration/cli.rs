@@ -148,3 +148,19 @@ fn an_expired_certificate_is_told() {
     let text = std::fs::read_to_string(expired.trim()).expect("a kubeconfig");
     connection_fails(Some(&text), &[], &["expired"]);
 }
+
+#[test]
+fn cleanup_must_be_told_what_and_asks_before_all() {
+    for arguments in [
+        &["cleanup"][..],
+        &["cleanup", "--all", "--run", "0123456789"],
+        &["cleanup", "--run", "mine"],
+        &["cleanup", "--older-than", "5"],
+        &["cleanup", "--all"],
+    ] {
+        Kubeproof::new(arguments).run().assert_code(2);
+    }
+    let run = Kubeproof::new(&["cleanup", "--all", "--yes", "--kubeconfig", "none"]).run();
+    run.assert_code(3);
+    run.assert_stderr("cannot read none");
+}

@@ -1,6 +1,6 @@
 //! Runs the program as a user does.
 //!
-//! `cli` and `reports` need no cluster. `cluster`, `faults`, `network`, `signals` and `proxy` need the
+//! `cli` and `reports` need no cluster. `cleanup`, `cluster`, `faults`, `network`, `signals` and `proxy` need the
 //! local one (`ci/cluster up`), as do most of `arrival`, `images`, `rbac`, `verbs`, `language` and
 //! `peers`; they are ignored without it, and `ci/test` boots it and runs them all. `dual_stack` needs
 //! one whose pods have addresses of two families, which `ci/test` boots before.
@@ -8,6 +8,7 @@
 mod api_server;
 mod architecture;
 mod arrival;
+mod cleanup;
 mod cli;
 mod cluster;
 mod dual_stack;

@@ -295,6 +295,51 @@ fn discovery_is_asked_once_a_run_and_not_once_a_suite() {
 
 #[test]
 #[ignore = "needs ci/cluster up"]
+fn a_sign_of_life_costs_one_request_and_dead_runs_two() {
+    let _cluster = healthy_cluster();
+    let about_leases = |spec: &str| {
+        let proxy = CountingProxy::start();
+        let run = proxy.run(spec);
+        run.assert_code(0);
+        run.assert_nothing_left();
+        let requests = proxy.requests().into_iter();
+        let requests = requests.filter(|request| {
+            request.path.ends_with("/leases")
+                || request.path.contains("/leases/")
+                || (request.path == "/api/v1/namespaces" && request.query.contains("labelSelector"))
+        });
+        let mut shown: Vec<_> = requests
+            .map(|request| {
+                let path = request.path.rsplit("v1/").next().unwrap_or_default();
+                let kind = path.rsplit('/').find(|part| !part.contains("kubeproof"));
+                format!("{} {}", request.method, kind.unwrap_or_default())
+            })
+            .collect();
+        shown.sort();
+        shown
+    };
+    let case = "cases:\n    - name: one\n      steps:";
+    let apply = "[{apply: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: life}}}}]";
+    assert_eq!(
+        about_leases(&format!("  {case} {apply}")),
+        ["GET leases", "GET namespaces", "POST leases"]
+    );
+    assert_eq!(
+        about_leases(&format!(
+            "  namespace: {{existing: default}}\n  {case} {apply}"
+        )),
+        ["DELETE leases", "POST leases"]
+    );
+    let looks = "[{get: {target: node/node1}}]";
+    let none: [&str; 0] = [];
+    assert_eq!(
+        about_leases(&format!("  namespace: none\n  {case} {looks}")),
+        none
+    );
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
 fn a_refusal_of_a_wrong_type_is_asked_once() {
     let _cluster = healthy_cluster();
     let proxy = CountingProxy::start();

@@ -32,7 +32,9 @@ fn a_termination_while_cases_run_cleans_up() {
 #[ignore = "needs ci/cluster up"]
 fn a_second_signal_stops_cleanup_and_names_what_is_left() {
     let _cluster = healthy_cluster();
-    let mut running = Kubeproof::on_cluster(&["run", "overlay"]).start();
+    let kubeconfig = crate::support::kubeconfig().to_string_lossy().into_owned();
+    let args = ["run", "overlay", "--kubeconfig", &kubeconfig];
+    let mut running = Kubeproof::on_cluster(&args).start();
     running.until_event("\"case-started\"");
     running.signal("INT");
     running.until_event("\"cancelling\"");
@@ -45,9 +47,12 @@ fn a_second_signal_stops_cleanup_and_names_what_is_left() {
             .any(|left| left["object"].as_str().unwrap().starts_with("namespace/")),
         "{run}"
     );
-    let namespace = run.events("suite-started")[0]["namespace"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    crate::support::kubectl(&["delete", "namespace", &namespace, "--ignore-not-found"]);
+    let id = run.run_id();
+    let command = format!("kubeproof cleanup --run {id} --kubeconfig {kubeconfig}");
+    assert!(run.stdout.contains(&command), "{run}");
+    assert!(run.read("junit.xml").contains(&command), "{run}");
+    let arguments: Vec<_> = command.split_whitespace().skip(1).collect();
+    let removed = Kubeproof::new(&arguments).run();
+    removed.assert_code(0);
+    run.assert_nothing_left();
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::known::{Known, is_unknown, known_name};
 use super::walk::{Here, Walk};
 use super::{Need, On, Reach};
-use crate::plan::model::{Apply, Create, Manifests, Namespace};
+use crate::plan::model::{Apply, Create, Manifests};
 use crate::template::{Template, Tree};
 use crate::yaml;
 
@@ -129,6 +129,7 @@ impl Walk<'_> {
         name: Option<&str>,
         reach: &Reach,
     ) {
+        self.lease_beside(here);
         let verbs = ["get", "delete"];
         self.push(here, need, &verbs, on.clone(), None, name, reach);
         let kind = on.built_in().map(|kind| kind.kind);
@@ -155,11 +156,7 @@ impl Walk<'_> {
 
     /// Whether the run makes the namespace: nothing can be there before.
     pub(super) fn is_own(&self, reach: &Reach) -> bool {
-        let is_made = matches!(
-            self.suite.namespace,
-            Namespace::PerSuite(_) | Namespace::PerCase(_)
-        );
-        is_made && *reach == Reach::Own
+        self.suite.namespace.is_made() && *reach == Reach::Own
     }
 
     fn made(&mut self, manifests: &Manifests, here: &Here) -> Vec<Made> {

@@ -3,6 +3,7 @@
 
 mod identity;
 mod known;
+mod life;
 mod made;
 mod path;
 mod right;

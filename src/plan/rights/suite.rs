@@ -71,6 +71,7 @@ pub fn rights(suite: &Suite, facts: &Facts<'_>) -> Vec<Right> {
     }
     walk.steps(&suite.teardown, &here);
     walk.nodes_of_the_run(&here);
+    walk.leftovers_of_others(&here);
     walk.rights
 }
 
@@ -91,10 +92,7 @@ impl Walk<'_> {
 
     /// Making the suite's namespace, in each of its clusters, and following its end.
     fn namespaces(&mut self, here: &Here) {
-        if !matches!(
-            self.suite.namespace,
-            Namespace::PerSuite(_) | Namespace::PerCase(_)
-        ) {
+        if !self.suite.namespace.is_made() {
             return;
         }
         let others = self.suite.clusters.iter();
@@ -111,6 +109,7 @@ impl Walk<'_> {
             let namespace = On::resource("", "namespaces");
             self.add(&here, Need::Needed, &verbs, namespace, &Reach::Cluster);
             self.what_holds(&here, &Reach::Own);
+            self.lease(&here, &["create", "patch", "delete"], &Reach::Own);
         }
     }
 

@@ -81,6 +81,9 @@ fn told(spec: &str, files: &[(&str, &str)]) -> String {
     lines.join("\n")
 }
 
+/// The sign of life of a run that makes something where it has no namespace of its own.
+const LEASE: &str = "leases.coordination.k8s.io @own: create? delete? patch?";
+
 /// The rights of steps in a namespace that is there.
 fn steps(steps: &str) -> String {
     let steps: String = steps.lines().map(|line| format!("{line}\n")).collect();
@@ -93,7 +96,8 @@ fn steps(steps: &str) -> String {
     );
     let lines: Vec<_> = told
         .lines()
-        .filter(|line| *line != "nodes @cluster: list?")
+        // what every suite has, and every one that makes something
+        .filter(|line| *line != "nodes @cluster: list?" && *line != LEASE)
         .collect();
     lines.join("\n")
 }
@@ -101,12 +105,17 @@ fn steps(steps: &str) -> String {
 #[test]
 fn a_namespace_is_made_and_its_end_followed() {
     assert_snapshot!(told("namespace: {per: case}", &[]), @"
+    leases.coordination.k8s.io @*: list?
+    leases.coordination.k8s.io @own: create? delete? patch?
     namespaces @cluster: create delete get list watch
     nodes @cluster: list? watch?
     pods @own: list? watch?
     ");
     assert_snapshot!(told("namespace: none", &[]), @"nodes @cluster: list?");
     assert_snapshot!(told("clusters: {mgmt: {}}", &[]), @"
+    leases.coordination.k8s.io @*: list?
+    leases.coordination.k8s.io @own: create? delete? patch?
+    leases.coordination.k8s.io @own in mgmt: create? delete? patch?
     namespaces @cluster: create delete get list watch
     namespaces @cluster in mgmt: create delete get list watch
     nodes @cluster: list? watch?
@@ -144,6 +153,27 @@ fn what_is_made_is_taken_back() {
     events @other: list?
     pod @other: delete list watch
     ");
+}
+
+#[test]
+fn a_run_that_makes_something_says_that_it_lives() {
+    let leases = |namespace: &str, step: &str| {
+        let told = told(&format!("namespace: {namespace}\nsetup:\n- {step}"), &[]);
+        let lines = told.lines().filter(|line| line.starts_with("leases"));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let apply =
+        "apply: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: b}}}";
+    assert_eq!(leases("{existing: team}", apply), LEASE);
+    assert_eq!(
+        leases("none", apply),
+        "leases.coordination.k8s.io @?: create? delete? patch?"
+    );
+    let pod = "run: {image: a, command: [a]}";
+    assert_eq!(leases("{existing: team}", pod), LEASE);
+    let looks = "get: {target: node/a}";
+    assert_eq!(leases("{existing: team}", looks), "");
+    assert_eq!(leases("none", looks), "");
 }
 
 #[test]
@@ -364,6 +394,8 @@ cases:
     daemonsets.apps @own: get
     ds:x @kube-system: get?
     events @own: list
+    leases.coordination.k8s.io @*: list?
+    leases.coordination.k8s.io @own: create? delete? patch?
     namespace @cluster: list
     namespaces @cluster: create delete get list watch
     nodes @cluster: list watch?

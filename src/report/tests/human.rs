@@ -182,7 +182,7 @@ fn leftovers_are_named_with_what_to_do() {
       pod/stuck -n kubeproof-overlay-k7q2: finalizer example.com/hold
     Kept as asked:
       namespace/kubeproof-overlay-k7q2: --keep always
-    They carry the label kubeproof.dev/run=k7q2
+    To remove what is left: kubeproof cleanup --run k7q2
     PASSED, BUT NOT CLEANED UP: 9 passed, 0 failed, 0 errored, 0 skipped and 1 problem outside of cases in 2.9 s
     ");
 }

@@ -79,6 +79,7 @@ impl Story {
         Self::default().add(EventKind::RunStarted {
             run: "k7q2".to_owned(),
             version: "0.1.0".to_owned(),
+            cleanup: "kubeproof cleanup --run k7q2".to_owned(),
             suites,
         })
     }

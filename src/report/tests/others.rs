@@ -89,7 +89,7 @@ fn json_is_one_event_per_line_with_its_schema() {
         .tell(&mut Json::new("events", output.clone()))
         .unwrap();
     assert_snapshot!(output.text(), @r#"
-    {"schema":1,"time":"2026-11-23T10:00:00Z","event":"run-started","run":"k7q2","version":"0.1.0","suites":[{"index":0,"name":"overlay"}]}
+    {"schema":1,"time":"2026-11-23T10:00:00Z","event":"run-started","run":"k7q2","version":"0.1.0","cleanup":"kubeproof cleanup --run k7q2","suites":[{"index":0,"name":"overlay"}]}
     "#);
 }
 

@@ -136,6 +136,9 @@ impl StepContext<'_> {
 
     /// Writes an object down before it is touched.
     pub(super) fn register(&self, subject: &Subject, deed: Deed) -> Result<(), StepFailure> {
+        if let Deed::Made { .. } = deed {
+            self.suite.shows_life(subject.cluster.as_deref());
+        }
         match self.ledger.register(subject, deed) {
             Ok(_) => Ok(()),
             Err(owner) => Err(StepFailure::errored(format!(

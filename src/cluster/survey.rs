@@ -1,0 +1,109 @@
+//! Lists what carries a label over every kind that there is: of the objects their metadata only,
+//! and the API server's own time beside it.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::client::Cluster;
+use super::error::ClusterError;
+use super::resource::{Resource, encoded};
+use super::transport::{Call, Reply};
+
+/// How many objects one request brings.
+const PAGE_SIZE: u32 = 500;
+
+/// Metadata where the server can (all but some aggregated APIs can), whole objects otherwise: the
+/// metadata is in the same place.
+const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,\
+                        application/json";
+
+/// How much of each object is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// `metadata` alone.
+    Metadata,
+    /// All of it.
+    Whole,
+}
+
+/// Objects, and when they were listed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Survey {
+    /// As they came: `apiVersion` and `kind` may be those of the listing.
+    pub objects: Vec<Value>,
+    /// The API server's time, to the second; none where something before it leaves that out.
+    pub at: Option<Timestamp>,
+}
+
+impl Cluster {
+    /// Every kind that can be listed and deleted, each once, in the version that the server
+    /// prefers; as discovery was last read.
+    ///
+    /// # Errors
+    /// Where the cluster did not answer, or refused to say.
+    pub async fn removable_kinds(&self) -> Result<Vec<Resource>, ClusterError> {
+        let (_, catalog) = self.catalog(0).await?;
+        Ok(catalog.supporting(&["list", "delete"]))
+    }
+
+    /// Lists the objects of a kind that a label selector picks: in one namespace, or everywhere.
+    ///
+    /// # Errors
+    /// Where the cluster did not answer or refused to.
+    pub async fn survey(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        selector: &str,
+        detail: Detail,
+    ) -> Result<Survey, ClusterError> {
+        let path = resource.path(namespace);
+        let selector = encoded(selector);
+        let mut survey = Survey::default();
+        let mut token = String::new();
+        loop {
+            let mut url = format!("{path}?limit={PAGE_SIZE}&labelSelector={selector}");
+            if !token.is_empty() {
+                url = format!("{url}&continue={}", encoded(&token));
+            }
+            let mut call = Call::get(url);
+            if detail == Detail::Metadata {
+                call = call.accept(METADATA);
+            }
+            let reply = self.transport().send(&call).await?;
+            survey.at = time_of(&reply).or(survey.at);
+            let mut page = reply.json()?;
+            if let Value::Array(items) = page["items"].take() {
+                survey.objects.extend(items);
+            }
+            match page["metadata"]["continue"].as_str() {
+                Some(next) if !next.is_empty() => token = next.to_owned(),
+                _ => return Ok(survey),
+            }
+        }
+    }
+}
+
+/// When the server says that it answered.
+fn time_of(reply: &Reply) -> Option<Timestamp> {
+    let date = reply.headers.get(http::header::DATE)?.to_str().ok()?;
+    read_date(date)
+}
+
+/// Reads the one form of a date that servers send: `Thu, 01 Jan 2026 00:00:00 GMT`.
+fn read_date(date: &str) -> Option<Timestamp> {
+    let parsed = jiff::fmt::rfc2822::parse(date).ok()?;
+    Some(parsed.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_of_servers_are_read() {
+        let read = read_date("Thu, 01 Jan 2026 00:00:07 GMT").unwrap();
+        assert_eq!(read.to_string(), "2026-01-01T00:00:07Z");
+        assert_eq!(read_date("soon"), None);
+    }
+}

@@ -1,0 +1,283 @@
+//! The run's sign of life: a Lease in each namespace that it makes, or beside what it makes
+//! elsewhere, renewed by one task. Whoever finds the run's objects sees whether it still goes on.
+//!
+//! Nothing waits for a Lease and nothing ends for want of one: what fails is logged.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt;
+use jiff::{SignedDuration, Timestamp};
+use tokio::task::AbortHandle;
+use tokio_util::task::TaskTracker;
+
+use crate::cluster::{Cluster, ClusterError, DeleteOptions, ObjectKey, PatchKind, Resource};
+use crate::marks;
+
+/// How many renewals are under way at once.
+const AT_ONCE: usize = 8;
+/// How long the end of a run waits for its Leases to go.
+const LAST_REQUESTS: Duration = Duration::from_secs(2);
+/// A difference between the clocks that the server's whole seconds alone do not explain.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(3);
+
+/// Which Lease: the cluster's name, the namespace, the Lease's name.
+type Id = (Option<String>, String, String);
+
+/// One Lease that the run holds.
+#[derive(Clone)]
+struct Held {
+    cluster: Cluster,
+    key: ObjectKey,
+    /// How far the API server's clock is ahead of ours.
+    ahead: SignedDuration,
+}
+
+#[derive(Default)]
+struct Leases {
+    held: Mutex<BTreeMap<Id, Held>>,
+}
+
+impl Leases {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Id, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where a Lease goes.
+#[derive(Clone, Copy, Debug)]
+pub enum Place<'a> {
+    /// Into a namespace that the run made, with which it goes.
+    Own(&'a str),
+    /// Into one that was there: the run takes it away in the end.
+    Beside(&'a str),
+}
+
+/// The Leases of a run.
+pub struct Life {
+    run: String,
+    leases: Arc<Leases>,
+    making: TaskTracker,
+    renewing: Mutex<Option<AbortHandle>>,
+}
+
+impl Life {
+    /// Of a run that has not made anything yet: there is no Lease.
+    pub fn new(run: &str) -> Self {
+        Self {
+            run: run.to_owned(),
+            leases: Arc::default(),
+            making: TaskTracker::new(),
+            renewing: Mutex::default(),
+        }
+    }
+
+    /// Makes a Lease unless the run has it already, and renews it from then on. Does not wait.
+    pub fn show(
+        &self,
+        cluster_name: Option<&str>,
+        cluster: &Cluster,
+        place: Place<'_>,
+        labels: &[(String, String)],
+    ) {
+        let (namespace, name) = match place {
+            Place::Own(namespace) => (namespace, marks::LEASE_NAME.to_owned()),
+            Place::Beside(namespace) => (namespace, marks::lease_name_beside(&self.run)),
+        };
+        let id = (
+            cluster_name.map(str::to_owned),
+            namespace.to_owned(),
+            name.clone(),
+        );
+        let held = Held {
+            cluster: cluster.clone(),
+            key: ObjectKey::new(Resource::lease(), Some(namespace), name),
+            ahead: SignedDuration::ZERO,
+        };
+        {
+            let mut leases = self.leases.lock();
+            if leases.contains_key(&id) {
+                return;
+            }
+            leases.insert(id.clone(), held.clone());
+        }
+        let (run, labels) = (self.run.clone(), labels.to_vec());
+        let leases = Arc::clone(&self.leases);
+        self.making
+            .spawn(async move { make(&leases, id, held, &run, &labels).await });
+        self.renewing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert_with(|| {
+                let leases = Arc::clone(&self.leases);
+                tokio::spawn(renew_for_ever(leases)).abort_handle()
+            });
+    }
+
+    /// A namespace that the run made is gone, and its Lease with it.
+    pub fn forget(&self, cluster_name: Option<&str>, namespace: &str) {
+        self.leases.lock().retain(|(cluster, place, _), _| {
+            cluster.as_deref() != cluster_name || place != namespace
+        });
+    }
+
+    /// Takes away the Leases that went with no namespace: the run is over.
+    pub async fn end(&self) {
+        self.stop_renewing();
+        self.making.close();
+        let take_away = async {
+            self.making.wait().await;
+            let held = std::mem::take(&mut *self.leases.lock());
+            futures::stream::iter(held.into_values())
+                .for_each_concurrent(AT_ONCE, |held| async move {
+                    let options = DeleteOptions::default();
+                    if let Err(error) = held.cluster.delete(&held.key, &options).await {
+                        tracing::warn!("{} was not deleted: {error}", shown(&held.key));
+                    }
+                })
+                .await;
+        };
+        if tokio::time::timeout(LAST_REQUESTS, take_away)
+            .await
+            .is_err()
+        {
+            tracing::warn!("the run's Leases are left, and run out by themselves");
+        }
+    }
+
+    fn stop_renewing(&self) {
+        let mut renewing = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = renewing.take() {
+            task.abort();
+        }
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.stop_renewing();
+    }
+}
+
+async fn make(leases: &Leases, id: Id, held: Held, run: &str, labels: &[(String, String)]) {
+    let key = &held.key;
+    let namespace = key.namespace.as_deref();
+    let sent = Timestamp::now();
+    let lease = marks::lease(namespace.unwrap_or_default(), &key.name, run, labels, sent);
+    match held.cluster.create(&key.resource, namespace, &lease).await {
+        Ok(made) => {
+            let made_at = made.object["metadata"]["creationTimestamp"].as_str();
+            let ahead = ahead(made_at, sent, Timestamp::now());
+            if ahead.is_zero() {
+                return;
+            }
+            tracing::debug!("the API server's clock is {ahead} ahead of ours");
+            let held = match leases.lock().get_mut(&id) {
+                Some(held) => {
+                    held.ahead = ahead;
+                    held.clone()
+                }
+                None => return,
+            };
+            renew(&held, leases, &id).await;
+        }
+        // by a suite that knows the same cluster under another name
+        Err(ClusterError::Refused(refusal)) if refusal.reason == "AlreadyExists" => {}
+        Err(error) => {
+            if error.code().is_some() {
+                leases.lock().remove(&id);
+            }
+            let what = shown(key);
+            match is_about_an_end(&error) {
+                true => tracing::debug!("{what} was not made: {error}"),
+                false => {
+                    tracing::warn!("{what} was not made, so the run shows no life there: {error}");
+                }
+            }
+        }
+    }
+}
+
+async fn renew_for_ever(leases: Arc<Leases>) {
+    loop {
+        tokio::time::sleep(marks::RENEW_EVERY).await;
+        let held = leases.lock().clone();
+        let leases = &leases;
+        futures::stream::iter(held)
+            .for_each_concurrent(AT_ONCE, |(id, held)| async move {
+                let renewal = renew(&held, leases, &id);
+                if tokio::time::timeout(marks::RENEW_EVERY, renewal)
+                    .await
+                    .is_err()
+                {
+                    tracing::warn!("{} was not renewed in time", shown(&held.key));
+                }
+            })
+            .await;
+    }
+}
+
+async fn renew(held: &Held, leases: &Leases, id: &Id) {
+    let now = Timestamp::now().saturating_add(held.ahead);
+    let now = now.unwrap_or_else(|_| Timestamp::now());
+    let patch = marks::renewal(now);
+    let answer = held
+        .cluster
+        .patch(&held.key, PatchKind::Merge, &patch, None)
+        .await;
+    match answer {
+        Ok(_) => {}
+        // with its namespace, or by whoever cleans up
+        Err(error) if error.is_not_found() => {
+            leases.lock().remove(id);
+        }
+        Err(error) => tracing::warn!("{} was not renewed: {error}", shown(&held.key)),
+    }
+}
+
+/// Whether something was refused because its namespace goes already: then nobody needs it.
+fn is_about_an_end(error: &ClusterError) -> bool {
+    error.is_not_found() || error.to_string().contains("is being terminated")
+}
+
+fn shown(key: &ObjectKey) -> String {
+    let namespace = key.namespace.as_deref().unwrap_or_default();
+    format!("{key} -n {namespace}")
+}
+
+/// How far the server's clock is ahead of ours, from the second in which it made something
+/// between two moments of ours; zero where they may be the same.
+fn ahead(made_at: Option<&str>, sent: Timestamp, answered: Timestamp) -> SignedDuration {
+    let Some(made_at) = made_at.and_then(|time| time.parse::<Timestamp>().ok()) else {
+        return SignedDuration::ZERO;
+    };
+    let middle = sent.saturating_add(answered.duration_since(sent) / 2);
+    let ahead = made_at.duration_since(middle.unwrap_or(sent));
+    match ahead.abs() > CLOCKS_DIFFER {
+        true => ahead,
+        false => SignedDuration::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_that_differ_are_told_from_whole_seconds() {
+        let at = |time: &str| format!("2026-01-01T{time}Z").parse::<Timestamp>().unwrap();
+        let ahead = |made: &str| {
+            let made = format!("2026-01-01T{made}Z");
+            ahead(Some(&made), at("00:01:00.2"), at("00:01:00.4")).as_secs_f64()
+        };
+        assert_eq!(ahead("00:01:00"), 0.0);
+        assert_eq!(ahead("00:00:58"), 0.0);
+        assert_eq!(ahead("00:06:00"), 299.7);
+        assert_eq!(ahead("00:00:00"), -60.3);
+        assert_eq!(
+            super::ahead(None, at("00:00:00"), at("00:00:01")),
+            SignedDuration::ZERO
+        );
+    }
+}

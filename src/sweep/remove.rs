@@ -1,0 +1,201 @@
+//! Deletes what runs left, in the order in which it can go, and follows it until it is gone.
+//!
+//! Each object goes as in a run's own cleanup: only while it has its uid and our labels, followed
+//! by watch, and named with what holds it where it does not go.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::runs::{Marked, MarkedRun};
+use crate::cluster::Cluster;
+use crate::run::{Cleanup, Clusters, Deed, Entry, Held, Subject, goes_in_an_ending_namespace};
+
+/// How many objects are on their way out at once.
+const AT_ONCE: usize = 256;
+/// How long what comes first may keep the rest from being begun.
+const LONGEST_PHASE: Duration = Duration::from_secs(20);
+
+/// Something that is still there, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// `kind/name`, with `-n NAMESPACE` where it has one.
+    pub object: String,
+    /// In words.
+    pub reason: String,
+}
+
+/// When an object is deleted, the earlier first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// Webhooks whose servers are dead would refuse the rest.
+    Webhooks,
+    /// While the controllers that must clean up after them may still be there.
+    CustomResources,
+    /// What is built in.
+    Others,
+    /// What would go with the last: custom resources with their definition, everything with its
+    /// namespace.
+    Containers,
+}
+
+/// Nothing where it goes with a namespace of its run, and quickly.
+fn phase(object: &Marked, namespaces: &BTreeSet<&str>) -> Option<Phase> {
+    let key = &object.key;
+    let group = key.resource.group.as_str();
+    let is_inside = key
+        .namespace
+        .as_deref()
+        .is_some_and(|namespace| namespaces.contains(namespace));
+    if object.is_namespace() || group == "apiextensions.k8s.io" {
+        return Some(Phase::Containers);
+    }
+    if group == "admissionregistration.k8s.io" {
+        return Some(Phase::Webhooks);
+    }
+    let subject = Subject {
+        cluster: None,
+        key: key.clone(),
+    };
+    if !goes_in_an_ending_namespace(&subject) {
+        return Some(Phase::CustomResources);
+    }
+    // pods have their time to end, and the namespace controller would wait before it looks
+    let has_pods = ["apps", "batch"].contains(&group) || key.resource.kind == "Pod";
+    (!is_inside || has_pods).then_some(Phase::Others)
+}
+
+/// Deletes everything that is there of runs, and waits until it is gone, at most for so long.
+/// What is left then.
+pub async fn remove(cluster: &Cluster, runs: &[&MarkedRun], patience: Duration) -> Vec<Left> {
+    let deadline = Instant::now() + patience;
+    let objects = || runs.iter().flat_map(|run| &run.objects);
+    let namespaces: BTreeSet<_> = objects()
+        .filter(|object| object.is_namespace())
+        .map(|object| object.key.name.as_str())
+        .collect();
+    let mut phases: Vec<(Phase, &Marked)> = objects()
+        .filter_map(|object| Some((phase(object, &namespaces)?, object)))
+        .collect();
+    phases.sort_by_key(|(phase, _)| *phase);
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let mut going = FuturesUnordered::new();
+    let mut held = Vec::new();
+    for phase in phases.chunk_by(|(one, _), (other, _)| one == other) {
+        for (_, object) in phase {
+            going.push(remove_one(cluster, object, deadline, Arc::clone(&places)));
+        }
+        let drain = async {
+            while let Some(left) = going.next().await {
+                held.extend(left);
+            }
+        };
+        let _ = timeout(LONGEST_PHASE.min(patience / 4), drain).await;
+    }
+    while let Some(left) = going.next().await {
+        held.extend(left);
+    }
+    named_once(held)
+}
+
+async fn remove_one(
+    cluster: &Cluster,
+    object: &Marked,
+    deadline: Instant,
+    places: Arc<Semaphore>,
+) -> Vec<Held> {
+    let _place = places.acquire().await;
+    let cleanup = Cleanup {
+        clusters: Clusters::of(cluster.clone()),
+        labels: object.labels.clone(),
+        patience: whole_seconds(deadline.saturating_duration_since(Instant::now())),
+        deadline: None,
+        stop: CancellationToken::new(),
+    };
+    let entry = Entry {
+        subject: Subject {
+            cluster: None,
+            key: object.key.clone(),
+        },
+        deed: Deed::Made {
+            uid: Some(object.uid.clone()),
+        },
+        step: 0,
+    };
+    cleanup.undo_one(&entry).await
+}
+
+/// Rounded, since it is told to people.
+fn whole_seconds(duration: Duration) -> Duration {
+    Duration::from_secs((duration + Duration::from_millis(500)).as_secs())
+}
+
+/// A pod that does not go holds its owner and its namespace, and is told once.
+fn named_once(held: Vec<Held>) -> Vec<Left> {
+    let mut told = BTreeSet::new();
+    let mut left = Vec::new();
+    for Held { object, reason } in held {
+        if told.insert(object.clone()) {
+            left.push(Left { object, reason });
+        }
+    }
+    left.sort_by(|one, other| one.object.cmp(&other.object));
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{ObjectKey, Resource};
+
+    fn of_kind(api_version: &str, kind: &str, namespace: Option<&str>) -> Marked {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let resource = Resource {
+            api_version: api_version.to_owned(),
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: kind.to_owned(),
+            namespaced: namespace.is_some(),
+            ..Resource::pod()
+        };
+        Marked {
+            key: ObjectKey::new(resource, namespace, "a"),
+            uid: "1".to_owned(),
+            run: "0123456789".to_owned(),
+            labels: Vec::new(),
+            created: None,
+        }
+    }
+
+    #[test]
+    fn what_can_hold_others_comes_before_them() {
+        let namespaces = BTreeSet::from(["own"]);
+        let phase = |api_version: &str, kind: &str, namespace: Option<&str>| {
+            phase(&of_kind(api_version, kind, namespace), &namespaces)
+        };
+        let crd = phase("apiextensions.k8s.io/v1", "CustomResourceDefinition", None);
+        assert_eq!(crd, Some(Phase::Containers));
+        assert_eq!(phase("v1", "Namespace", None), Some(Phase::Containers));
+        let webhook = "ValidatingWebhookConfiguration";
+        assert_eq!(
+            phase("admissionregistration.k8s.io/v1", webhook, None),
+            Some(Phase::Webhooks)
+        );
+        for namespace in ["own", "other"] {
+            assert_eq!(
+                phase("example.com/v1", "Widget", Some(namespace)),
+                Some(Phase::CustomResources)
+            );
+            assert_eq!(phase("v1", "Pod", Some(namespace)), Some(Phase::Others));
+        }
+        assert_eq!(phase("v1", "ConfigMap", Some("other")), Some(Phase::Others));
+        assert_eq!(phase("v1", "ConfigMap", Some("own")), None);
+        assert!(Phase::Webhooks < Phase::CustomResources && Phase::Others < Phase::Containers);
+    }
+}
