@@ -1,12 +1,13 @@
 //! Runs the program as a user does.
 //!
-//! `cli` and `reports` need no cluster. `cluster`, `faults`, `network`, `signals` and `proxy` need the
-//! local one (`ci/cluster up`), as do most of `arrival`, `images`, `rbac`, `verbs`, `language` and
+//! `cli` and `reports` need no cluster. `chaos`, `cluster`, `faults`, `network`, `signals` and `proxy`
+//! need the local one (`ci/cluster up`), as do most of `arrival`, `images`, `rbac`, `verbs`, `language` and
 //! `peers`; they are ignored without it, and `ci/test` boots it and runs them all.
 
 mod api_server;
 mod architecture;
 mod arrival;
+mod chaos;
 mod cli;
 mod cluster;
 mod faults;
