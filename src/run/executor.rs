@@ -20,6 +20,7 @@ use super::dispatcher::{Dispatcher, Ended, Teller};
 use super::environment::ProcessEnvironments;
 use super::ledger::Owners;
 use super::namespace;
+use super::panic::held;
 use super::permissions;
 use super::scope::{Names, node_value, server_value};
 use super::signal::Signals;
@@ -123,7 +124,16 @@ pub async fn execute(
         cancellation,
         teller,
     };
-    let work = tokio::spawn(run.execute(suites));
+    let last_teller = Arc::clone(&run.teller);
+    let work = tokio::spawn(async move {
+        if let Err(words) = held(run.execute(suites)).await {
+            last_teller.tell(EventKind::Problem(Problem {
+                suite: None,
+                stage: Stage::Connect,
+                why: Explanation::new(words),
+            }));
+        }
+    });
     let ended = dispatcher.drive(signals, timeout).await;
     work.abort();
     Ok(ended)

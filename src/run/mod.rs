@@ -21,6 +21,7 @@ mod executor;
 mod ledger;
 mod matrix;
 mod namespace;
+mod panic;
 mod permissions;
 mod process;
 mod requirements;

@@ -1,6 +1,6 @@
 //! Runs the program as a user does.
 //!
-//! `cli` and `reports` need no cluster. `chaos`, `cluster`, `faults`, `network`, `signals` and `proxy`
+//! `cli` and `reports` need no cluster. `chaos`, `cluster`, `faults`, `network`, `panics`, `signals` and `proxy`
 //! need the local one (`ci/cluster up`), as do most of `arrival`, `images`, `rbac`, `verbs`, `language` and
 //! `peers`; they are ignored without it, and `ci/test` boots it and runs them all.
 
@@ -14,6 +14,7 @@ mod faults;
 mod images;
 mod language;
 mod network;
+mod panics;
 mod peers;
 mod proxy;
 mod rbac;
