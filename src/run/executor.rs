@@ -129,7 +129,7 @@ pub async fn execute(
         if let Err(words) = held(run.execute(suites)).await {
             last_teller.tell(EventKind::Problem(Problem {
                 suite: None,
-                stage: Stage::Connect,
+                stage: Stage::Run,
                 why: Explanation::new(words),
             }));
         }

@@ -113,7 +113,7 @@ impl SuiteRun {
         let ended = match held(cells::run(self)).await {
             Ok(ended) => ended,
             // the cases that were not told are missed by the verdict
-            Err(words) => return self.tell_problem(Stage::Setup, Explanation::new(words)),
+            Err(words) => return self.tell_problem(Stage::Run, Explanation::new(words)),
         };
         if let Err(words) = held(diagnosis::run(self, ledger, &ended)).await {
             let text = format!("{}: the diagnosis: {words}", self.suite.name);
