@@ -1,6 +1,6 @@
 //! Runs the program as a user does.
 //!
-//! `cli` and `reports` need no cluster. `chaos`, `cluster`, `faults`, `network`, `panics`, `signals` and `proxy`
+//! `cli`, `credentials` and `reports` need no cluster. `chaos`, `cluster`, `faults`, `network`, `panics`, `signals` and `proxy`
 //! need the local one (`ci/cluster up`), as do most of `arrival`, `images`, `rbac`, `verbs`, `language` and
 //! `peers`; they are ignored without it, and `ci/test` boots it and runs them all.
 
@@ -10,6 +10,7 @@ mod arrival;
 mod chaos;
 mod cli;
 mod cluster;
+mod credentials;
 mod faults;
 mod images;
 mod language;
