@@ -330,6 +330,8 @@ pub enum Stage {
     Teardown,
     /// Deleting and restoring objects.
     Cleanup,
+    /// The run as such: a fault of this program.
+    Run,
 }
 
 impl Stage {
@@ -344,6 +346,7 @@ impl Stage {
             Self::Interrupted => "[interrupted]",
             Self::Teardown => "[teardown]",
             Self::Cleanup => "[cleanup]",
+            Self::Run => "[run]",
         }
     }
 }

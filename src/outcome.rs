@@ -342,13 +342,15 @@ impl Verdict {
 
     /// The errored testcases that stand for what broke outside of cases, in one
     /// suite (by index) or in none. What was left behind without a `[cleanup]`
-    /// having said so becomes one, so that no report calls such a run clean.
+    /// having said so becomes one, and so do testcases that were lost, so that no
+    /// report calls such a run clean.
     pub fn errors_outside(&self, suite: Option<usize>) -> Vec<Cow<'_, Problem>> {
         let problems = match suite {
             Some(index) => self.suite(index).map_or(&[][..], |suite| &suite.problems),
             None => &self.problems,
         };
         let mut errors: Vec<_> = problems.iter().map(Cow::Borrowed).collect();
+        errors.extend(suite.and_then(|index| self.lost_of(index)).map(Cow::Owned));
         let is_told = problems.iter().any(|it| it.stage == Stage::Cleanup);
         let mut faults = self
             .leftovers
@@ -369,6 +371,20 @@ impl Verdict {
             }));
         }
         errors
+    }
+
+    /// What stands for the testcases of a suite that have no outcome although the run came to its
+    /// verdict, where nothing else says why.
+    fn lost_of(&self, index: usize) -> Option<Problem> {
+        let suite = self.suite(index)?;
+        let lost = suite.planned?.checked_sub(suite.counts.total())?;
+        (lost > 0 && suite.problems.is_empty() && self.took.is_some()).then(|| Problem {
+            suite: Some(suite.suite.clone()),
+            stage: Stage::Run,
+            why: Explanation::new(format!(
+                "{lost} testcases were announced and have no outcome"
+            )),
+        })
     }
 
     /// How many [`errors_outside`](Self::errors_outside) there are in all.

@@ -4,8 +4,10 @@
 //! means that it was not there before) and the `Warning` headers. What to write, and how to take it
 //! back, is the caller's.
 
-use http::Method;
+use http::{HeaderMap, Method, header};
+use jiff::Timestamp;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::client::Cluster;
 use super::error::ClusterError;
@@ -102,10 +104,12 @@ impl Cluster {
 
     /// Creates an object; with `metadata.generateName`, the server names it.
     ///
-    /// Sent once: whether an answer that was lost meant a second object is not knowable.
+    /// Under a name, it is sent again where the answer was lost. It is refused then if the first
+    /// sending made the object, which is told from one that was there by its age and its labels.
+    /// Without a name it is sent once: whether a lost answer meant a second object is not knowable.
     ///
     /// # Errors
-    /// [`ClusterError::Refused`] with code 409 where it is there already.
+    /// [`ClusterError::Refused`] with code 409 where it was there already.
     pub async fn create(
         &self,
         resource: &Resource,
@@ -113,19 +117,83 @@ impl Cluster {
         manifest: &Value,
     ) -> Result<Applied, ClusterError> {
         let path = format!("{}?fieldManager={FIELD_MANAGER}", resource.path(namespace));
-        let call = Call::new(Method::POST, path, Repeat::Unsafe).json(manifest);
-        applied(self.transport().send(&call).await?, resource)
+        let name = manifest["metadata"]["name"].as_str();
+        let repeat = match name {
+            Some(_) => Repeat::Named,
+            None => Repeat::Unsafe,
+        };
+        let call = Call::new(Method::POST, path, repeat).json(manifest);
+        let begun = Instant::now();
+        let failed = match self.transport().send_explained(&call).await {
+            Ok(reply) => return applied(reply, resource),
+            Err(failed) => failed,
+        };
+        match name {
+            Some(name) if failed.attempts > 1 && is_there_already(&failed.error) => {
+                let key = ObjectKey::new(resource.clone(), namespace, name);
+                match self.made_since(&key, manifest, begun).await? {
+                    Some(object) => Ok(Applied {
+                        object,
+                        created: true,
+                        repeated: true,
+                        warnings: Vec::new(),
+                    }),
+                    None => Err(failed.error),
+                }
+            }
+            _ => Err(failed.error),
+        }
+    }
+
+    /// The object, if it was made from `begun` on, with the labels of the manifest: then a create
+    /// made it whose answer was lost.
+    ///
+    /// Both times are the server's, so clocks that differ do no harm.
+    async fn made_since(
+        &self,
+        key: &ObjectKey,
+        manifest: &Value,
+        begun: Instant,
+    ) -> Result<Option<Value>, ClusterError> {
+        let reply = match self.transport().send(&Call::get(key.path())).await {
+            Ok(reply) => reply,
+            Err(ClusterError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let now = date(&reply.headers);
+        let mut object = reply.json()?;
+        key.resource.fill_type(&mut object);
+        let made = object["metadata"]["creationTimestamp"].as_str();
+        let made = made.and_then(|made| made.parse::<Timestamp>().ok());
+        let is_new = match (now, made) {
+            // Both are cut to whole seconds.
+            (Some(now), Some(made)) => {
+                now.duration_since(made).as_secs_f64() <= begun.elapsed().as_secs_f64() + 1.0
+            }
+            _ => false,
+        };
+        let labels = manifest["metadata"]["labels"].as_object();
+        let has_labels = labels
+            .into_iter()
+            .flatten()
+            .all(|(label, value)| object["metadata"]["labels"][label] == *value);
+        Ok((is_new && has_labels).then_some(object))
     }
 
     /// Replaces an object by another state of it.
     ///
-    /// With a `metadata.resourceVersion`, only if nobody changed it since.
+    /// With a `metadata.resourceVersion`, only if nobody changed it since; then it is sent again
+    /// where the answer was lost, and is a conflict if the first sending was carried out.
     ///
     /// # Errors
     /// [`ClusterError::Conflict`] where it was changed since, [`ClusterError::NotFound`] where it is gone.
     pub async fn replace(&self, key: &ObjectKey, object: &Value) -> Result<Applied, ClusterError> {
         let path = format!("{}?fieldManager={FIELD_MANAGER}", key.path());
-        let call = Call::new(Method::PUT, path, Repeat::Unsafe).json(object);
+        let repeat = match object["metadata"]["resourceVersion"].as_str() {
+            Some(_) => Repeat::Named,
+            None => Repeat::Unsafe,
+        };
+        let call = Call::new(Method::PUT, path, repeat).json(object);
         applied(self.transport().send(&call).await?, &key.resource)
     }
 
@@ -146,6 +214,17 @@ impl Cluster {
         let call = Call::new(Method::PATCH, path, Repeat::Unsafe).content(kind.media_type(), patch);
         applied(self.transport().send(&call).await?, &key.resource)
     }
+}
+
+fn is_there_already(error: &ClusterError) -> bool {
+    matches!(error, ClusterError::Refused(refusal) if refusal.reason == "AlreadyExists")
+}
+
+/// The server's clock, by the answer's `Date`: `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = headers.get(header::DATE)?.to_str().ok()?;
+    let date = jiff::fmt::rfc2822::parse(date).ok()?;
+    Some(date.timestamp())
 }
 
 fn applied(mut reply: Reply, resource: &Resource) -> Result<Applied, ClusterError> {

@@ -98,10 +98,12 @@ impl Cause {
             }
             innermost = error.to_string();
             is_dns |= innermost.contains("dns error");
-            // hyper's own words where the peer closes between request and answer.
+            // hyper's own words where the peer closes between request and answer, or before a
+            // request is written on a connection that was kept.
             if innermost.contains("connection closed before message completed")
                 || innermost.contains("end of file before message length reached")
                 || innermost.contains("connection error")
+                || innermost.contains("operation was canceled")
             {
                 return Self::Broken("the server closed the connection".to_owned());
             }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, Weak};
 
 use super::discovery::Discovery;
+use super::error::ClusterError;
 use super::exec::{Places, Shellless};
 use super::http::PlatformTrust;
 use super::identity::Identity;
@@ -104,6 +105,14 @@ impl Cluster {
     #[must_use]
     pub fn server(&self) -> &ServerInfo {
         &self.inner.shared.server
+    }
+
+    /// What keeps requests from being answered at the moment; nothing where the last one was.
+    ///
+    /// They are sent again for a while, so this is the cause where a caller's time ends meanwhile.
+    #[must_use]
+    pub fn trouble(&self) -> Option<ClusterError> {
+        self.transport().trouble.now()
     }
 
     pub(super) fn transport(&self) -> &Transport {

@@ -2,6 +2,7 @@
 //! wrong with the way there is told before anything runs. Finding the kubeconfig is `kubeconfig`'s job.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, Uri};
@@ -15,11 +16,16 @@ use super::error::{ClusterError, seconds};
 use super::identity::Identity;
 use super::kubeconfig::{Found, Places, Selected, find, select};
 use super::proxy::ProxyEnvironment;
-use super::retry::Repeat;
-use super::transport::{Call, Failed, Transport};
+use super::retry::{PATIENCE, PATIENCE_TO_CONNECT, Repeat};
+use super::transport::{Call, Failed, Transport, Trouble};
 
 /// How long a credential plugin may take; some open a browser, none of ours may wait for a person.
 const PLUGIN_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long one watch request lasts; the server ends it then, and the watch goes on with another.
+///
+/// A connection that died without a word is noticed five seconds later, so this is short.
+const WATCH_TIME: Duration = Duration::from_secs(30);
 
 /// How to find the cluster, and how patient to be.
 #[derive(Debug, Clone)]
@@ -93,9 +99,12 @@ impl Cluster {
         };
         let default_namespace = selected.config.default_namespace.clone();
         let client = client(selected.config, &way).await?;
-        let bare = Transport {
+        let mut bare = Transport {
             client,
             request_timeout: options.request_timeout,
+            patience: PATIENCE_TO_CONNECT,
+            watch_time: WATCH_TIME,
+            trouble: Arc::new(Trouble::default()),
         };
         let transport = match &identity {
             Some(identity) => bare.impersonating(identity),
@@ -131,6 +140,8 @@ impl Cluster {
             server: way.server,
             default_namespace,
         };
+        // The way there is known to be right: what goes wrong from here on may pass.
+        bare.patience = PATIENCE;
         Ok(Self::new(bare, identity, server))
     }
 }

@@ -9,6 +9,8 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::Value;
 
+use super::retry::is_not_ready_yet;
+
 /// A definite answer of the API server that is not the one that was hoped for.
 ///
 /// Mirrors the fields of a
@@ -138,6 +140,9 @@ impl ClusterError {
             }),
             500.. => Self::Unavailable {
                 cause: format!("it answered {code}: {message}"),
+            },
+            403 if is_not_ready_yet(code, &message) => Self::Unavailable {
+                cause: format!("it has just been started: {message}"),
             },
             _ => Self::Refused(Refusal {
                 code,

@@ -18,12 +18,9 @@ use tokio::time::{Instant, timeout};
 use super::cause::Cause;
 use super::error::{ClusterError, seconds};
 use super::resource::Resource;
+use super::transport::Transport;
 use super::watch::Board;
 
-/// How long one watch request lasts; the server ends it then, and the watcher resumes.
-///
-/// A connection that died without a word is noticed five seconds later, so this is short.
-const WATCH_SECONDS: u32 = 30;
 /// After so long without any change, everything is read anew, in case a request hangs unanswered.
 const SILENCE: Duration = Duration::from_secs(120);
 const FIRST_DELAY: Duration = Duration::from_millis(500);
@@ -46,18 +43,23 @@ pub(super) enum Change {
 
 /// Feeds the board until it is aborted.
 pub(super) async fn run(
-    client: kube::Client,
+    transport: Transport,
     resource: Resource,
     namespace: Option<String>,
-    request_timeout: Duration,
     board: Arc<Board>,
 ) {
+    let Transport {
+        client,
+        request_timeout,
+        watch_time,
+        ..
+    } = transport;
     let kind = resource.to_kube();
     let api: Api<DynamicObject> = match &namespace {
         Some(namespace) => Api::namespaced_with(client, namespace, &kind),
         None => Api::all_with(client, &kind),
     };
-    let config = watcher::Config::default().timeout(WATCH_SECONDS);
+    let config = watcher::Config::default().timeout(seconds_of(watch_time));
     loop {
         let events = watcher::watcher(api.clone(), config.clone()).backoff(Delays::default());
         let mut events = std::pin::pin!(events);
@@ -96,6 +98,10 @@ pub(super) async fn run(
             }
         }
     }
+}
+
+fn seconds_of(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
 }
 
 /// Collects a listing; passes single changes on.

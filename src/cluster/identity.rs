@@ -139,7 +139,7 @@ impl Transport {
         });
         Self {
             client: kube::Client::new(service, namespace),
-            request_timeout: self.request_timeout,
+            ..self.clone()
         }
     }
 }

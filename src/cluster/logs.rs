@@ -13,7 +13,8 @@ use super::client::Cluster;
 use super::container::{PodTarget, needs_container};
 use super::error::{ClusterError, seconds};
 use super::resource::{ObjectKey, Resource, encoded};
-use super::transport::{Call, Opened};
+use super::retry::{Repeat, Setback};
+use super::transport::{Attempts, Call, Next, Opened};
 use crate::output::Output;
 
 /// Which part of a log is wanted, and how much of it is kept.
@@ -139,7 +140,7 @@ impl LogStream {
 }
 
 impl Cluster {
-    /// Reads what a container has logged so far.
+    /// Reads what a container has logged so far; from its beginning again where the connection breaks.
     ///
     /// The kubelet keeps the last 10 MiB of a container by default, and of those that ended the one
     /// before this.
@@ -154,11 +155,23 @@ impl Cluster {
         let end = Instant::now() + options.timeout;
         let mut output = Output::new(options.limit);
         let reading = async {
-            let mut stream = self.open_log(target, options, Follow::No).await?;
-            while let Some(bytes) = stream.next().await? {
-                output.push(&bytes);
+            let mut attempts = Attempts::new(self.transport());
+            loop {
+                let broken = match self.read_log(target, options, &mut output).await {
+                    Err(LogError::Broken { cause, .. }) => cause,
+                    result => return result,
+                };
+                let error = ClusterError::Unavailable {
+                    cause: broken.clone(),
+                };
+                let what = || format!("reading the log of pod {}", target.pod);
+                let again = attempts.wait(Repeat::Safe, &Setback::Broken, &error, what);
+                if again.await == Next::Not {
+                    let (cause, partial) = (broken, Vec::new());
+                    return Err(LogError::Broken { cause, partial });
+                }
+                output = Output::new(options.limit);
             }
-            Ok(())
         };
         let ended = timeout_at(end, reading).await;
         let left_out = output.left_out();
@@ -175,6 +188,19 @@ impl Cluster {
                 partial: bytes,
             }),
         }
+    }
+
+    async fn read_log(
+        &self,
+        target: &PodTarget,
+        options: &LogOptions,
+        output: &mut Output,
+    ) -> Result<(), LogError> {
+        let mut stream = self.open_log(target, options, Follow::No).await?;
+        while let Some(bytes) = stream.next().await? {
+            output.push(&bytes);
+        }
+        Ok(())
     }
 
     /// Follows what a container logs, from the part that the options pick, until it ends.

@@ -1,24 +1,35 @@
 //! The only retry policy for requests to the API server: what may be sent again, when, and for how
 //! long. It decides; waiting and sending are `transport`'s.
 //!
+//! The bound is time, not a number of attempts: an API server that is started anew is away for some
+//! ten seconds and refuses connections in no time, and one that hangs uses a time-out up each time.
+//!
 //! Watches are apart: they resume for as long as somebody looks at them.
 
 use std::time::Duration;
 
 use super::error::is_typed_patch_refusal;
 
-/// How often a request is sent at most, the first time included.
-pub(super) const MAX_ATTEMPTS: u32 = 5;
-/// How long all the waiting for one request may take together.
-pub(super) const MAX_TOTAL_DELAY: Duration = Duration::from_secs(10);
+/// How long after it was sent first a request is sent again, once the connection to the cluster has
+/// stood: a server that is started anew, and a load balancer that must notice, fit in.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// The same while connecting: whatever is wrong with the way there is told soon.
+pub(super) const PATIENCE_TO_CONNECT: Duration = Duration::from_secs(3);
+/// The same for what the server itself calls an error of its own (500): most of these stay.
+const PATIENCE_WITH_ERRORS: Duration = Duration::from_secs(10);
 const FIRST_DELAY: Duration = Duration::from_millis(200);
+/// A server that is back is noticed soon, and is not overrun by those who waited for it.
+const LONGEST_DELAY: Duration = Duration::from_secs(2);
 
 /// What sending a request twice does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Repeat {
-    /// The same as sending it once: reads, server-side apply, a delete bound to a uid.
+    /// The same as sending it once: reads, server-side apply, a delete bound to a uid, a review.
     Safe,
-    /// Perhaps something else: a create, a patch. Sent again only where the server certainly did not begin.
+    /// Nothing more, but the second answer is another one: a create under a name, or a replacement
+    /// of a version, is refused where the first was carried out. Whoever sends it must look then.
+    Named,
+    /// Perhaps something else: a patch, an exec. Sent again only where the server certainly did not begin.
     Unsafe,
 }
 
@@ -34,11 +45,13 @@ pub(super) enum Setback {
         /// The message of the `Status`.
         message: String,
     },
-    /// Nothing was sent: the connection was refused.
+    /// Nothing was sent: there was no connection.
     NotSent,
     /// The connection broke while the request was under way.
     Broken,
-    /// Trying again cannot help: time-out (it has had its time), TLS, credentials, names.
+    /// No answer within the time of one attempt: the server, or something between, hangs.
+    TimedOut,
+    /// Trying again cannot help: TLS, credentials.
     Hopeless,
 }
 
@@ -51,51 +64,67 @@ pub(super) enum Decision {
     GiveUp,
 }
 
-/// Decides after attempt number `attempt` (1-based), with `waited` spent on waiting so far.
+/// Decides after attempt number `attempt` (1-based), `spent` after the request was sent first, for
+/// a caller who has so much `patience`.
 ///
 /// `jitter` is between 0 and 1 and spreads clients that failed at the same moment.
 pub(super) fn decide(
     repeat: Repeat,
     setback: &Setback,
     attempt: u32,
-    waited: Duration,
+    spent: Duration,
+    patience: Duration,
     jitter: f64,
 ) -> Decision {
-    if attempt >= MAX_ATTEMPTS {
-        return Decision::GiveUp;
-    }
-    let (worth_it, asked) = match setback {
+    let may_repeat = repeat != Repeat::Unsafe;
+    let (worth_it, asked, patience) = match setback {
         // Told to slow down, or never heard: the server certainly did not begin.
         Setback::Answer {
             code: 429,
             retry_after,
             ..
-        } => (true, *retry_after),
-        Setback::NotSent => (true, None),
+        } => (true, *retry_after, patience),
+        Setback::NotSent => (true, None, patience),
         Setback::Answer {
-            code: 500..,
+            code: 500,
             retry_after,
             message,
         } => (
-            repeat == Repeat::Safe && !is_typed_patch_refusal(message),
+            may_repeat && !is_typed_patch_refusal(message),
             *retry_after,
+            patience.min(PATIENCE_WITH_ERRORS),
         ),
-        Setback::Broken => (repeat == Repeat::Safe, None),
-        Setback::Answer { .. } | Setback::Hopeless => (false, None),
+        Setback::Answer {
+            code: 502..=504,
+            retry_after,
+            ..
+        } => (may_repeat, *retry_after, patience),
+        Setback::Answer { code, message, .. } if is_not_ready_yet(*code, message) => {
+            (true, None, patience)
+        }
+        Setback::Broken | Setback::TimedOut => (may_repeat, None, patience),
+        Setback::Answer { .. } | Setback::Hopeless => (false, None, patience),
     };
     if !worth_it {
         return Decision::GiveUp;
     }
+    let jitter = jitter.clamp(0.0, 1.0);
     let backoff = FIRST_DELAY.saturating_mul(1 << (attempt - 1).min(10));
-    let jittered = backoff.mul_f64(0.75 + 0.5 * jitter.clamp(0.0, 1.0));
+    let jittered = backoff.min(LONGEST_DELAY).mul_f64(0.75 + 0.5 * jitter);
     // What the server asks for is a minimum, so the jitter comes on top of it.
     let delay = asked.map_or(jittered, |asked| {
-        asked + FIRST_DELAY.mul_f64(jitter.clamp(0.0, 1.0))
+        asked.max(jittered) + FIRST_DELAY.mul_f64(jitter)
     });
-    if waited + delay > MAX_TOTAL_DELAY {
+    if spent + delay > patience {
         return Decision::GiveUp;
     }
     Decision::Retry(delay)
+}
+
+/// Whether an answer is what an API server says that has just been started: its admission refuses
+/// everything until it has read what it decides by. That is no answer to the request.
+pub(super) fn is_not_ready_yet(code: u16, message: &str) -> bool {
+    code == 403 && message.contains("not yet ready to handle request")
 }
 
 #[cfg(test)]
@@ -110,13 +139,19 @@ mod tests {
         }
     }
 
+    fn after(setback: &Setback, spent: u64) -> Decision {
+        let spent = Duration::from_secs(spent);
+        decide(Repeat::Safe, setback, 1, spent, PATIENCE, 0.0)
+    }
+
     fn retries(repeat: Repeat, setback: &Setback) -> bool {
-        decide(repeat, setback, 1, Duration::ZERO, 0.5) != Decision::GiveUp
+        decide(repeat, setback, 1, Duration::ZERO, PATIENCE, 0.5) != Decision::GiveUp
     }
 
     #[test]
     fn only_what_is_safe_is_repeated_after_the_server_may_have_begun() {
         let cases = [
+            (answer(502, None, ""), true, false),
             (answer(503, None, ""), true, false),
             (answer(504, None, ""), true, false),
             (answer(500, None, "etcdserver: leader changed"), true, false),
@@ -125,69 +160,82 @@ mod tests {
                 false,
                 false,
             ),
+            (answer(501, None, ""), false, false),
+            (answer(505, None, ""), false, false),
             (answer(429, None, ""), true, true),
+            (
+                answer(403, None, "not yet ready to handle request"),
+                true,
+                true,
+            ),
+            (answer(403, None, "no"), false, false),
             (answer(404, None, ""), false, false),
             (answer(409, None, ""), false, false),
             (answer(422, None, ""), false, false),
             (Setback::NotSent, true, true),
             (Setback::Broken, true, false),
+            (Setback::TimedOut, true, false),
             (Setback::Hopeless, false, false),
         ];
         for (setback, safe, not_safe) in cases {
             assert_eq!(retries(Repeat::Safe, &setback), safe, "{setback:?}");
+            assert_eq!(retries(Repeat::Named, &setback), safe, "{setback:?}");
             assert_eq!(retries(Repeat::Unsafe, &setback), not_safe, "{setback:?}");
         }
     }
 
     #[test]
-    fn delays_double_and_end() {
-        let mut waited = Duration::ZERO;
+    fn delays_double_up_to_the_longest_and_end_with_the_patience() {
+        let mut spent = Duration::ZERO;
         let mut delays = Vec::new();
         for attempt in 1.. {
-            match decide(Repeat::Safe, &Setback::Broken, attempt, waited, 0.5) {
+            let patience = Duration::from_secs(10);
+            match decide(
+                Repeat::Safe,
+                &Setback::NotSent,
+                attempt,
+                spent,
+                patience,
+                0.5,
+            ) {
                 Decision::Retry(delay) => {
-                    waited += delay;
+                    spent += delay;
                     delays.push(delay.as_millis());
                 }
                 Decision::GiveUp => break,
             }
         }
-        assert_eq!(delays, [200, 400, 800, 1600]);
+        assert_eq!(delays, [200, 400, 800, 1600, 2000, 2000, 2000]);
+    }
+
+    #[test]
+    fn a_server_that_is_away_is_waited_for_longer_than_one_that_errs() {
+        assert_ne!(after(&Setback::NotSent, 20), Decision::GiveUp);
+        assert_eq!(after(&Setback::NotSent, 30), Decision::GiveUp);
+        assert_ne!(after(&answer(503, None, ""), 20), Decision::GiveUp);
+        assert_ne!(after(&answer(500, None, ""), 5), Decision::GiveUp);
+        assert_eq!(after(&answer(500, None, ""), 10), Decision::GiveUp);
     }
 
     #[test]
     fn jitter_stays_within_a_quarter() {
         for (jitter, expected) in [(0.0, 150), (1.0, 250), (7.0, 250)] {
-            let decision = decide(Repeat::Safe, &Setback::Broken, 1, Duration::ZERO, jitter);
+            let setback = Setback::Broken;
+            let decision = decide(Repeat::Safe, &setback, 1, Duration::ZERO, PATIENCE, jitter);
             assert_eq!(decision, Decision::Retry(Duration::from_millis(expected)));
         }
     }
 
     #[test]
-    fn retry_after_is_a_minimum_within_the_budget() {
-        let decision = decide(
-            Repeat::Safe,
-            &answer(429, Some(2), ""),
-            1,
-            Duration::ZERO,
-            0.0,
+    fn retry_after_is_a_minimum_within_the_patience() {
+        let asked = |seconds| answer(429, Some(seconds), "");
+        assert_eq!(after(&asked(2), 0), Decision::Retry(Duration::from_secs(2)));
+        assert_eq!(after(&asked(60), 0), Decision::GiveUp);
+        assert_eq!(after(&asked(2), 29), Decision::GiveUp);
+        // A server that asks for no pause at all is not asked without one.
+        assert_eq!(
+            after(&asked(0), 0),
+            Decision::Retry(Duration::from_millis(150))
         );
-        assert_eq!(decision, Decision::Retry(Duration::from_secs(2)));
-        let too_long = decide(
-            Repeat::Safe,
-            &answer(429, Some(60), ""),
-            1,
-            Duration::ZERO,
-            0.0,
-        );
-        assert_eq!(too_long, Decision::GiveUp);
-        let spent = decide(
-            Repeat::Safe,
-            &answer(503, Some(2), ""),
-            2,
-            Duration::from_secs(9),
-            0.0,
-        );
-        assert_eq!(spent, Decision::GiveUp);
     }
 }

@@ -4,11 +4,13 @@
 //! Everything but watches and exec goes through here.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use kube::client::Body;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::cause::Cause;
 use super::error::ClusterError;
@@ -129,6 +131,8 @@ pub(super) struct Failed {
     pub(super) error: ClusterError,
     /// What happened to the connection; none where the server answered or the time was over.
     pub(super) cause: Option<Cause>,
+    /// How often the request was sent, 1-based.
+    pub(super) attempts: u32,
     setback: Setback,
 }
 
@@ -137,7 +141,15 @@ impl Failed {
         Self {
             error,
             cause: None,
+            attempts: 1,
             setback: Setback::Hopeless,
+        }
+    }
+
+    fn timed_out(error: ClusterError) -> Self {
+        Self {
+            setback: Setback::TimedOut,
+            ..Self::hopeless(error)
         }
     }
 }
@@ -148,6 +160,31 @@ pub(super) struct Transport {
     pub(super) client: kube::Client,
     /// How long one attempt of one request may take.
     pub(super) request_timeout: Duration,
+    /// How long after it was sent first a request is sent again.
+    pub(super) patience: Duration,
+    /// How long one watch request lasts.
+    pub(super) watch_time: Duration,
+    /// Shared by all identities.
+    pub(super) trouble: Arc<Trouble>,
+}
+
+/// What keeps requests from being answered at the moment: the last thing that went wrong with one
+/// that is to be sent again, until the next answer of any.
+///
+/// Whoever runs out of time while a request is sent again and again learns the cause here.
+#[derive(Debug, Default)]
+pub(super) struct Trouble(Mutex<Option<ClusterError>>);
+
+impl Trouble {
+    /// The last cause.
+    pub(super) fn now(&self) -> Option<ClusterError> {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.clone()
+    }
+
+    fn set(&self, error: Option<ClusterError>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
 }
 
 impl Transport {
@@ -160,10 +197,11 @@ impl Transport {
 
     /// As [`Transport::send`], with what is known about a connection that failed.
     pub(super) async fn send_explained(&self, call: &Call) -> Result<Reply, Failed> {
-        let mut attempts = Attempts::default();
+        let mut attempts = Attempts::new(self);
         loop {
             match self.send_once(call).await {
                 Ok(mut reply) => {
+                    self.trouble.set(None);
                     reply.attempts = attempts.number;
                     return Ok(reply);
                 }
@@ -174,10 +212,13 @@ impl Transport {
 
     /// Sends it, and gives the body of the answer to the caller, who bounds its time and size.
     pub(super) async fn open(&self, call: &Call) -> Result<Opened, ClusterError> {
-        let mut attempts = Attempts::default();
+        let mut attempts = Attempts::new(self);
         loop {
             match self.open_once(call).await {
-                Ok(opened) => return Ok(opened),
+                Ok(opened) => {
+                    self.trouble.set(None);
+                    return Ok(opened);
+                }
                 Err(failed) => {
                     let pause = attempts.pause(call, failed);
                     pause.await.map_err(|failed| failed.error)?;
@@ -239,7 +280,7 @@ impl Transport {
         exchange: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, Failed> {
         match tokio::time::timeout(self.request_timeout, exchange).await {
-            Err(_elapsed) => Err(Failed::hopeless(ClusterError::TimedOut {
+            Err(_elapsed) => Err(Failed::timed_out(ClusterError::TimedOut {
                 what: call.what(),
                 after: self.request_timeout,
             })),
@@ -249,38 +290,67 @@ impl Transport {
     }
 }
 
-/// How often a call was sent.
-struct Attempts {
+/// How often a call was sent, and since when.
+pub(super) struct Attempts {
     /// 1-based.
     number: u32,
-    waited: Duration,
-}
-
-impl Default for Attempts {
-    fn default() -> Self {
-        Self {
-            number: 1,
-            waited: Duration::ZERO,
-        }
-    }
+    begun: Instant,
+    patience: Duration,
+    trouble: Arc<Trouble>,
 }
 
 impl Attempts {
+    pub(super) fn new(transport: &Transport) -> Self {
+        Self {
+            number: 1,
+            begun: Instant::now(),
+            patience: transport.patience,
+            trouble: Arc::clone(&transport.trouble),
+        }
+    }
+
     /// Waits until the call may be sent again; gives the failure back where it may not.
-    async fn pause(&mut self, call: &Call, failed: Failed) -> Result<(), Failed> {
-        let (number, waited) = (self.number, self.waited);
-        match decide(call.repeat, &failed.setback, number, waited, jitter()) {
-            Decision::GiveUp => Err(failed),
-            Decision::Retry(delay) => {
-                let error = &failed.error;
-                tracing::debug!(attempt = number, ?delay, %error, "{} is sent again", call.what());
-                tokio::time::sleep(delay).await;
-                self.waited += delay;
-                self.number += 1;
-                Ok(())
+    async fn pause(&mut self, call: &Call, mut failed: Failed) -> Result<(), Failed> {
+        let what = || call.what();
+        match self
+            .wait(call.repeat, &failed.setback, &failed.error, what)
+            .await
+        {
+            Next::Again => Ok(()),
+            Next::Not => {
+                failed.attempts = self.number;
+                Err(failed)
             }
         }
     }
+
+    /// Waits until `what` may be tried again, if it may.
+    pub(super) async fn wait(
+        &mut self,
+        repeat: Repeat,
+        setback: &Setback,
+        error: &ClusterError,
+        what: impl FnOnce() -> String,
+    ) -> Next {
+        let (number, spent) = (self.number, self.begun.elapsed());
+        match decide(repeat, setback, number, spent, self.patience, jitter()) {
+            Decision::GiveUp => Next::Not,
+            Decision::Retry(delay) => {
+                tracing::debug!(attempt = number, ?delay, %error, "{} is sent again", what());
+                self.trouble.set(Some(error.clone()));
+                tokio::time::sleep(delay).await;
+                self.number += 1;
+                Next::Again
+            }
+        }
+    }
+}
+
+/// Whether something is to be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    Again,
+    Not,
 }
 
 fn written(call: &Call) -> Result<Request<Body>, ClusterError> {
@@ -299,6 +369,7 @@ fn bad_answer(code: u16, headers: &HeaderMap, body: &[u8]) -> Failed {
     Failed {
         error,
         cause: None,
+        attempts: 1,
         setback,
     }
 }
@@ -306,11 +377,7 @@ fn bad_answer(code: u16, headers: &HeaderMap, body: &[u8]) -> Failed {
 /// What an error of the library means for the retry, and for the user.
 fn no_answer(error: &kube::Error) -> Failed {
     let cause = Cause::of(error);
-    let setback = match &cause {
-        Cause::Refused => Setback::NotSent,
-        Cause::Broken(_) => Setback::Broken,
-        _ => Setback::Hopeless,
-    };
+    let setback = setback(&cause);
     let words = match &cause {
         Cause::Credentials(words) => format!("no credentials: {words}"),
         cause => cause.to_string(),
@@ -318,7 +385,24 @@ fn no_answer(error: &kube::Error) -> Failed {
     Failed {
         error: ClusterError::Unavailable { cause: words },
         cause: Some(cause),
+        attempts: 1,
         setback,
+    }
+}
+
+/// What a failed connection means for the retry.
+pub(super) fn setback(cause: &Cause) -> Setback {
+    match cause {
+        Cause::Refused | Cause::ConnectTimeout | Cause::Dns(_) | Cause::Unreachable(_) => {
+            Setback::NotSent
+        }
+        Cause::Broken(_) => Setback::Broken,
+        Cause::Answer { code, message } => Setback::Answer {
+            code: *code,
+            retry_after: None,
+            message: message.clone(),
+        },
+        Cause::Tls(_) | Cause::Credentials(_) | Cause::Other(_) => Setback::Hopeless,
     }
 }
 

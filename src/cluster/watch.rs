@@ -260,12 +260,10 @@ impl Cluster {
             .and_then(Weak::upgrade)
             .unwrap_or_else(|| {
                 let board = Arc::new(Board::default());
-                let transport = self.transport();
                 let feed = feed::run(
-                    transport.client.clone(),
+                    self.transport().clone(),
                     resource.clone(),
                     namespace.map(str::to_owned),
-                    transport.request_timeout,
                     Arc::clone(&board),
                 );
                 let task = tokio::spawn(feed).abort_handle();

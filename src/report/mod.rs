@@ -5,6 +5,7 @@
 //! dropped and named, and the others go on. Reporters decide nothing about the
 //! run, not even its exit code.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::{fmt, io};
 
 use crate::event::Event;
@@ -91,7 +92,7 @@ impl Reporters {
     ) -> Vec<ReporterError> {
         let mut errors = Vec::new();
         self.active
-            .retain_mut(|reporter| match tell(&mut **reporter) {
+            .retain_mut(|reporter| match held(|| tell(&mut **reporter)) {
                 Ok(()) => true,
                 Err(source) => {
                     errors.push(ReporterError {
@@ -103,6 +104,13 @@ impl Reporters {
             });
         errors
     }
+}
+
+/// One report that panics is one that fails: the others go on, and so does the run.
+fn held(tell: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    // it is not asked again, so what it was changing does not matter
+    catch_unwind(AssertUnwindSafe(tell))
+        .unwrap_or_else(|_panic| Err(io::Error::other("kubeproof itself broke")))
 }
 
 impl fmt::Debug for Reporters {

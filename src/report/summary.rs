@@ -86,7 +86,9 @@ pub fn frame(suite: &SuiteVerdict, color: Color) -> Vec<String> {
 pub fn is_before_cases(stage: Stage) -> bool {
     match stage {
         Stage::Load | Stage::Connect | Stage::Permissions | Stage::Setup => true,
-        Stage::Deadline | Stage::Interrupted | Stage::Teardown | Stage::Cleanup => false,
+        Stage::Deadline | Stage::Interrupted | Stage::Teardown | Stage::Cleanup | Stage::Run => {
+            false
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::deadline::Deadline;
 use super::ledger::{Entry, Ledger, Owner};
 use super::matrix::Cell;
 use super::namespace;
+use super::panic::held_step;
 use super::step::{self, StepContext, StepFailure};
 use super::suite::SuiteRun;
 use crate::event::{CaseAttempt, CaseId, CaseResult, Detail, EventKind, Explanation, Outcome};
@@ -36,7 +37,7 @@ pub async fn run(suite: &Arc<SuiteRun>, case: &Case, cell: &Cell<'_>, id: CaseId
     for attempt in 1..=attempts {
         let started = Instant::now();
         let mut trial = Trial::new(suite, &id);
-        let ended = trial.run(case, cell, &id).await;
+        let ended = held_step(trial.run(case, cell, &id)).await;
         let took = started.elapsed();
         let (outcome, why) = match ended {
             Ok(()) => (Outcome::Passed, None),
@@ -143,7 +144,7 @@ impl<'a> Trial<'a> {
             context.namespace = Some(name);
         }
         let before = context.clone();
-        let ended = step::run_all(&case.steps, &mut context).await;
+        let ended = held_step(step::run_all(&case.steps, &mut context)).await;
         // what the steps captured until they ended is there for those that come after
         let after = StepContext {
             names: context.names,
@@ -221,7 +222,7 @@ async fn collect(
     context.cancel = &context.suite.cancellation.cleanup;
     for (number, step) in case.on_failure.iter().enumerate() {
         let title = step::describe(step, &context.scope());
-        let text = match step::run(step, &mut context).await {
+        let text = match held_step(step::run(step, &mut context)).await {
             Ok(result) => ["stdout", "body", "objects"]
                 .into_iter()
                 .find_map(|name| result.text(name))
@@ -255,7 +256,7 @@ async fn finally(
         cancel: &suite.cancellation.cleanup,
         ..context
     };
-    match (ended, step::run_all(list, &mut context).await) {
+    match (ended, held_step(step::run_all(list, &mut context)).await) {
         (ended, Ok(())) => ended,
         (Ok(()), Err(failure)) => Err(StepFailure {
             outcome: Outcome::Errored,

@@ -12,6 +12,7 @@ use super::case::{self, CellEnd};
 use super::diagnosis::EndedCase;
 use super::ledger::{Ledger, Owner};
 use super::matrix::Matrix;
+use super::panic::held;
 use super::requirements;
 use super::step::{StepContext, StepFailure};
 use super::suite::SuiteRun;
@@ -33,7 +34,8 @@ type Done = watch::Receiver<Option<bool>>;
 pub async fn run(suite: &Arc<SuiteRun>) -> Vec<EndedCase> {
     let mut prepared = Vec::new();
     for case in &suite.suite.cases {
-        prepared.push(prepare(suite, case).await);
+        let one = held(prepare(suite, case)).await;
+        prepared.push(one.unwrap_or_else(|words| Err(errored(StepFailure::errored(words)))));
     }
     let total = prepared
         .iter()

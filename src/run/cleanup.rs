@@ -24,6 +24,9 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a pod gets before a node that does not answer is taken for the reason.
 const PATIENCE_WITH_NODES: Duration = Duration::from_secs(6);
 
+/// How long after it was given up a request may still be carried out by the API server.
+const IN_FLIGHT: Duration = Duration::from_secs(1);
+
 /// How often a restoration starts over because somebody else changed the object meanwhile.
 const RESTORE_ATTEMPTS: usize = 5;
 
@@ -106,7 +109,13 @@ impl Cleanup {
         uid: Option<&str>,
     ) -> Result<Vec<Held>, ClusterError> {
         let key = &subject.key;
-        let Some(object) = cluster.get(key).await? else {
+        let mut object = cluster.get(key).await?;
+        if object.is_none() && uid.is_none() {
+            // the request that makes it was given up, and may be carried out just now
+            tokio::time::sleep(IN_FLIGHT).await;
+            object = cluster.get(key).await?;
+        }
+        let Some(object) = object else {
             return Ok(Vec::new());
         };
         if !self.is_ours(&object, uid) {
@@ -158,7 +167,9 @@ async fn until_gone(
         () = gone => Vec::new(),
         held = held_by_nodes(cluster, subject, object) => held,
         () = tokio::time::sleep(patience) => {
-            let reason = what_holds(cluster, key).await;
+            let Some(reason) = what_holds(cluster, key, uid).await else {
+                return Vec::new();
+            };
             vec![Held {
                 object: subject.shown(),
                 reason: format!("not gone after {}: {reason}", human_duration(patience)),
@@ -220,12 +231,12 @@ async fn held_by_nodes(cluster: &Cluster, subject: &Subject, object: &Value) -> 
     }
 }
 
-/// The cluster's own words for why an object is still there.
-async fn what_holds(cluster: &Cluster, key: &ObjectKey) -> String {
+/// The cluster's own words for why an object is still there; nothing where it is not.
+async fn what_holds(cluster: &Cluster, key: &ObjectKey, uid: &Value) -> Option<String> {
     match cluster.get(key).await {
-        Ok(Some(object)) => describe_hold(&object),
-        Ok(None) => "it went just now".to_owned(),
-        Err(error) => error.to_string(),
+        Ok(Some(object)) if object["metadata"]["uid"] == *uid => Some(describe_hold(&object)),
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
     }
 }
 

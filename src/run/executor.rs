@@ -23,6 +23,7 @@ use super::ledger::Owners;
 use super::leftovers;
 use super::life::Life;
 use super::namespace;
+use super::panic::held;
 use super::permissions;
 use super::scope::{Names, node_value, server_value};
 use super::signal::Signals;
@@ -125,7 +126,16 @@ pub async fn execute(
         teller,
         beside: Mutex::default(),
     };
-    let work = tokio::spawn(run.execute(suites));
+    let last_teller = Arc::clone(&run.teller);
+    let work = tokio::spawn(async move {
+        if let Err(words) = held(run.execute(suites)).await {
+            last_teller.tell(EventKind::Problem(Problem {
+                suite: None,
+                stage: Stage::Run,
+                why: Explanation::new(words),
+            }));
+        }
+    });
     let ended = dispatcher.drive(signals, timeout).await;
     work.abort();
     Ok(ended)

@@ -23,6 +23,7 @@ mod leftovers;
 mod life;
 mod matrix;
 mod namespace;
+mod panic;
 mod permissions;
 mod process;
 mod requirements;

@@ -21,6 +21,7 @@ use super::executor::{Keep, RunOptions};
 use super::ledger::{Deed, Entry, Ledger, Owner, Owners, Subject};
 use super::life::{Life, Place as LeasePlace};
 use super::namespace;
+use super::panic::{held, held_step};
 use super::requirements;
 use super::scope::Names;
 use super::step::{self, StepContext, StepFailure};
@@ -84,17 +85,16 @@ impl SuiteRun {
         let ledger = Ledger::new(Owner::Suite, Arc::clone(&self.owners));
         let timer = self.start_timer();
         let mut namespaces = Vec::new();
-        let begun = match self.unmet_requirement(&ledger).await {
+        let unmet = held(self.unmet_requirement(&ledger)).await;
+        let unmet = unmet.unwrap_or_else(|words| Some((Outcome::Errored, Explanation::new(words))));
+        let begun = match unmet {
             Some((outcome, why)) => {
                 self.tell_all(outcome, &why);
                 false
             }
             None => {
-                match self.prepare(&ledger, &mut namespaces).await {
-                    Ok(()) => {
-                        let ended = cells::run(&self).await;
-                        diagnosis::run(&self, &ledger, &ended).await;
-                    }
+                match held_step(self.prepare(&ledger, &mut namespaces)).await {
+                    Ok(()) => self.run_cases(&ledger).await,
                     Err(failure) => self.setup_failed(failure),
                 }
                 true
@@ -108,6 +108,19 @@ impl SuiteRun {
         on_finished();
         if begun {
             self.end(&ledger, namespaces).await;
+        }
+    }
+
+    /// The cases, and what those that failed have in common.
+    async fn run_cases(self: &Arc<Self>, ledger: &Ledger) {
+        let ended = match held(cells::run(self)).await {
+            Ok(ended) => ended,
+            // the cases that were not told are missed by the verdict
+            Err(words) => return self.tell_problem(Stage::Run, Explanation::new(words)),
+        };
+        if let Err(words) = held(diagnosis::run(self, ledger, &ended)).await {
+            let text = format!("{}: the diagnosis: {words}", self.suite.name);
+            self.teller.tell(EventKind::Notice { text });
         }
     }
 
@@ -394,7 +407,7 @@ impl SuiteRun {
     async fn teardown(&self, ledger: &Ledger) {
         let cancel = &self.cancellation.cleanup;
         let steps = &self.suite.teardown;
-        match self.stage(Stage::Teardown, steps, ledger, cancel).await {
+        match held_step(self.stage(Stage::Teardown, steps, ledger, cancel)).await {
             Ok(_) => {}
             Err(failure) if failure.outcome == Outcome::Skipped => {}
             Err(failure) => self.tell_problem(Stage::Teardown, failure.why),
@@ -411,7 +424,10 @@ impl SuiteRun {
             }
             return;
         }
-        self.tell_held(self.cleanup().undo(ledger).await);
+        match held(self.cleanup().undo(ledger)).await {
+            Ok(left) => self.tell_held(left),
+            Err(words) => self.tell_problem(Stage::Cleanup, Explanation::new(words)),
+        }
     }
 
     /// A namespace takes 5 s to go even where it is empty: nobody waits for it.
@@ -423,12 +439,18 @@ impl SuiteRun {
             }
             let run = Arc::clone(self);
             self.removals.spawn(async move {
-                let held = run.cleanup().undo_one(&entry).await;
-                if held.is_empty() {
+                let cleanup = run.cleanup();
+                let left = held(cleanup.undo_one(&entry))
+                    .await
+                    .unwrap_or_else(|reason| {
+                        let object = entry.subject.shown();
+                        vec![Held { object, reason }]
+                    });
+                if left.is_empty() {
                     let Subject { cluster, key } = &entry.subject;
                     run.life.forget(cluster.as_deref(), &key.name);
                 }
-                run.tell_held(held);
+                run.tell_held(left);
             });
         }
     }

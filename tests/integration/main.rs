@@ -1,21 +1,25 @@
 //! Runs the program as a user does.
 //!
-//! `cli` and `reports` need no cluster. `cleanup`, `cluster`, `faults`, `network`, `signals` and `proxy` need the
-//! local one (`ci/cluster up`), as do most of `arrival`, `images`, `rbac`, `verbs`, `language` and
-//! `peers`; they are ignored without it, and `ci/test` boots it and runs them all. `dual_stack` needs
-//! one whose pods have addresses of two families, which `ci/test` boots before.
+//! `cli`, `credentials` and `reports` need no cluster. `chaos`, `cleanup`, `cluster`, `faults`, `network`,
+//! `panics`, `signals` and `proxy` need the local one (`ci/cluster up`), as do most of `arrival`,
+//! `images`, `rbac`, `verbs`, `language` and `peers`; they are ignored without it, and `ci/test` boots
+//! it and runs them all. `dual_stack` needs one whose pods have addresses of two families, which
+//! `ci/test` boots before.
 
 mod api_server;
 mod architecture;
 mod arrival;
+mod chaos;
 mod cleanup;
 mod cli;
 mod cluster;
+mod credentials;
 mod dual_stack;
 mod faults;
 mod images;
 mod language;
 mod network;
+mod panics;
 mod peers;
 mod proxy;
 mod rbac;

@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::api_server;
 use crate::support::{Finished, Kubeproof, healthy_cluster};
 use crate::verbs::{assert_passed, suite};
 
@@ -37,18 +38,19 @@ impl Request {
     }
 }
 
-/// The proxies at work.
-struct CountingProxy {
-    port: u16,
-    requests: Arc<Mutex<Vec<Request>>>,
-    kubectl: Child,
+/// `kubectl proxy` at work: the API server without certificates.
+pub struct KubectlProxy {
+    /// `127.0.0.1:37621`.
+    pub address: String,
+    process: Child,
 }
 
-impl CountingProxy {
-    fn start() -> Self {
+impl KubectlProxy {
+    pub fn start(arguments: &[&str]) -> Self {
         let mut kubectl =
             Command::new(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("ci/cluster"))
                 .args(["kubectl", "proxy", "--port=0"])
+                .args(arguments)
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
                 // of its own, so that the script and what it starts end together
@@ -60,13 +62,40 @@ impl CountingProxy {
             .read_line(&mut line)
             .expect("a line");
         // Starting to serve on 127.0.0.1:37621
-        let upstream = line
+        let address = line
             .rsplit(' ')
             .next()
             .map(str::trim)
             .filter(|address| address.contains(':'))
             .unwrap_or_else(|| panic!("kubectl proxy says {line:?}"))
             .to_owned();
+        Self {
+            address,
+            process: kubectl,
+        }
+    }
+}
+
+impl Drop for KubectlProxy {
+    fn drop(&mut self) {
+        let _ = Command::new("kill")
+            .args(["-TERM", "--", &format!("-{}", self.process.id())])
+            .status();
+        let _ = self.process.wait();
+    }
+}
+
+/// The proxies at work.
+struct CountingProxy {
+    port: u16,
+    requests: Arc<Mutex<Vec<Request>>>,
+    _kubectl: KubectlProxy,
+}
+
+impl CountingProxy {
+    fn start() -> Self {
+        let kubectl = KubectlProxy::start(&[]);
+        let upstream = kubectl.address.clone();
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -80,18 +109,12 @@ impl CountingProxy {
         Self {
             port,
             requests,
-            kubectl,
+            _kubectl: kubectl,
         }
     }
 
     fn kubeconfig(&self) -> String {
-        format!(
-            "apiVersion: v1\nkind: Config\ncurrent-context: counted\n\
-             contexts: [{{name: counted, context: {{cluster: counted, user: nobody}}}}]\n\
-             clusters: [{{name: counted, cluster: {{server: \"http://127.0.0.1:{}\"}}}}]\n\
-             users: [{{name: nobody, user: {{}}}}]\n",
-            self.port
-        )
+        api_server::kubeconfig(&format!("http://127.0.0.1:{}", self.port))
     }
 
     /// Runs a suite by way of the proxy.
@@ -107,15 +130,6 @@ impl CountingProxy {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
-    }
-}
-
-impl Drop for CountingProxy {
-    fn drop(&mut self) {
-        let _ = Command::new("kill")
-            .args(["-TERM", "--", &format!("-{}", self.kubectl.id())])
-            .status();
-        let _ = self.kubectl.wait();
     }
 }
 

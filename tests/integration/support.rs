@@ -78,6 +78,11 @@ impl Kubeproof {
         self
     }
 
+    /// Where a file of its folder is.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// Runs it to its end.
     pub fn run(self) -> Finished {
         self.start().finish()

@@ -15,8 +15,10 @@ use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 use super::super::cause::Cause;
 use super::super::client::Cluster;
 use super::super::container::{PodTarget, needs_container};
-use super::super::error::seconds;
+use super::super::error::{ClusterError, seconds};
 use super::super::resource::{Resource, encoded};
+use super::super::retry::{Repeat, Setback};
+use super::super::transport::{self, Attempts, Next};
 use super::status::{Ending, ending};
 use super::stop;
 use crate::output::Output;
@@ -249,6 +251,8 @@ impl Cluster {
         }
     }
 
+    /// Has the session begun; again, for as long as the caller waits, where the request certainly
+    /// reached nothing that could have started the command.
     async fn upgrade(
         &self,
         target: &PodTarget,
@@ -263,8 +267,23 @@ impl Cluster {
         let request = Request::new(Resource::pod().path(Some(&target.namespace)))
             .exec(&encoded(&target.pod), command, &parameters)
             .map_err(|error| error.to_string())?;
-        let connection = self.transport().client.connect(request).await;
-        connection.map_err(|error| Cause::of(&error).to_string())
+        let mut attempts = Attempts::new(self.transport());
+        loop {
+            let connection = self.transport().client.connect(request.clone()).await;
+            let cause = match connection {
+                Ok(connection) => return Ok(connection),
+                Err(error) => Cause::of(&error),
+            };
+            let error = ClusterError::Unavailable {
+                cause: cause.to_string(),
+            };
+            let what = || format!("an exec in pod {}", target.pod);
+            let setback = setback(&cause);
+            let again = attempts.wait(Repeat::Unsafe, &setback, &error, what);
+            if again.await == Next::Not {
+                return Err(cause.to_string());
+            }
+        }
     }
 
     /// Ends a command inside its container, if it can be.
@@ -319,6 +338,15 @@ async fn read(
             Some(Err(error)) => socket_words(&error),
         };
         return known.ok_or(cause);
+    }
+}
+
+/// What a refused upgrade means for the retry: with 503 the API server, or a load balancer before
+/// it, says that it did not get to it.
+fn setback(cause: &Cause) -> Setback {
+    match cause {
+        Cause::Answer { code: 503, .. } => Setback::NotSent,
+        cause => transport::setback(cause),
     }
 }
 

@@ -82,7 +82,8 @@ impl Cluster {
     /// that adds at most two seconds. Dropping the future does not end the command.
     ///
     /// # Errors
-    /// [`ExecError`]; it is never tried again here.
+    /// [`ExecError`]. It is tried again only where the API server was not reached at all, or did not
+    /// get to it: never where the command may have started.
     pub async fn exec(
         &self,
         target: &PodTarget,

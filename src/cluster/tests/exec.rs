@@ -168,3 +168,36 @@ async fn stdin_is_sent_whole_and_closed() {
     let empty = run(&fake, Some(b""), Duration::from_secs(5)).await.unwrap();
     assert_eq!((empty.exit, empty.stdout), (0, Vec::new()));
 }
+
+#[tokio::test]
+async fn it_is_tried_again_only_where_it_cannot_have_started() {
+    let refusals: [(fn() -> Answer, bool); 5] = [
+        (
+            || Answer::Json(429, json!({"message": "slow down", "code": 429})),
+            true,
+        ),
+        (
+            || Answer::Json(503, json!({"message": "starting", "code": 503})),
+            true,
+        ),
+        (
+            || Answer::Json(500, json!({"message": "no backend", "code": 500})),
+            false,
+        ),
+        (
+            || Answer::Json(504, json!({"message": "too late", "code": 504})),
+            false,
+        ),
+        (|| Answer::Nothing(Then::Reset), false),
+    ];
+    for (number, (refusal, is_repeated)) in refusals.into_iter().enumerate() {
+        let fake = Fake::start(move |asked| match asked.before {
+            0 => refusal(),
+            _ => Answer::Exec(vec![SUCCESS.to_vec()], Then::Close),
+        })
+        .await;
+        let ended = run(&fake, None, Duration::from_secs(5)).await;
+        assert_eq!(ended.is_ok(), is_repeated, "{number}: {ended:?}");
+        assert_eq!(fake.requests().len(), 1 + usize::from(is_repeated));
+    }
+}

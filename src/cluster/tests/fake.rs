@@ -118,6 +118,9 @@ pub(super) fn cluster_at(address: SocketAddr) -> Cluster {
     let transport = Transport {
         client: kube::Client::try_from(config).unwrap(),
         request_timeout: Duration::from_secs(2),
+        patience: Duration::from_secs(3),
+        watch_time: Duration::from_secs(1),
+        trouble: Arc::default(),
     };
     let server = ServerInfo {
         kubeconfig: "test".to_owned(),

@@ -52,6 +52,17 @@ async fn what_had_come_in_is_kept_where_it_breaks_off() {
 }
 
 #[tokio::test]
+async fn a_log_that_broke_off_is_read_anew() {
+    let fake = Fake::start(|asked| match asked.before {
+        0 => Answer::Chunks(200, vec![b"ha".to_vec()], Then::Reset),
+        _ => Answer::Chunks(200, vec![b"halves".to_vec()], Then::Close),
+    })
+    .await;
+    let log = read(&fake, Duration::from_secs(5)).await.unwrap();
+    assert_eq!(log.bytes, b"halves");
+}
+
+#[tokio::test]
 async fn too_early_is_told_from_gone() {
     let refused = async |code: u16, message: &'static str| {
         let fake =

@@ -1,5 +1,7 @@
 //! Requests: retries, time-outs, status codes, pages, discovery.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::super::{
@@ -40,8 +42,104 @@ async fn a_read_is_tried_again_until_it_is_answered() {
     assert_eq!(fake.requests().len(), 4);
 }
 
+/// The times of the object and of the server's clock, in an answer.
+fn made_at(created: &str, run: &str) -> Answer {
+    Answer::WithHeader(
+        200,
+        "Date",
+        "Wed, 25 Nov 2026 12:00:10 GMT",
+        json!({"metadata": {"creationTimestamp": created, "labels": {"run": run}, "uid": "u"}}),
+    )
+}
+
 #[tokio::test]
-async fn a_create_is_sent_once() {
+async fn a_create_whose_answer_was_lost_is_told_from_an_object_that_was_there() {
+    // When it was made, and by whom; whether that was this create.
+    let cases = [
+        ("2026-11-25T12:00:10Z", "ours", true),
+        ("2026-11-25T11:59:50Z", "ours", false),
+        ("2026-11-25T12:00:10Z", "theirs", false),
+    ];
+    for (created, run, is_made) in cases {
+        let fake = Fake::start(move |asked| match asked.before {
+            _ if asked.line.starts_with("GET") => made_at(created, run),
+            0 => Answer::Nothing(Then::Reset),
+            _ => status(409, "AlreadyExists", "it exists"),
+        })
+        .await;
+        let key = config_map();
+        let manifest = json!({"metadata": {"name": "x", "labels": {"run": "ours"}}});
+        let cluster = fake.cluster();
+        let made = cluster.create(&key.resource, Some("n"), &manifest).await;
+        match made {
+            Ok(made) => {
+                assert!(is_made && made.created && made.repeated, "{created} {run}");
+                assert_eq!(made.object["metadata"]["uid"], "u");
+            }
+            Err(error) => {
+                assert!(!is_made, "{created} {run}");
+                assert_eq!(error.code(), Some(409));
+            }
+        }
+        assert_eq!(fake.requests().len(), 3);
+        assert_eq!(cluster.trouble(), None);
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_was_there_is_not_looked_at() {
+    let fake = Fake::start(|_| status(409, "AlreadyExists", "it exists")).await;
+    let key = config_map();
+    let manifest = json!({"metadata": {"name": "x"}});
+    let cluster = fake.cluster();
+    let made = cluster.create(&key.resource, Some("n"), &manifest).await;
+    assert_eq!(made.unwrap_err().code(), Some(409));
+    assert_eq!(fake.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn while_a_request_is_sent_again_the_cause_is_known() {
+    let fake = Fake::start(|asked| match asked.line.as_str() {
+        "GET /ready" => Answer::Json(200, json!({})),
+        _ => status(503, "", "starting"),
+    })
+    .await;
+    let cluster = fake.cluster();
+    let key = config_map();
+    let reading = tokio::time::timeout(Duration::from_secs(1), cluster.get(&key));
+    assert!(reading.await.is_err(), "it goes on for three seconds");
+    assert_eq!(
+        cluster.trouble().unwrap().to_string(),
+        "the cluster did not answer: it answered 503: starting"
+    );
+    cluster.get_raw("/ready").await.unwrap();
+    assert_eq!(cluster.trouble(), None);
+}
+
+#[tokio::test]
+async fn a_server_that_comes_back_is_found() {
+    let address = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    };
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut request).await;
+            let answer = "HTTP/1.1 200 X\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await;
+        }
+    });
+    let key = config_map();
+    let cluster = cluster_at(address);
+    let made = cluster.create(&key.resource, Some("n"), &json!({})).await;
+    made.unwrap();
+}
+
+#[tokio::test]
+async fn a_create_without_a_name_is_sent_once() {
     let fake = Fake::start(|_| status(503, "", "starting")).await;
     let key = config_map();
     let error = fake
@@ -130,7 +228,7 @@ async fn a_hanging_server_is_a_time_out() {
         error.to_string(),
         "the request GET /api/v1/namespaces/n/configmaps/x took longer than 2s"
     );
-    assert_eq!(fake.requests().len(), 1);
+    assert_eq!(fake.requests().len(), 2, "within three seconds");
 }
 
 #[tokio::test]

@@ -138,3 +138,27 @@ async fn an_error_is_told_and_forgotten_when_it_is_over() {
     names(&mut watch, &["a"]).await;
     assert_eq!(watch.last_error(), None);
 }
+
+#[tokio::test]
+async fn a_watch_that_hangs_is_resumed_and_misses_nothing() {
+    let fake = Fake::start(|asked| {
+        if !asked.line.contains("watch=true") {
+            return list(&[pod("a", 10)], 10);
+        }
+        assert!(
+            asked.line.contains("timeoutSeconds=1&") || asked.line.ends_with("timeoutSeconds=1")
+        );
+        if asked.line.contains("resourceVersion=10") && asked.before == 1 {
+            Answer::Events(vec![], Then::Hang)
+        } else {
+            Answer::Events(
+                vec![typed("DELETED", "a", 11), typed("ADDED", "b", 12)],
+                Then::Hang,
+            )
+        }
+    })
+    .await;
+    let mut watch = fake.cluster().watch(&Resource::pod(), Some("n"));
+    names(&mut watch, &["a"]).await;
+    names(&mut watch, &["b"]).await;
+}

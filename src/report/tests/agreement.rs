@@ -19,6 +19,10 @@ enum Step {
     Excluded(usize, String),
     Cancelling(CancelReason),
     Leftover(Option<usize>, bool),
+    Diagnosis(usize, String),
+    Notice(String),
+    /// Began, and never told its end.
+    Lost(usize),
 }
 
 fn outcomes() -> impl Strategy<Value = Outcome> {
@@ -40,6 +44,7 @@ fn stages() -> impl Strategy<Value = Stage> {
         Just(Stage::Interrupted),
         Just(Stage::Teardown),
         Just(Stage::Cleanup),
+        Just(Stage::Run),
     ]
 }
 
@@ -63,6 +68,9 @@ fn steps() -> impl Strategy<Value = Step> {
         1 => (suite, any::<String>()).prop_map(|(suite, node)| Step::Excluded(suite, node)),
         1 => reasons().prop_map(Step::Cancelling),
         1 => (some_suite, any::<bool>()).prop_map(|(suite, kept)| Step::Leftover(suite, kept)),
+        1 => (0..2_usize, any::<String>()).prop_map(|(suite, text)| Step::Diagnosis(suite, text)),
+        1 => any::<String>().prop_map(Step::Notice),
+        1 => (0..2_usize).prop_map(Step::Lost),
     ]
 }
 
@@ -71,6 +79,16 @@ fn story(steps: &[Step], verdict_after: usize) -> Story {
     let mut story = Story::begun(vec![overlay(), mtu()])
         .suite(overlay(), "one")
         .suite(mtu(), "two");
+    for index in 0..2 {
+        let is_planned = |(number, step): &(usize, &Step)| match step {
+            Step::Case(of, ..) | Step::Lost(of) => *of == index && *number < verdict_after,
+            _ => false,
+        };
+        story = story.add(EventKind::CasesPlanned {
+            suite: suite(index),
+            total: steps.iter().enumerate().filter(is_planned).count(),
+        });
+    }
     for (number, step) in steps.iter().enumerate() {
         if number == verdict_after {
             story = story
@@ -80,7 +98,11 @@ fn story(steps: &[Step], verdict_after: usize) -> Story {
         }
         story = match step.clone() {
             // once the verdict is out no case is left to finish
-            Step::Case(..) if number >= verdict_after => story,
+            Step::Case(..) | Step::Lost(_) if number >= verdict_after => story,
+            Step::Lost(index) => {
+                let id = id(suite(index), number % 3, number, &format!("case {number}"));
+                story.add(EventKind::CaseStarted(id))
+            }
             Step::Case(index, outcome, text, retried) => {
                 let id = id(suite(index), number % 3, number, &format!("case {number}"));
                 let why = Explanation::new(text);
@@ -94,7 +116,12 @@ fn story(steps: &[Step], verdict_after: usize) -> Story {
                     }));
                 }
                 let why = (outcome != Outcome::Passed || number % 2 == 0).then_some(why);
-                story.add(EventKind::CaseFinished(result(id, outcome, why)))
+                let mut result = result(id, outcome, why);
+                if number % 4 == 0 {
+                    let text = format!("{number}\u{1b}[31m]]>");
+                    result.properties.insert("rate".to_owned(), text);
+                }
+                story.add(EventKind::CaseFinished(result))
             }
             Step::Problem(index, stage, text) => {
                 story.problem(index.map(suite), stage, Explanation::new(text))
@@ -104,6 +131,14 @@ fn story(steps: &[Step], verdict_after: usize) -> Story {
                 node,
                 reason: "label".to_owned(),
             }),
+            Step::Diagnosis(index, message) => story.add(EventKind::Diagnosis(Diagnosis {
+                suite: suite(index),
+                remedy: (number % 2 == 0).then(|| message.clone()),
+                url: None,
+                cases: number,
+                message,
+            })),
+            Step::Notice(text) => story.add(EventKind::Notice { text }),
             Step::Cancelling(reason) => story.add(EventKind::Cancelling { reason }),
             Step::Leftover(index, kept) => story.add(EventKind::Leftover(Leftover {
                 suite: index.map(suite),
@@ -149,7 +184,10 @@ proptest! {
                 prop_assert_eq!((report.failures, report.errors), (0, 0));
             }
             RunExit::NothingTested => prop_assert_eq!(counts.passed + counts.bad(), 0),
-            RunExit::Errored | RunExit::Interrupted | RunExit::Terminated => {}
+            // what was cancelled is skipped, and comes with a problem that says why
+            RunExit::Errored => prop_assert!(report.errors > 0 || counts.cancelled > 0
+                || verdict.cancelled == Some(CancelReason::RunDeadline)),
+            RunExit::Interrupted | RunExit::Terminated => {}
         }
 
         let output = Shared::default();
@@ -179,5 +217,56 @@ proptest! {
         prop_assert!(total.contains(&numbers));
         prop_assert_eq!(text.matches("=> Start ").count(), 2);
         prop_assert_eq!(text.matches("=> End ").count(), 2);
+    }
+
+    /// The events end anywhere: whoever tells them was stopped.
+    #[test]
+    fn no_report_of_a_run_that_broke_off_is_a_pass(
+        steps in proptest::collection::vec(steps(), 0..20),
+        verdict_after in 0..25_usize,
+        end in 0..25_usize,
+    ) {
+        let mut story = story(&steps, verdict_after);
+        let is_verdict = |event: &Event| matches!(event.kind, EventKind::VerdictReached { .. });
+        let verdict_at = story.events.iter().position(is_verdict).unwrap_or_default();
+        story.events.truncate(end.min(verdict_at));
+        let verdict = story.verdict();
+        let exit = verdict.exit_code();
+        prop_assert!(exit != RunExit::Passed && exit != RunExit::NotCleanedUp, "{:?}", exit);
+        let report = Report::deserialize_from_str(&written(&story)).unwrap();
+        let counts = verdict.counts();
+        prop_assert_eq!(report.failures, counts.failed);
+        if verdict.broke_off() {
+            prop_assert!(report.errors > 0);
+            prop_assert!(exit != RunExit::NothingTested);
+        }
+        let output = Shared::default();
+        story.tell(&mut Human::new(output.clone(), HumanOptions::default())).unwrap();
+        let text = output.text();
+        let word = exit.word().to_uppercase();
+        prop_assert!(text.lines().any(|line| line.starts_with(&format!("{word}: "))), "{}", text);
+    }
+
+    /// A process that is killed finishes nothing: what is on the disk is no pass either.
+    #[test]
+    fn what_a_killed_run_leaves_on_the_disk_is_no_pass(
+        steps in proptest::collection::vec(steps(), 0..20),
+        verdict_after in 0..25_usize,
+        end in 0..25_usize,
+    ) {
+        let mut story = story(&steps, verdict_after);
+        let is_verdict = |event: &Event| matches!(event.kind, EventKind::VerdictReached { .. });
+        let verdict_at = story.events.iter().position(is_verdict).unwrap_or_default();
+        story.events.truncate(end.min(verdict_at));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("junit.xml");
+        let mut junit = crate::report::junit::Junit::new(&path).unwrap();
+        let mut verdict = Verdict::default();
+        for event in &story.events {
+            verdict.apply(event);
+            junit.event(event, &verdict).unwrap();
+        }
+        let text = std::fs::read_to_string(path).unwrap();
+        prop_assert!(Report::deserialize_from_str(&text).unwrap().errors > 0);
     }
 }

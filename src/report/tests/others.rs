@@ -136,3 +136,42 @@ fn a_reporter_that_fails_is_named_once_and_the_others_go_on() {
     assert_eq!(errors[0].source.kind(), io::ErrorKind::BrokenPipe);
     assert_eq!(output.text().lines().count(), story.events.len());
 }
+
+/// Panics when the run is over.
+struct Panicking;
+
+impl Reporter for Panicking {
+    fn name(&self) -> &str {
+        "panicking report"
+    }
+
+    fn event(&mut self, event: &Event, _verdict: &Verdict) -> std::io::Result<()> {
+        match event.kind {
+            EventKind::VerdictReached { .. } => panic!("as was asked for"),
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, _verdict: &Verdict) -> std::io::Result<()> {
+        unreachable!("it is not asked again")
+    }
+}
+
+#[test]
+fn a_report_that_panics_is_dropped_and_the_others_go_on() {
+    let output = Shared::default();
+    let mut reporters = Reporters::new();
+    reporters.push(Panicking);
+    reporters.push(Json::new("events", output.clone()));
+    let story = healthy();
+    let mut errors: Vec<ReporterError> = Vec::new();
+    let mut verdict = Verdict::default();
+    for event in &story.events {
+        verdict.apply(event);
+        errors.extend(reporters.event(event, &verdict));
+    }
+    errors.extend(reporters.finish(&verdict));
+    let told: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["failed to write the panicking report"]);
+    assert_eq!(output.text().lines().count(), story.events.len());
+}

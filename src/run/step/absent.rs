@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::deadline::Deadline;
 use super::follow::{Followed, Look};
 use super::select::Selected;
-use super::{StepContext, StepFailure, StepResult};
+use super::{StepContext, StepFailure, StepResult, write};
 use crate::plan::model::Absent;
 
 /// How many objects a message names.
@@ -17,7 +17,7 @@ pub async fn run(
     context: &StepContext<'_>,
     deadline: &Deadline,
 ) -> Result<StepResult, StepFailure> {
-    let selected = Selected::of(&absent.target, context).await?;
+    let selected = write::in_time(deadline, context, Selected::of(&absent.target, context)).await?;
     let look = |objects: &[Value]| {
         Ok(match objects {
             [] => Look::Holds,

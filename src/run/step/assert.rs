@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::deadline::Deadline;
 use super::follow::{Followed, Look};
 use super::select::Selected;
-use super::{StepContext, StepFailure, StepResult, check, expect};
+use super::{StepContext, StepFailure, StepResult, check, expect, write};
 use crate::plan::model::{Assert, AssertCheck, ObjectCheck};
 
 /// How many objects a message names.
@@ -20,7 +20,7 @@ pub async fn run(
     let Some(target) = &assert.target else {
         return values(assert, context);
     };
-    let selected = Selected::of(target, context).await?;
+    let selected = write::in_time(deadline, context, Selected::of(target, context)).await?;
     let look = |objects: &[Value]| look(assert, objects, &selected, context);
     let mut followed = Followed::new(&selected, context);
     let objects = followed.until(deadline, look).await?;

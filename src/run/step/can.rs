@@ -11,7 +11,7 @@ pub async fn run(
     context: &StepContext<'_>,
     deadline: &Deadline,
 ) -> Result<StepResult, StepFailure> {
-    write::in_time(deadline, ask(can, context)).await
+    write::in_time(deadline, context, ask(can, context)).await
 }
 
 async fn ask(can: &Can, context: &StepContext<'_>) -> Result<StepResult, StepFailure> {

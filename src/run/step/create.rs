@@ -15,7 +15,7 @@ pub async fn run(
     deadline: &Deadline,
 ) -> Result<StepResult, StepFailure> {
     let manifests = write::render(&create.manifests, context)?;
-    write::in_time(deadline, async {
+    write::in_time(deadline, context, async {
         let mut objects = Vec::new();
         for manifest in manifests {
             objects.extend(one(create, manifest, context).await?);

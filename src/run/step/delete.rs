@@ -15,8 +15,8 @@ pub async fn run(
     context: &StepContext<'_>,
     deadline: &Deadline,
 ) -> Result<StepResult, StepFailure> {
-    let selected = Selected::of(&delete.target, context).await?;
-    let objects = write::in_time(deadline, selected.read(context)).await?;
+    let selected = write::in_time(deadline, context, Selected::of(&delete.target, context)).await?;
+    let objects = write::in_time(deadline, context, selected.read(context)).await?;
     if objects.is_empty() {
         context.suite.teller.tell(EventKind::Notice {
             text: format!("delete: {}: absent already", selected.describe()),
@@ -40,7 +40,7 @@ pub async fn run(
     let mut going = Vec::new();
     for object in &objects {
         let key = selected.key(object);
-        let answer = write::in_time(deadline, async {
+        let answer = write::in_time(deadline, context, async {
             Ok(context
                 .cluster
                 .delete_with_warnings(&key, &options(object))

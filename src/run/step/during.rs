@@ -2,7 +2,7 @@
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::deadline::Deadline;
 use super::{StepContext, StepFailure, StepResult};
@@ -54,11 +54,13 @@ async fn look(during: &During, context: &StepContext<'_>) -> Result<StepResult, 
 struct Tally {
     total: u64,
     failed: u64,
+    /// Of the failed ones, those that could not look at all.
+    errored: u64,
     first: Vec<String>,
 }
 
 impl Tally {
-    /// A look that errored is a failed one: whoever asks gets no answer either way.
+    /// A look that errored counts as a failed one: whoever asks gets no answer either way.
     fn count(&mut self, ended: Result<StepResult, StepFailure>) -> Result<(), StepFailure> {
         self.total += 1;
         if let Err(failure) = ended {
@@ -66,6 +68,7 @@ impl Tally {
                 return Err(failure);
             }
             self.failed += 1;
+            self.errored += u64::from(failure.outcome == crate::event::Outcome::Errored);
             if self.first.len() < QUOTED {
                 self.first.push(failure.why.message);
             }
@@ -79,10 +82,7 @@ impl Tally {
             Some(pattern) => pattern.render(&context.scope())?,
             None => json!({"failed": 0}),
         };
-        let wrong: Vec<_> = partial::mismatches(&pattern, &counts)
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let wrong = wrong(&pattern, &counts);
         let told = format!("{} of {} looks failed", self.failed, self.total);
         if self.total == 0 {
             return Err(StepFailure::errored("not one look came about"));
@@ -92,7 +92,21 @@ impl Tally {
                 .with("object", counts)
                 .with("stdout", told));
         }
-        Err(StepFailure::failed(format!("{told}: {}", wrong.join("; ")))
-            .with_detail("first of the failed looks", &self.first.join("\n")))
+        // where it is those that could not look that make the difference, nothing was found out
+        let without = json!({"total": self.total, "failed": self.failed - self.errored});
+        let message = format!("{told}: {}", wrong.join("; "));
+        let failure = match self.errored > 0 && self::wrong(&pattern, &without).is_empty() {
+            true => StepFailure::errored(format!(
+                "{message}; {} of them could not look at all",
+                self.errored
+            )),
+            false => StepFailure::failed(message),
+        };
+        Err(failure.with_detail("first of the failed looks", &self.first.join("\n")))
     }
+}
+
+fn wrong(pattern: &Value, counts: &Value) -> Vec<String> {
+    let mismatches = partial::mismatches(pattern, counts);
+    mismatches.iter().map(ToString::to_string).collect()
 }

@@ -14,7 +14,7 @@ pub async fn run(
     context: &StepContext<'_>,
     deadline: &Deadline,
 ) -> Result<StepResult, StepFailure> {
-    let found = write::in_time(deadline, read(events, context)).await?;
+    let found = write::in_time(deadline, context, read(events, context)).await?;
     if let Some(count) = events.count
         && let Some(wrong) = expect::count(count, found.len(), "events")
     {

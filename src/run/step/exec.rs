@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::deadline::Deadline;
-use super::{StepContext, StepFailure, StepResult, expect, pods};
+use super::{StepContext, StepFailure, StepResult, expect, pods, write};
 use crate::cluster::{ExecError, ExecLimits, ExecReached, ExecTarget};
 use crate::plan::model::Exec;
 
@@ -27,10 +27,13 @@ pub async fn run(
                 .transpose()?,
         }],
         _ => {
-            let chosen: Vec<Value> = match exec.each {
-                true => pods::of(&exec.target, context).await?,
-                false => vec![pods::usable(&exec.target, context).await?],
+            let choose = async {
+                Ok(match exec.each {
+                    true => pods::of(&exec.target, context).await?,
+                    false => vec![pods::usable(&exec.target, context).await?],
+                })
             };
+            let chosen: Vec<Value> = write::in_time(deadline, context, choose).await?;
             chosen
                 .iter()
                 .map(|pod| pods::container(pod, exec.container.as_ref(), context))
@@ -70,7 +73,7 @@ async fn one(
         .cluster
         .exec(target, &command, stdin.map(String::into_bytes), &limits)
         .await
-        .map_err(|error| explain(error, &what, deadline))?;
+        .map_err(|error| explain(error, &what, context, deadline))?;
     let stdout = String::from_utf8_lossy(&result.stdout);
     let stderr = String::from_utf8_lossy(&result.stderr);
     let ended = expect::Ended {
@@ -106,7 +109,12 @@ fn shown(command: &[String]) -> String {
 
 /// An exec without a result: only one that started and ran out of time says something
 /// about the cluster.
-fn explain(error: ExecError, what: &str, deadline: &Deadline) -> StepFailure {
+fn explain(
+    error: ExecError,
+    what: &str,
+    context: &StepContext<'_>,
+    deadline: &Deadline,
+) -> StepFailure {
     match error {
         ExecError::NotStarted { cause } => {
             StepFailure::errored(format!("{what} did not start: {cause}"))
@@ -129,7 +137,11 @@ fn explain(error: ExecError, what: &str, deadline: &Deadline) -> StepFailure {
         ExecError::TimedOut {
             reached: ExecReached::Nothing,
             ..
-        } => StepFailure::errored(format!("{what} did not start {}", deadline.describe())),
+        } => StepFailure::errored(format!(
+            "{what} did not start {}{}",
+            deadline.describe(),
+            write::trouble(context)
+        )),
         ExecError::TimedOut { stdout, stderr, .. } => {
             StepFailure::failed(format!("{what} did not end {}", deadline.describe()))
                 .with_detail("stdout", &String::from_utf8_lossy(&stdout))

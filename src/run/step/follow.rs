@@ -1,13 +1,21 @@
 //! Follows the objects of a target until something holds of them, on a state no older
 //! than the run's last write.
+//!
+//! A watch can be blind without knowing it, where its connection hangs. So nothing fails by a
+//! time-out before the objects were read once more, apart from the watch.
+
+use std::time::Duration;
 
 use serde_json::Value;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::super::deadline::Deadline;
+use super::super::deadline::{Deadline, human_duration};
 use super::select::Selected;
 use super::{StepContext, StepFailure};
-use crate::cluster::{ObjectKey, Watch};
+use crate::cluster::{ClusterError, LabelQuery, ObjectKey, Resource, Selection, Watch};
+
+/// How long the last look may take, when the time is over.
+const LAST_LOOK: Duration = Duration::from_secs(5);
 
 /// A watch on a target.
 pub struct Followed<'a> {
@@ -105,11 +113,15 @@ impl<'a> Followed<'a> {
                 false => deadline.at,
             };
             if timeout_at(limit, self.watch.changed()).await.is_err() {
-                let objects = self.objects()?.unwrap_or_default();
-                return Err(match self.watch.is_synced() {
-                    true => self.timed_out(last, deadline, &objects).await,
-                    false => StepFailure::errored(format!("{last} {}", deadline.describe())),
-                });
+                let objects = self.last_look().await.map_err(|error| {
+                    let limit = deadline.describe();
+                    StepFailure::errored(format!("{last} {limit}; the last look: {error}"))
+                })?;
+                return match look(&objects)? {
+                    Look::Holds => Ok(objects),
+                    Look::Never(why) => Err(StepFailure::failed(why)),
+                    Look::NotYet(why) => Err(self.timed_out(why, deadline, &objects).await),
+                };
             }
         }
     }
@@ -117,7 +129,7 @@ impl<'a> Followed<'a> {
     /// Waits so long while a look goes on holding; a break fails at once.
     pub async fn hold(
         &mut self,
-        span: std::time::Duration,
+        span: Duration,
         mut look: impl FnMut(&[Value]) -> Result<Look, StepFailure>,
     ) -> Result<(), StepFailure> {
         let end = Instant::now() + span;
@@ -127,14 +139,49 @@ impl<'a> Followed<'a> {
                 continue;
             };
             if let Look::NotYet(why) | Look::Never(why) = look(&objects)? {
-                return Err(StepFailure::failed(format!(
-                    "it held, but not for {}: after {:.1} s, {why}",
-                    super::super::deadline::human_duration(span),
-                    begun.elapsed().as_secs_f64()
-                )));
+                return Err(broken_after(begun, span, &why));
             }
         }
-        Ok(())
+        let blind = self.watch.last_error();
+        let seen = match blind {
+            Some(error) => Err(error),
+            None => self.last_look().await,
+        };
+        let objects = seen.map_err(|error| {
+            let span = human_duration(span);
+            StepFailure::errored(format!("whether it held for {span} was not seen: {error}"))
+        })?;
+        match look(&objects)? {
+            Look::Holds => Ok(()),
+            Look::NotYet(why) | Look::Never(why) => Err(broken_after(begun, span, &why)),
+        }
+    }
+
+    /// The objects as they are, whatever the watch says.
+    async fn last_look(&self) -> Result<Vec<Value>, ClusterError> {
+        let Selected {
+            resource,
+            namespace,
+            name,
+            selector,
+            ..
+        } = self.selected;
+        let objects = read_apart(
+            self.context,
+            resource,
+            namespace.as_deref(),
+            name.as_deref(),
+            selector.as_ref(),
+        );
+        let mut selected = Vec::new();
+        for object in objects.await? {
+            super::write::note_secret(&object, self.context);
+            // what cannot be judged was judged before
+            if self.selected.has(&object, self.context).unwrap_or(false) {
+                selected.push(object);
+            }
+        }
+        Ok(selected)
     }
 
     /// Which deadline, what was still not so, and the last warning of what was waited for.
@@ -159,5 +206,37 @@ impl<'a> Followed<'a> {
             message.push_str(&warning);
         }
         StepFailure::failed(message)
+    }
+}
+
+fn broken_after(begun: Instant, span: Duration, why: &str) -> StepFailure {
+    StepFailure::failed(format!(
+        "it held, but not for {}: after {:.1} s, {why}",
+        human_duration(span),
+        begun.elapsed().as_secs_f64()
+    ))
+}
+
+/// Reads objects once, by the rights that a watch has too, and in little time.
+pub async fn read_apart(
+    context: &StepContext<'_>,
+    resource: &Resource,
+    namespace: Option<&str>,
+    name: Option<&str>,
+    selector: Option<&LabelQuery>,
+) -> Result<Vec<Value>, ClusterError> {
+    let selection = Selection {
+        labels: selector.map(|selector| selector.text().to_owned()),
+        fields: name.map(|name| format!("metadata.name={name}")),
+    };
+    let reading = context
+        .cluster
+        .list_selected(resource, namespace, &selection);
+    match timeout(LAST_LOOK, reading).await {
+        Ok(read) => read,
+        Err(_elapsed) => Err(context.cluster.trouble().unwrap_or(ClusterError::TimedOut {
+            what: format!("reading {}", resource.plural),
+            after: LAST_LOOK,
+        })),
     }
 }

@@ -15,7 +15,7 @@ pub async fn run(
 ) -> Result<StepResult, StepFailure> {
     match get {
         Get::Object(target) => {
-            write::in_time(deadline, async {
+            write::in_time(deadline, context, async {
                 let selected = Selected::of(target, context).await?;
                 let objects = selected.read(context).await?;
                 if objects.is_empty() && selected.is_one() {
@@ -34,7 +34,7 @@ pub async fn run(
         Get::Raw { path, expect } => {
             let path = path.render_text(&context.scope())?;
             let started = std::time::Instant::now();
-            let reply = write::in_time(deadline, async {
+            let reply = write::in_time(deadline, context, async {
                 Ok(context.cluster.get_raw(&path).await?)
             })
             .await?;

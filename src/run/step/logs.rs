@@ -13,7 +13,7 @@ pub async fn run(
     context: &StepContext<'_>,
     deadline: &Deadline,
 ) -> Result<StepResult, StepFailure> {
-    let text = write::in_time(deadline, read(logs, context)).await?;
+    let text = write::in_time(deadline, context, read(logs, context)).await?;
     let wrong = expect::text(&logs.expect, "stdout", &text, &context.scope())?;
     if wrong.is_empty() {
         return Ok(StepResult::default().with("stdout", text));

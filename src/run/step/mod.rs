@@ -163,6 +163,7 @@ async fn attempt_once(step: &Step, context: &StepContext<'_>) -> Result<StepResu
         None => context.deadline.clone(),
     };
     context.ledger.begin_step();
+    super::panic::at_request(step.name.as_ref().map(Template::source));
     let started = std::time::Instant::now();
     tokio::select! {
         biased;

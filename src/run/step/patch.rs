@@ -15,7 +15,7 @@ pub async fn run(
     context: &StepContext<'_>,
     deadline: &Deadline,
 ) -> Result<StepResult, StepFailure> {
-    write::in_time(deadline, one(patch, context)).await
+    write::in_time(deadline, context, one(patch, context)).await
 }
 
 async fn one(patch: &Patch, context: &StepContext<'_>) -> Result<StepResult, StepFailure> {

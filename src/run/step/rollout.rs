@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokio::time::timeout_at;
 
 use super::super::deadline::Deadline;
+use super::follow::read_apart;
 use super::{StepContext, StepFailure};
 use crate::cluster::{
     ObjectKey, PodReadiness, Readiness, Resource, Watch, owned_by, pod_state, rolled_out,
@@ -27,7 +28,7 @@ pub async fn wait(
     let mut rollout = Rollout::watch(key, per_node, context);
     match timeout_at(deadline.at, rollout.end(context)).await {
         Ok(end) => end,
-        Err(_) => Err(rollout.timed_out(context, deadline).await),
+        Err(_) => rollout.last_look(context, deadline).await,
     }
 }
 
@@ -179,6 +180,28 @@ impl Rollout {
             .next()
     }
 
+    /// When the time is over: the object as it is, read apart from watches that may be blind.
+    async fn last_look(
+        &self,
+        context: &StepContext<'_>,
+        deadline: &Deadline,
+    ) -> Result<(), StepFailure> {
+        let name = Some(self.key.name.as_str());
+        let namespace = self.key.namespace.as_deref();
+        let read = read_apart(context, &self.key.resource, namespace, name, None).await;
+        let blind = [&self.objects, &self.pods, &self.nodes];
+        let blind = blind.into_iter().find_map(Watch::last_error);
+        match (read, blind) {
+            (Ok(objects), _) if objects.first().is_some_and(is_rolled_out) => Ok(()),
+            (Ok(_), None) => Err(self.timed_out(context, deadline).await),
+            (Err(error), _) | (_, Some(error)) => Err(StepFailure::errored(format!(
+                "whether {} was rolled out {} could not be read: {error}",
+                self.key,
+                deadline.describe()
+            ))),
+        }
+    }
+
     /// The message of a time-out: which one, what was still not so, and the last warning.
     async fn timed_out(&self, context: &StepContext<'_>, deadline: &Deadline) -> StepFailure {
         let pending = match self.progress(context) {
@@ -220,6 +243,10 @@ impl Rollout {
         let pod = ObjectKey::new(Resource::pod(), self.key.namespace.as_deref(), name);
         context.cluster.last_warning(&pod, None).await
     }
+}
+
+fn is_rolled_out(object: &Value) -> bool {
+    matches!(rolled_out(object), Readiness::Ready(_))
 }
 
 /// How many pods there will be, once the controller has seen the present generation.

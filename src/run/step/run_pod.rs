@@ -1,7 +1,7 @@
 //! `run`: a pod of its own, to its end. Its log is told as it comes.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
@@ -21,6 +21,8 @@ use crate::template::Template;
 const CONTAINER: &str = "run";
 /// How long the log of a container that has ended may take to come.
 const LAST_LINES: Duration = Duration::from_secs(2);
+/// How long after the end of a container its status may take to come.
+const LAST_STATUS: Duration = Duration::from_secs(5);
 
 /// Makes the pod, waits for its end, and takes it away again.
 pub async fn run(
@@ -36,7 +38,7 @@ pub async fn run(
     let mut manifest = manifest(run, &name, &namespace, context)?;
     send_off(&mut manifest, context);
     context.register(&subject, Deed::Made { uid: None })?;
-    in_time(deadline, async {
+    in_time(deadline, context, async {
         let created = context
             .cluster
             .create(&key.resource, Some(&namespace), &manifest)
@@ -80,7 +82,7 @@ async fn to_its_end(
         selector: None,
         filter: None,
     };
-    let selected = Selected::of(&target, context).await?;
+    let selected = in_time(deadline, context, Selected::of(&target, context)).await?;
     let mut followed = Followed::new(&selected, context);
     let ended = followed.until(deadline, |pods| {
         let Some(pod) = pods.first() else {
@@ -96,21 +98,32 @@ async fn to_its_end(
         })
     });
     let log = Mutex::new(Output::new(LogOptions::default().limit));
-    let ended = {
+    let (ended, came) = {
         let following = follow_log(key, context, &log);
         tokio::pin!(ended, following);
         tokio::select! {
             ended = &mut ended => {
                 // the last lines may still be on their way
-                let _ = tokio::time::timeout(LAST_LINES, following).await;
-                ended
+                let came = tokio::time::timeout(LAST_LINES, following).await;
+                (ended, came.unwrap_or(Came::InPart))
             }
-            () = &mut following => ended.await,
+            came = &mut following => {
+                let silent_since = Instant::now();
+                let ended = ended.await;
+                // a server that is shut down ends its answers in good order, too
+                match silent_since.elapsed() < LAST_STATUS {
+                    true => (ended, came),
+                    false => (ended, Came::InPart),
+                }
+            }
         }
     };
     let log = log.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let log = String::from_utf8_lossy(&log.into_bytes()).into_owned();
+    let mut log = String::from_utf8_lossy(&log.into_bytes()).into_owned();
     let pods = ended.map_err(|failure| failure.with_detail("stdout", &log))?;
+    if came == Came::InPart {
+        log = whole_log(key, context, deadline).await?;
+    }
     let exit = pods.first().and_then(exit_code).unwrap_or(-1);
     let ended = expect::Ended {
         exit,
@@ -129,13 +142,42 @@ async fn to_its_end(
     Ok(exec::process_result(&ended))
 }
 
-/// The whole log, followed from the container's start to its end.
-async fn follow_log(key: &ObjectKey, context: &StepContext<'_>, log: &Mutex<Output>) {
-    let target = PodTarget {
+/// How much of a log came in while it was followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Came {
+    Whole,
+    InPart,
+}
+
+fn container_of(key: &ObjectKey) -> PodTarget {
+    PodTarget {
         namespace: key.namespace.clone().unwrap_or_default(),
         pod: key.name.clone(),
         container: Some(CONTAINER.to_owned()),
+    }
+}
+
+/// The log of a container that has ended, read at once: a part of it must not be judged.
+async fn whole_log(
+    key: &ObjectKey,
+    context: &StepContext<'_>,
+    deadline: &Deadline,
+) -> Result<String, StepFailure> {
+    let options = LogOptions {
+        timeout: deadline.remaining().max(LAST_LINES),
+        ..LogOptions::default()
     };
+    match context.cluster.logs(&container_of(key), &options).await {
+        Ok(log) => Ok(String::from_utf8_lossy(&log.bytes).into_owned()),
+        Err(error) => Err(StepFailure::errored(format!(
+            "{key} has ended, and its log could not be read: {error}"
+        ))),
+    }
+}
+
+/// The whole log, followed from the container's start to its end.
+async fn follow_log(key: &ObjectKey, context: &StepContext<'_>, log: &Mutex<Output>) -> Came {
+    let target = container_of(key);
     let mut watch = context
         .cluster
         .watch(&Resource::pod(), key.namespace.as_deref());
@@ -158,12 +200,12 @@ async fn follow_log(key: &ObjectKey, context: &StepContext<'_>, log: &Mutex<Outp
     };
     tokio::select! {
         () = has_started => {}
-        () = cannot_start => return,
-        () = context.cancel.cancelled() => return,
+        () = cannot_start => return Came::InPart,
+        () = context.cancel.cancelled() => return Came::InPart,
     }
     let options = LogOptions::default();
     let Ok(mut stream) = context.cluster.follow_logs(&target, &options).await else {
-        return;
+        return Came::InPart;
     };
     let put = |bytes: &[u8]| {
         log.lock()
@@ -173,7 +215,7 @@ async fn follow_log(key: &ObjectKey, context: &StepContext<'_>, log: &Mutex<Outp
     loop {
         let chunk = tokio::select! {
             chunk = stream.next() => chunk,
-            () = context.cancel.cancelled() => break,
+            () = context.cancel.cancelled() => return Came::InPart,
         };
         match chunk {
             Ok(Some(bytes)) => {
@@ -184,11 +226,11 @@ async fn follow_log(key: &ObjectKey, context: &StepContext<'_>, log: &Mutex<Outp
                 );
                 put(&bytes);
             }
-            Ok(None) => break,
+            Ok(None) => return Came::Whole,
             Err(error) => {
                 tracing::debug!(pod = key.name, "its log broke off: {error}");
                 put(format!("[the log broke off: {error}]\n").as_bytes());
-                return;
+                return Came::InPart;
             }
         }
     }

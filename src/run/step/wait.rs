@@ -17,7 +17,7 @@ pub async fn run(
     context: &StepContext<'_>,
     deadline: &Deadline,
 ) -> Result<StepResult, StepFailure> {
-    let selected = write::in_time(deadline, Selected::of(&wait.target, context)).await?;
+    let selected = write::in_time(deadline, context, Selected::of(&wait.target, context)).await?;
     if let Until::RolledOut { per_node } = wait.until {
         return roll_out(&selected, per_node, context, deadline).await;
     }

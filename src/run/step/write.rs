@@ -204,19 +204,28 @@ fn describe(rejection: &Rejection) -> String {
     }
 }
 
-/// A request's whole work within the step's deadline.
+/// A request's whole work within the step's deadline; where that ends it, with the cause for which
+/// it was still being sent again.
 pub async fn in_time<T>(
     deadline: &Deadline,
+    context: &StepContext<'_>,
     work: impl Future<Output = Result<T, StepFailure>>,
 ) -> Result<T, StepFailure> {
     tokio::time::timeout_at(deadline.at, work)
         .await
         .unwrap_or_else(|_| {
             Err(StepFailure::errored(format!(
-                "the API server did not finish {}",
-                deadline.describe()
+                "the API server did not finish {}{}",
+                deadline.describe(),
+                trouble(context)
             )))
         })
+}
+
+/// `: CAUSE` where requests are not answered at the moment.
+pub fn trouble(context: &StepContext<'_>) -> String {
+    let trouble = context.cluster.trouble();
+    trouble.map_or_else(String::new, |error| format!(": {error}"))
 }
 
 /// The name of an object, for messages.

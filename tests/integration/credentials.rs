@@ -1,0 +1,124 @@
+//! What is in a kubeconfig to prove who one is reaches no report and no message, however much of
+//! them is asked for.
+
+use std::os::unix::fs::PermissionsExt;
+
+use crate::api_server::{free_address, serve};
+use crate::support::{Finished, Kubeproof};
+use crate::verbs::suite;
+
+const TOKEN: &str = "token-7hQ2pX9vLm3n";
+const PASSWORD: &str = "password-Zk81TqRw5y";
+/// `admin:` and the password, as the header has it.
+const BASIC: &str = "YWRtaW46cGFzc3dvcmQtWms4MVRxUnc1eQ==";
+const PLUGIN_TOKEN: &str = "plugin-Jd62VbNc0sEx";
+/// The key, and the certificate that goes with it, in base64: of no use but here.
+const KEY: &str = "LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCk1JR0hBZ0VBTUJNR0J5cUdTTTQ5QWdFR0NDcUdTTTQ5QXdFSEJHMHdhd0lCQVFRZ0F2WlU4WDV1YmtqNE1zYW0KTE5FM1FCSmxCV3cvQkk5RWliejdVcHRjdWVhaFJBTkNBQVFyTkRPRHRHL1pCeUtYNEdPNGJ4cWNlSlJ1Qk42YQpEZlZTTU5wVW1QdkR4ZHBmNnExZEllN2JTM3NvdEVWL1E5WWJ6bTJxQ3h2R1UxRGF1cC9jNXRsTwotLS0tLUVORCBQUklWQVRFIEtFWS0tLS0tCg==";
+const CERTIFICATE: &str = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUJZakNDQVFlZ0F3SUJBZ0lCQkRBS0JnZ3Foa2pPUFFRREFqQVVNUkl3RUFZRFZRUUREQWxzYjJOaGJHaHYKYzNRd0lCY05NakF3TVRBeE1EQXdNREF3V2hnUE1qRXlNREF4TURFd01EQXdNREJhTUJReEVqQVFCZ05WQkFNTQpDV3h2WTJGc2FHOXpkREJaTUJNR0J5cUdTTTQ5QWdFR0NDcUdTTTQ5QXdFSEEwSUFCQ3MwTTRPMGI5a0hJcGZnClk3aHZHcHg0bEc0RTNwb045Vkl3MmxTWSs4UEYybC9xclYwaDd0dExleWkwUlg5RDFodk9iYW9MRzhaVFVOcTYKbjl6bTJVNmpTREJHTUJRR0ExVWRFUVFOTUF1Q0NXeHZZMkZzYUc5emREQVBCZ05WSFJNQkFmOEVCVEFEQVFILwpNQjBHQTFVZERnUVdCQlNhbEZRMDl3RFoxV1F6VlRjdmF6ekV5K2p6Q2pBS0JnZ3Foa2pPUFFRREFnTkpBREJHCkFpRUF0cVl0T3dya2xVWEhJRGlDdTRkTlZ4bEZIbnVhV3hpZ3doWWhncFpMRHZjQ0lRQ2c0anFRWWxHOFI5ekEKZXVYOG9lVEQxZkFaZnlITkdsa2lUNWFUU0oxZlZnPT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo=";
+/// A line of the key as it stands in its file.
+const KEY_LINE: &str = "LNE3QBJlBWw/BI9Eibz7UptcueahRANCAAQrNDODtG/ZByKX4GO4bxqceJRuBN6a";
+
+fn kubeconfig(server: &str, user: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: here\n\
+         contexts: [{{name: here, context: {{cluster: c, user: u}}}}]\n\
+         clusters: [{{name: c, cluster: {{server: \"{server}\"}}}}]\n\
+         users:\n- name: u\n  user:\n{user}\n"
+    )
+}
+
+/// Everything that a run wrote, where it was asked for as much as there is.
+fn all_of(run: &Finished) -> String {
+    format!("{run}{}{}", run.read("junit.xml"), run.read("events.json"))
+}
+
+fn told_with(kubeconfig: &str) -> String {
+    let steps = suite(
+        r#"
+  namespace: none
+  cases:
+    - name: nodes
+      steps:
+        - get: {target: node}
+    - name: path
+      steps:
+        - get: {raw: /readyz}
+    - name: exec
+      steps:
+        - exec: {target: pod/web, namespace: a, command: ["true"]}
+    - name: script
+      steps:
+        - script: "true"
+"#,
+    );
+    let arguments = ["run", "suite.yaml", "-vvv", "--kubeconfig", "here.yaml"];
+    let reports = ["--junit", "junit.xml", "--json", "events.json"];
+    let plugin = format!(
+        "#!/bin/sh\necho '{{\"apiVersion\": \"client.authentication.k8s.io/v1\", \"kind\": \
+         \"ExecCredential\", \"status\": {{\"token\": \"{PLUGIN_TOKEN}\"}}}}'\n"
+    );
+    let program = Kubeproof::new(&[&arguments[..], &reports[..]].concat())
+        .file("here.yaml", kubeconfig)
+        .file("suite.yaml", &steps)
+        .file("plugin", &plugin)
+        .env("KUBEPROOF_LOG", "trace");
+    let path = program.path("plugin");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).expect("a mode");
+    all_of(&program.run())
+}
+
+#[test]
+fn credentials_are_in_no_report_and_no_message() {
+    let key = format!("    client-key-data: {KEY}\n    client-certificate-data: {CERTIFICATE}");
+    let plugin = "    exec:\n      apiVersion: client.authentication.k8s.io/v1\n      \
+                  command: ./plugin\n      interactiveMode: Never";
+    let ways = [
+        ("a token", format!("    token: {TOKEN}")),
+        (
+            "a password",
+            format!("    username: admin\n    password: {PASSWORD}"),
+        ),
+        ("a key", key),
+        ("a plugin", plugin.to_owned()),
+    ];
+    for (way, user) in ways {
+        let address = free_address();
+        serve(address);
+        let server = format!("http://{address}");
+        let told = told_with(&kubeconfig(&server, &user));
+        assert!(told.contains("GET"), "{way}: nothing was traced\n{told}");
+        assert!(told.contains("case-finished"), "{way}: nothing ran\n{told}");
+        assert_no_secret(way, &told);
+    }
+}
+
+#[test]
+fn a_kubeconfig_that_cannot_be_read_is_not_quoted() {
+    let whole = kubeconfig("http://127.0.0.1:1", &format!("    token: {TOKEN}"));
+    let broken = [
+        whole.replace("    token", "   - token"),
+        whole.replace(TOKEN, &format!("[{TOKEN}")),
+        whole.replace(TOKEN, &format!("{{a: {TOKEN}}}")),
+        format!("{whole}    token: {TOKEN}\n"),
+        whole.replace("    token", "    client-key-data"),
+    ];
+    for kubeconfig in broken {
+        let told = told_with(&kubeconfig);
+        assert!(told.contains("[connect]"), "{told}");
+        assert_no_secret(&kubeconfig, &told);
+    }
+}
+
+#[track_caller]
+fn assert_no_secret(way: &str, told: &str) {
+    for secret in [
+        TOKEN,
+        PASSWORD,
+        BASIC,
+        PLUGIN_TOKEN,
+        KEY_LINE,
+        &KEY[40..120],
+    ] {
+        assert!(!told.contains(secret), "{way}: {secret} is told\n{told}");
+    }
+}

@@ -1,0 +1,82 @@
+//! A fault of the program itself, wherever it comes: what it was about is errored, and neither the
+//! cleanup nor the reports are lost.
+
+use crate::support::{Finished, Kubeproof, healthy_cluster};
+
+const SUITE: &str = r#"apiVersion: kubeproof.dev/v1alpha1
+kind: Suite
+metadata: {name: panics}
+spec:
+  setup:
+    - apply: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: of-setup}}}
+    - name: in setup
+      get: {target: configmap/of-setup}
+  cases:
+    - name: good
+      steps:
+        - get: {target: configmap/of-setup}
+    - name: bad
+      steps:
+        - apply:
+            manifest:
+              apiVersion: rbac.authorization.k8s.io/v1
+              kind: ClusterRole
+              metadata: {name: "kubeproof-panics-{{ run.id }}"}
+              rules: []
+        - name: in steps
+          get: {target: configmap/of-setup}
+        - get: {target: configmap/not-there}
+      onFailure:
+        - name: in a collector
+          get: {target: configmap/of-setup}
+      finally:
+        - name: in finally
+          get: {target: configmap/of-setup}
+  diagnose:
+    - case: bad
+      steps:
+        - name: in a diagnosis
+          get: {target: configmap/of-setup}
+      message: it went wrong
+  teardown:
+    - name: in teardown
+      get: {target: configmap/of-setup}
+"#;
+
+fn broken_at(step: &str) -> Finished {
+    let run = Kubeproof::on_cluster(&["run", "suite.yaml"])
+        .file("suite.yaml", SUITE)
+        .env("KUBEPROOF_TEST_PANIC", step)
+        .run();
+    run.assert_nothing_left();
+    assert!(run.read("junit.xml").contains("[run] did not finish") == (run.code == -1));
+    assert_eq!(run.events("run-finished").len(), 1, "{run}");
+    run
+}
+
+/// Step, exit code, failures and errors in JUnit, and where it is told.
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn a_panic_costs_neither_cleanup_nor_reports() {
+    let _cluster = healthy_cluster();
+    let cases = [
+        ("in setup", 3, 0, 3),
+        ("in steps", 3, 0, 1),
+        ("in a collector", 1, 1, 0),
+        ("in finally", 1, 1, 0),
+        ("in a diagnosis", 1, 1, 0),
+        ("in teardown", 1, 1, 1),
+    ];
+    for (step, code, failures, errors) in cases {
+        let run = broken_at(step);
+        run.assert_code(code);
+        let counts = run.junit();
+        assert_eq!(
+            (counts.failures, counts.errors),
+            (failures, errors),
+            "{step}\n{run}"
+        );
+        let told = run.read("events.json");
+        assert!(told.contains("kubeproof itself broke"), "{step}\n{run}");
+    }
+}
