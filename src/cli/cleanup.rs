@@ -10,6 +10,7 @@ use super::args::CleanupArgs;
 use super::exit::Exit;
 use super::{eprint_text, print_line, print_text};
 use crate::cluster::{Cluster, ClusterError, ConnectOptions};
+use crate::report::sanitize;
 use crate::sweep::{self, Fate, Found, Left, MarkedRun, SweepError, Wish};
 
 /// Shows, asks, removes.
@@ -39,7 +40,7 @@ pub fn execute(args: &CleanupArgs) -> Exit {
         }
     };
     for note in notes(&found, &wish) {
-        eprint_text(&format!("note: {note}\n"));
+        eprint_text(&format!("note: {}\n", sanitize::line(&note)));
     }
     let chosen: Vec<_> = found
         .runs
@@ -184,6 +185,7 @@ fn result(runs: &[&MarkedRun], left: &[Left]) -> String {
     }
     let mut text = "Not cleaned up:\n".to_owned();
     for Left { object, reason } in left {
+        let (object, reason) = (sanitize::line(object), sanitize::line(reason));
         text.push_str(&format!("  {object}: {reason}\n"));
     }
     text

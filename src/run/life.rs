@@ -180,7 +180,9 @@ async fn make(leases: &Leases, id: Id, held: Held, run: &str, labels: &[(String,
                 }
                 None => return,
             };
-            renew(&held, leases, &id).await;
+            if let Err(error) = renew(&held, leases, &id).await {
+                tracing::warn!("{} was not renewed: {error}", shown(key));
+            }
         }
         // by a suite that knows the same cluster under another name
         Err(ClusterError::Refused(refusal)) if refusal.reason == "AlreadyExists" => {}
@@ -200,39 +202,55 @@ async fn make(leases: &Leases, id: Id, held: Held, run: &str, labels: &[(String,
 }
 
 async fn renew_for_ever(leases: Arc<Leases>) {
+    let mut is_told = false;
     loop {
         tokio::time::sleep(marks::RENEW_EVERY).await;
         let held = leases.lock().clone();
+        let total = held.len();
         let leases = &leases;
-        futures::stream::iter(held)
-            .for_each_concurrent(AT_ONCE, |(id, held)| async move {
+        let failed: Vec<_> = futures::stream::iter(held)
+            .map(|(id, held)| async move {
                 let renewal = renew(&held, leases, &id);
-                if tokio::time::timeout(marks::RENEW_EVERY, renewal)
-                    .await
-                    .is_err()
-                {
-                    tracing::warn!("{} was not renewed in time", shown(&held.key));
-                }
+                let answer = tokio::time::timeout(marks::RENEW_EVERY, renewal).await;
+                let error = match answer {
+                    Ok(Ok(())) => return None,
+                    Ok(Err(error)) => error.to_string(),
+                    Err(_elapsed) => "no answer came in time".to_owned(),
+                };
+                Some(format!("{} was not renewed: {error}", shown(&held.key)))
             })
+            .buffer_unordered(AT_ONCE)
+            .filter_map(|failed| async move { failed })
+            .collect()
             .await;
+        // once for each time of trouble, however many there are and however long it takes
+        match failed.first() {
+            Some(first) if !is_told => {
+                tracing::warn!("{first} ({} of {total} so)", failed.len());
+            }
+            _ => {}
+        }
+        is_told = !failed.is_empty();
     }
 }
 
-async fn renew(held: &Held, leases: &Leases, id: &Id) {
+async fn renew(held: &Held, leases: &Leases, id: &Id) -> Result<(), ClusterError> {
     let now = Timestamp::now().saturating_add(held.ahead);
     let now = now.unwrap_or_else(|_| Timestamp::now());
     let patch = marks::renewal(now);
-    let answer = held
+    let key = &held.key;
+    match held
         .cluster
-        .patch(&held.key, PatchKind::Merge, &patch, None)
-        .await;
-    match answer {
-        Ok(_) => {}
+        .patch(key, PatchKind::Merge, &patch, None)
+        .await
+    {
+        Ok(_) => Ok(()),
         // with its namespace, or by whoever cleans up
         Err(error) if error.is_not_found() => {
             leases.lock().remove(id);
+            Ok(())
         }
-        Err(error) => tracing::warn!("{} was not renewed: {error}", shown(&held.key)),
+        Err(error) => Err(error),
     }
 }
 

@@ -40,9 +40,11 @@ enum Phase {
     CustomResources,
     /// What is built in.
     Others,
-    /// What would go with the last: custom resources with their definition, everything with its
-    /// namespace.
-    Containers,
+    /// With everything that is in them.
+    Namespaces,
+    /// With all that is of them. Later than namespaces, whose controller starts over, and waits
+    /// before it does, where a kind goes while it looks for what is left of it.
+    Definitions,
 }
 
 /// Nothing where it goes with a namespace of its run, and quickly.
@@ -53,8 +55,11 @@ fn phase(object: &Marked, namespaces: &BTreeSet<&str>) -> Option<Phase> {
         .namespace
         .as_deref()
         .is_some_and(|namespace| namespaces.contains(namespace));
-    if object.is_namespace() || group == "apiextensions.k8s.io" {
-        return Some(Phase::Containers);
+    if object.is_namespace() {
+        return Some(Phase::Namespaces);
+    }
+    if group == "apiextensions.k8s.io" {
+        return Some(Phase::Definitions);
     }
     if group == "admissionregistration.k8s.io" {
         return Some(Phase::Webhooks);
@@ -180,8 +185,8 @@ mod tests {
             phase(&of_kind(api_version, kind, namespace), &namespaces)
         };
         let crd = phase("apiextensions.k8s.io/v1", "CustomResourceDefinition", None);
-        assert_eq!(crd, Some(Phase::Containers));
-        assert_eq!(phase("v1", "Namespace", None), Some(Phase::Containers));
+        assert_eq!(crd, Some(Phase::Definitions));
+        assert_eq!(phase("v1", "Namespace", None), Some(Phase::Namespaces));
         let webhook = "ValidatingWebhookConfiguration";
         assert_eq!(
             phase("admissionregistration.k8s.io/v1", webhook, None),
@@ -196,6 +201,7 @@ mod tests {
         }
         assert_eq!(phase("v1", "ConfigMap", Some("other")), Some(Phase::Others));
         assert_eq!(phase("v1", "ConfigMap", Some("own")), None);
-        assert!(Phase::Webhooks < Phase::CustomResources && Phase::Others < Phase::Containers);
+        assert!(Phase::Webhooks < Phase::CustomResources && Phase::CustomResources < Phase::Others);
+        assert!(Phase::Others < Phase::Namespaces && Phase::Namespaces < Phase::Definitions);
     }
 }

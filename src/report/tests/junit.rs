@@ -254,7 +254,8 @@ fn what_is_left_behind_is_an_errored_testcase() {
                 <error message="still there: pod/stuck -n kubeproof-overlay-k7q2: finalizer example.com/hold" type="errored">still there: pod/stuck -n kubeproof-overlay-k7q2: finalizer example.com/hold</error>
             </testcase>
             <system-out>pod/stuck -n kubeproof-overlay-k7q2 is still there: finalizer example.com/hold
-    namespace/kubeproof-overlay-k7q2 is kept: --keep always</system-out>
+    namespace/kubeproof-overlay-k7q2 is kept: --keep always
+    to remove it: kubeproof cleanup --run k7q2</system-out>
         </testsuite>
     </testsuites>
     "#);
