@@ -1,8 +1,9 @@
 //! Runs the program as a user does.
 //!
-//! `cli`, `credentials` and `reports` need no cluster. `chaos`, `cluster`, `faults`, `network`, `panics`, `signals` and `proxy`
-//! need the local one (`ci/cluster up`), as do most of `arrival`, `images`, `rbac`, `verbs`, `language` and
-//! `peers`; they are ignored without it, and `ci/test` boots it and runs them all.
+//! `cli`, `credentials` and `reports` need no cluster. `chaos`, `cluster`, `faults`, `network`, `panics`,
+//! `signals`, `untrusted` and `proxy` need the local one (`ci/cluster up`), as do most of `arrival`,
+//! `images`, `rbac`, `verbs`, `language` and `peers`; they are ignored without it, and `ci/test` boots it
+//! and runs them all.
 
 mod api_server;
 mod architecture;
@@ -22,4 +23,5 @@ mod rbac;
 mod reports;
 mod signals;
 mod support;
+mod untrusted;
 mod verbs;
