@@ -9,6 +9,7 @@ use http::{Method, Uri};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::attempts::Trouble;
 use super::cause::{Cause, TlsCause};
 use super::client::{Cluster, ServerInfo};
 use super::connect_error::ConnectError;
@@ -17,7 +18,7 @@ use super::identity::Identity;
 use super::kubeconfig::{Found, Places, Selected, find, select};
 use super::proxy::ProxyEnvironment;
 use super::retry::{PATIENCE, PATIENCE_TO_CONNECT, Repeat};
-use super::transport::{Call, Failed, Transport, Trouble};
+use super::transport::{Call, Failed, Transport};
 
 /// How long a credential plugin may take; some open a browser, none of ours may wait for a person.
 const PLUGIN_TIMEOUT: Duration = Duration::from_secs(60);

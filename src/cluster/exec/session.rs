@@ -12,13 +12,14 @@ use kube::core::subresource::AttachParams;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 
+use super::super::attempts::Next;
 use super::super::cause::Cause;
 use super::super::client::Cluster;
 use super::super::container::{PodTarget, needs_container};
 use super::super::error::{ClusterError, seconds};
 use super::super::resource::{Resource, encoded};
 use super::super::retry::{Repeat, Setback};
-use super::super::transport::{self, Attempts, Next};
+use super::super::transport;
 use super::status::{Ending, ending};
 use super::stop;
 use crate::output::Output;
@@ -274,7 +275,7 @@ impl Cluster {
         let request = Request::new(Resource::pod().path(Some(&target.namespace)))
             .exec(&encoded(&target.pod), command, &parameters)
             .map_err(|error| error.to_string())?;
-        let mut attempts = Attempts::new(self.transport());
+        let mut attempts = self.transport().attempts();
         loop {
             let connection = self.transport().client.connect(request.clone()).await;
             let cause = match connection {
