@@ -26,7 +26,7 @@ const PLUGIN_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long one watch request lasts; the server ends it then, and the watch goes on with another.
 ///
 /// A connection that died without a word is noticed five seconds later, so this is short.
-const WATCH_TIME: Duration = Duration::from_secs(30);
+const WATCH_TIME: Duration = Duration::from_secs(15);
 
 /// How to find the cluster, and how patient to be.
 #[derive(Debug, Clone)]
