@@ -37,3 +37,6 @@ pub mod report;
 pub mod secret;
 // the program
 pub mod cli;
+
+#[cfg(test)]
+mod fuzz;

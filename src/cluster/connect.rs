@@ -9,6 +9,7 @@ use http::{Method, Uri};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::attempts::Trouble;
 use super::cause::{Cause, TlsCause};
 use super::client::{Cluster, ServerInfo};
 use super::connect_error::ConnectError;
@@ -17,7 +18,7 @@ use super::identity::Identity;
 use super::kubeconfig::{Found, Places, Selected, find, select};
 use super::proxy::ProxyEnvironment;
 use super::retry::{PATIENCE, PATIENCE_TO_CONNECT, Repeat};
-use super::transport::{Call, Failed, Transport, Trouble};
+use super::transport::{Call, Failed, Transport};
 
 /// How long a credential plugin may take; some open a browser, none of ours may wait for a person.
 const PLUGIN_TIMEOUT: Duration = Duration::from_secs(60);
@@ -25,7 +26,7 @@ const PLUGIN_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long one watch request lasts; the server ends it then, and the watch goes on with another.
 ///
 /// A connection that died without a word is noticed five seconds later, so this is short.
-const WATCH_TIME: Duration = Duration::from_secs(30);
+const WATCH_TIME: Duration = Duration::from_secs(15);
 
 /// How to find the cluster, and how patient to be.
 #[derive(Debug, Clone)]

@@ -8,13 +8,14 @@ use http_body_util::BodyExt as _;
 use kube::client::Body;
 use tokio::time::{Instant, timeout_at};
 
+use super::attempts::Next;
 use super::cause::Cause;
 use super::client::Cluster;
 use super::container::{PodTarget, needs_container};
 use super::error::{ClusterError, seconds};
 use super::resource::{ObjectKey, Resource, encoded};
 use super::retry::{Repeat, Setback};
-use super::transport::{Attempts, Call, Next, Opened};
+use super::transport::{Call, Opened};
 use crate::output::Output;
 
 /// Which part of a log is wanted, and how much of it is kept.
@@ -155,7 +156,7 @@ impl Cluster {
         let end = Instant::now() + options.timeout;
         let mut output = Output::new(options.limit);
         let reading = async {
-            let mut attempts = Attempts::new(self.transport());
+            let mut attempts = self.transport().attempts();
             loop {
                 let broken = match self.read_log(target, options, &mut output).await {
                     Err(LogError::Broken { cause, .. }) => cause,

@@ -8,6 +8,7 @@
 
 mod access;
 mod apply;
+mod attempts;
 mod catalog;
 mod cause;
 mod client;

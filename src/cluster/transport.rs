@@ -3,18 +3,17 @@
 //!
 //! Everything but watches and exec goes through here.
 
-use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use kube::client::Body;
 use serde_json::Value;
-use tokio::time::Instant;
 
+use super::attempts::{Attempts, Next, Trouble};
 use super::cause::Cause;
 use super::error::ClusterError;
-use super::retry::{Decision, Repeat, Setback, decide};
+use super::retry::{Repeat, Setback};
 
 /// A request that can be sent more than once.
 #[derive(Debug, Clone)]
@@ -168,26 +167,12 @@ pub(super) struct Transport {
     pub(super) trouble: Arc<Trouble>,
 }
 
-/// What keeps requests from being answered at the moment: the last thing that went wrong with one
-/// that is to be sent again, until the next answer of any.
-///
-/// Whoever runs out of time while a request is sent again and again learns the cause here.
-#[derive(Debug, Default)]
-pub(super) struct Trouble(Mutex<Option<ClusterError>>);
-
-impl Trouble {
-    /// The last cause.
-    pub(super) fn now(&self) -> Option<ClusterError> {
-        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.clone()
-    }
-
-    fn set(&self, error: Option<ClusterError>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = error;
-    }
-}
-
 impl Transport {
+    /// Of something that is about to be sent for the first time.
+    pub(super) fn attempts(&self) -> Attempts {
+        Attempts::new(self.patience, &self.trouble)
+    }
+
     /// Sends it, again where that is safe and may help.
     pub(super) async fn send(&self, call: &Call) -> Result<Reply, ClusterError> {
         self.send_explained(call)
@@ -197,22 +182,22 @@ impl Transport {
 
     /// As [`Transport::send`], with what is known about a connection that failed.
     pub(super) async fn send_explained(&self, call: &Call) -> Result<Reply, Failed> {
-        let mut attempts = Attempts::new(self);
+        let mut attempts = self.attempts();
         loop {
             match self.send_once(call).await {
                 Ok(mut reply) => {
                     self.trouble.set(None);
-                    reply.attempts = attempts.number;
+                    reply.attempts = attempts.number();
                     return Ok(reply);
                 }
-                Err(failed) => attempts.pause(call, failed).await?,
+                Err(failed) => again(&mut attempts, call, failed).await?,
             }
         }
     }
 
     /// Sends it, and gives the body of the answer to the caller, who bounds its time and size.
     pub(super) async fn open(&self, call: &Call) -> Result<Opened, ClusterError> {
-        let mut attempts = Attempts::new(self);
+        let mut attempts = self.attempts();
         loop {
             match self.open_once(call).await {
                 Ok(opened) => {
@@ -220,7 +205,7 @@ impl Transport {
                     return Ok(opened);
                 }
                 Err(failed) => {
-                    let pause = attempts.pause(call, failed);
+                    let pause = again(&mut attempts, call, failed);
                     pause.await.map_err(|failed| failed.error)?;
                 }
             }
@@ -290,67 +275,17 @@ impl Transport {
     }
 }
 
-/// How often a call was sent, and since when.
-pub(super) struct Attempts {
-    /// 1-based.
-    number: u32,
-    begun: Instant,
-    patience: Duration,
-    trouble: Arc<Trouble>,
-}
-
-impl Attempts {
-    pub(super) fn new(transport: &Transport) -> Self {
-        Self {
-            number: 1,
-            begun: Instant::now(),
-            patience: transport.patience,
-            trouble: Arc::clone(&transport.trouble),
+/// Waits until the call may be sent again; gives the failure back where it may not.
+async fn again(attempts: &mut Attempts, call: &Call, mut failed: Failed) -> Result<(), Failed> {
+    let what = || call.what();
+    let waiting = attempts.wait(call.repeat, &failed.setback, &failed.error, what);
+    match waiting.await {
+        Next::Again => Ok(()),
+        Next::Not => {
+            failed.attempts = attempts.number();
+            Err(failed)
         }
     }
-
-    /// Waits until the call may be sent again; gives the failure back where it may not.
-    async fn pause(&mut self, call: &Call, mut failed: Failed) -> Result<(), Failed> {
-        let what = || call.what();
-        match self
-            .wait(call.repeat, &failed.setback, &failed.error, what)
-            .await
-        {
-            Next::Again => Ok(()),
-            Next::Not => {
-                failed.attempts = self.number;
-                Err(failed)
-            }
-        }
-    }
-
-    /// Waits until `what` may be tried again, if it may.
-    pub(super) async fn wait(
-        &mut self,
-        repeat: Repeat,
-        setback: &Setback,
-        error: &ClusterError,
-        what: impl FnOnce() -> String,
-    ) -> Next {
-        let (number, spent) = (self.number, self.begun.elapsed());
-        match decide(repeat, setback, number, spent, self.patience, jitter()) {
-            Decision::GiveUp => Next::Not,
-            Decision::Retry(delay) => {
-                tracing::debug!(attempt = number, ?delay, %error, "{} is sent again", what());
-                self.trouble.set(Some(error.clone()));
-                tokio::time::sleep(delay).await;
-                self.number += 1;
-                Next::Again
-            }
-        }
-    }
-}
-
-/// Whether something is to be tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
-    Again,
-    Not,
 }
 
 fn written(call: &Call) -> Result<Request<Body>, ClusterError> {
@@ -439,13 +374,6 @@ fn warning(value: &HeaderValue) -> Option<String> {
     Some(text)
 }
 
-/// A number between 0 and 1 that differs each time; nothing depends on its quality.
-fn jitter() -> f64 {
-    let bits = RandomState::new().hash_one(0_u8);
-    // The upper 32 bits convert without loss.
-    f64::from(u32::try_from(bits >> 32).unwrap_or_default()) / f64::from(u32::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -477,13 +405,6 @@ mod tests {
         assert_eq!(retry_after(&headers), Some(Duration::from_secs(3)));
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("Wed, 21 Oct"));
         assert_eq!(retry_after(&headers), None);
-    }
-
-    #[test]
-    fn jitter_is_a_fraction() {
-        for _ in 0..100 {
-            assert!((0.0..=1.0).contains(&jitter()));
-        }
     }
 
     #[test]

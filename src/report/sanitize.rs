@@ -148,4 +148,30 @@ mod tests {
             prop_assert!(!line(&raw).contains('\n'));
         }
     }
+
+    #[test]
+    fn fuzz_any_text_is_clean_and_bounded() {
+        let hostile = [
+            "<testsuite failures=\"0\">]]></system-out>",
+            "\u{1b}[31mred\u{1b}[0m\r\n50%\r100%\n",
+            "\u{1b}]0;title\u{7}\u{1b}P\u{9b}31m\u{fffe}",
+        ];
+        crate::fuzz::run(
+            "sanitiser",
+            300,
+            |chance| {
+                let mut raw = chance.spoilt(&hostile);
+                raw.push_str(&String::from_utf8_lossy(&chance.bytes(200)));
+                raw
+            },
+            |raw| {
+                let clean = text(raw);
+                let is_clean = |c: char| c == '\n' || allowed(c) == c;
+                assert!(clean.chars().all(is_clean));
+                assert_eq!(text(&clean), clean, "clean text stays as it is");
+                assert!(!line(raw).contains(['\n', '\t']));
+                assert!(bounded(&clean, 100).len() <= 100 + 60);
+            },
+        );
+    }
 }

@@ -617,3 +617,31 @@ mod same_meaning {
         }
     }
 }
+
+#[test]
+fn fuzz_any_template_renders_or_is_told_why_it_does_not() {
+    let good = [
+        "on {{ node }}",
+        "{{ n + 1 }}",
+        "{{ l | join(', ') | upper }}-{{ s[1:] }}",
+        "{% for x in l %}- {{ x | tojson }}\n{% endfor %}",
+        "{% if n > 1 and s == 'x' %}a: {{ n }}{% else %}b{% endif %}",
+        "{{ 'a' in s or l | length >= 2 and not n is none }}",
+        "{{ s | default('y') | replace('a', 'b') | trim }}",
+        "{% set y = n * 3 %}{{ range(y) | list | tojson }}",
+        "{{ {'a': [1, 2]}.a[0] }}",
+    ];
+    let scope = || json!({"n": 3, "l": [1, "two", null], "s": "x", "node": {"name": "a"}});
+    crate::fuzz::run(
+        "templates",
+        300,
+        |chance| chance.spoilt(&good),
+        |source| {
+            let _ = render(source, scope());
+            let _ = render_file(source, scope());
+            if let Ok(condition) = Condition::parse(source, place(source)) {
+                let _ = condition.holds(&scope_value(&scope()));
+            }
+        },
+    );
+}

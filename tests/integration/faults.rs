@@ -116,3 +116,46 @@ fn a_taint_changes_nothing() {
     assert_eq!(run.junit().tests, 9);
     assert!(run.between_frames().is_empty(), "{run}");
 }
+
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn without_an_api_server_what_runs_out_of_time_is_errored_with_the_cause() {
+    let cluster = broken_cluster();
+    let suite = r#"apiVersion: kubeproof.dev/v1alpha1
+kind: Suite
+metadata: {name: away}
+spec:
+  setup:
+    # so that both are followed already
+    - wait: {target: configmap/kube-root-ca.crt, until: exists}
+    - get: {target: configmap}
+  cases:
+    - name: waits
+      steps:
+        - wait: {target: configmap/never, until: exists}
+          timeout: 8s
+    - name: writes
+      steps:
+        - sleep: 4s
+        - apply: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: late}}}
+          timeout: 4s
+"#;
+    let mut running = Kubeproof::on_cluster(&["run", "suite.yaml"])
+        .file("suite.yaml", suite)
+        .start();
+    running.until_event("\"case-started\"");
+    cluster.fault(&["kill-apiserver"]);
+    running.until_event("\"suite-finished\"");
+    cluster.heal();
+    let run = running.finish();
+    run.assert_code(3);
+    let ended = run.events("case-finished");
+    assert_eq!(ended.len(), 2, "{run}");
+    for case in ended {
+        assert_eq!(case["outcome"], "errored", "{case}\n{run}");
+        let message = case["why"]["message"].as_str().expect("a message");
+        assert!(message.contains("connection refused"), "{message}\n{run}");
+    }
+    assert_eq!(run.junit().failures, 0, "{run}");
+    run.assert_nothing_left();
+}

@@ -1,7 +1,7 @@
 //! Runs the program as a user does.
 //!
 //! `cli`, `credentials` and `reports` need no cluster. `chaos`, `cleanup`, `cluster`, `faults`, `network`,
-//! `panics`, `signals` and `proxy` need the local one (`ci/cluster up`), as do most of `arrival`,
+//! `panics`, `signals`, `untrusted` and `proxy` need the local one (`ci/cluster up`), as do most of `arrival`,
 //! `images`, `rbac`, `verbs`, `language` and `peers`; they are ignored without it, and `ci/test` boots
 //! it and runs them all. `dual_stack` needs one whose pods have addresses of two families, which
 //! `ci/test` boots before.
@@ -26,4 +26,5 @@ mod rbac;
 mod reports;
 mod signals;
 mod support;
+mod untrusted;
 mod verbs;

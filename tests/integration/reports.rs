@@ -43,3 +43,28 @@ fn a_report_that_cannot_be_written_loses_nothing_else() {
     run.assert_stderr("/dev/full");
     assert!(run.read("junit.xml").contains("[connect]"), "{run}");
 }
+
+#[test]
+fn a_full_disk_under_junit_is_told_and_loses_nothing_else() {
+    let arguments = ["run", "overlay", "--junit", "/dev/full"];
+    let run = Kubeproof::new(&[&arguments[..], &["--json", "events.json"]].concat()).run();
+    run.assert_code(3);
+    run.assert_stderr("failed to write the JUnit report /dev/full: No space left on device");
+    assert!(run.stdout.contains("no kubeconfig found"), "{run}");
+    assert_eq!(run.events("run-finished").len(), 1, "{run}");
+}
+
+#[test]
+fn a_stdout_that_nobody_reads_loses_nothing_else() {
+    for output in ["human", "json"] {
+        let files = ["--junit", "junit.xml", "--json", "events.json"];
+        let arguments = ["run", "overlay", "--output", output];
+        let mut running = Kubeproof::new(&[&arguments[..], &files[..]].concat()).start();
+        running.close_stdout();
+        let run = running.finish();
+        run.assert_code(3);
+        assert!(run.read("junit.xml").contains("[connect]"), "{run}");
+        assert_eq!(run.events("run-finished").len(), 1, "{run}");
+        run.assert_stderr("failed to write");
+    }
+}

@@ -144,6 +144,29 @@ impl Running {
         first["run"].as_str().expect("a run id").to_owned()
     }
 
+    /// Nobody reads its stdout any more, as after `| head`.
+    pub fn close_stdout(&mut self) {
+        drop(self.child.stdout.take());
+    }
+
+    /// The most memory it takes until its end, in MiB; read in a thread of its own.
+    #[cfg(target_os = "linux")]
+    pub fn peak_memory(&self) -> std::thread::JoinHandle<u64> {
+        let path = format!("/proc/{}/status", self.child.id());
+        std::thread::spawn(move || {
+            let mut most = 0;
+            // the kernel keeps the peak, so between two looks none is missed but the last
+            while let Some(kib) = std::fs::read_to_string(&path).ok().and_then(|status| {
+                let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+                line.split_whitespace().nth(1)?.parse::<u64>().ok()
+            }) {
+                most = most.max(kib / 1024);
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            most
+        })
+    }
+
     /// Sends a signal, as `kill -INT` does.
     pub fn signal(&self, signal: &str) {
         let status = Command::new("kill")

@@ -12,13 +12,14 @@ use kube::core::subresource::AttachParams;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 
+use super::super::attempts::Next;
 use super::super::cause::Cause;
 use super::super::client::Cluster;
 use super::super::container::{PodTarget, needs_container};
 use super::super::error::{ClusterError, seconds};
 use super::super::resource::{Resource, encoded};
 use super::super::retry::{Repeat, Setback};
-use super::super::transport::{self, Attempts, Next};
+use super::super::transport;
 use super::status::{Ending, ending};
 use super::stop;
 use crate::output::Output;
@@ -28,6 +29,8 @@ const STDOUT: u8 = 1;
 const STDERR: u8 = 2;
 const STATUS: u8 = 3;
 const CLOSE: u8 = 255;
+/// How many bytes of a status are read.
+const STATUS_LIMIT: usize = 64 * 1024;
 const STDIN_CHUNK: usize = 32 * 1024;
 /// How long to wait for the server's close after the status; everything is known by then.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
@@ -150,7 +153,12 @@ impl Progress {
         match frame.split_first() {
             Some((&STDOUT, bytes)) => self.stdout.push(bytes),
             Some((&STDERR, bytes)) => self.stderr.push(bytes),
-            Some((&STATUS, bytes)) => self.status.extend_from_slice(bytes),
+            // a status is short; one that never comes to its end must not fill the memory
+            Some((&STATUS, bytes)) => {
+                let room = STATUS_LIMIT.saturating_sub(self.status.len());
+                self.status
+                    .extend_from_slice(&bytes[..bytes.len().min(room)]);
+            }
             // A channel that is closed, or one of a later protocol.
             Some(_) | None => {}
         }
@@ -267,7 +275,7 @@ impl Cluster {
         let request = Request::new(Resource::pod().path(Some(&target.namespace)))
             .exec(&encoded(&target.pod), command, &parameters)
             .map_err(|error| error.to_string())?;
-        let mut attempts = Attempts::new(self.transport());
+        let mut attempts = self.transport().attempts();
         loop {
             let connection = self.transport().client.connect(request.clone()).await;
             let cause = match connection {
@@ -372,4 +380,61 @@ async fn write<W: Sink<Message> + Unpin>(mut writer: W, stdin: &[u8]) -> W {
     // Where the socket is broken, the reader says so.
     let _ = writer.send(Message::binary(vec![CLOSE, STDIN])).await;
     writer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fuzz_any_frames_are_read_and_bounded() {
+        let statuses = [
+            r#"{"metadata":{},"status":"Success"}"#,
+            r#"{"status":"Failure","reason":"NonZeroExitCode","details":{"causes":[{"reason":"ExitCode","message":"137"}]}}"#,
+            r#"{"status":"Failure","reason":"InternalError","message":"gone","code":500}"#,
+        ];
+        crate::fuzz::run(
+            "exec frames",
+            300,
+            |chance| {
+                let frames: Vec<Message> = (0..chance.below(12))
+                    .map(|_| match chance.below(8) {
+                        0 => Message::binary(chance.bytes(20)),
+                        1 => Message::text("text"),
+                        2 => Message::Close(None),
+                        3 => Message::Ping(chance.bytes(5).into()),
+                        channel => {
+                            let status = chance.spoilt(&statuses).into_bytes();
+                            Message::binary(
+                                [vec![u8::try_from(channel).unwrap() - 4], status].concat(),
+                            )
+                        }
+                    })
+                    .collect();
+                frames
+            },
+            |frames| {
+                let mut progress = Progress::new(64);
+                let frames = frames.iter().cloned().map(Ok);
+                let reading = read(futures::stream::iter(frames), &mut progress);
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_time()
+                    .build();
+                let _ = runtime.unwrap().block_on(reading);
+                assert!(progress.status.len() <= STATUS_LIMIT);
+                assert!(progress.stdout.into_bytes().len() <= 64 + 100);
+                assert!(progress.stderr.into_bytes().len() <= 64 + 100);
+            },
+        );
+    }
+
+    #[test]
+    fn a_status_without_an_end_is_bounded() {
+        let mut progress = Progress::new(64);
+        for _ in 0..100 {
+            progress.take(&[vec![STATUS], vec![b'['; 10_000]].concat());
+        }
+        assert_eq!(progress.status.len(), STATUS_LIMIT);
+        assert_eq!(ending(&progress.status), None);
+    }
 }

@@ -341,4 +341,47 @@ mod tests {
             Some(Testimony::Ended(137))
         );
     }
+
+    #[test]
+    fn fuzz_any_testimony_is_heard() {
+        let good = [
+            "kubeproof-1234 started\nerr\nkubeproof-1234 0\n",
+            "kubeproof-1234 missing\n",
+            "half kubeproof-1234 started\n",
+        ];
+        crate::fuzz::run(
+            "witness",
+            300,
+            |chance| (chance.spoilt(&good), chance.below(3)),
+            |(stderr, kind)| {
+                let stderr = stderr.clone().into_bytes();
+                let ended = match kind {
+                    0 => Ok(ExecResult {
+                        exit: 0,
+                        stdout: Vec::new(),
+                        stderr: stderr.clone(),
+                        left_out: 0,
+                        took: Duration::ZERO,
+                    }),
+                    1 => Err(ExecError::Broken {
+                        cause: String::new(),
+                        stdout: Vec::new(),
+                        stderr: stderr.clone(),
+                    }),
+                    _ => Err(ExecError::TimedOut {
+                        reached: ExecReached::Command,
+                        after: Duration::ZERO,
+                        stdout: Vec::new(),
+                        stderr: stderr.clone(),
+                    }),
+                };
+                if let Ok(result) = heard(TOKEN, &["a".to_owned()], ended) {
+                    assert!(
+                        result.stderr.len() < stderr.len(),
+                        "the testimony is taken out"
+                    );
+                }
+            },
+        );
+    }
 }

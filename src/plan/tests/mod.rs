@@ -627,3 +627,29 @@ fn every_mistake_of_every_file_is_told_at_once() {
     b.yaml:2:4: unclosed bracket '['
     "#);
 }
+
+#[test]
+fn fuzz_any_text_loads_or_is_told_why_it_does_not() {
+    let shipped = crate::catalog::suites();
+    let shipped: Vec<_> = shipped
+        .iter()
+        .map(|entry| entry.file.text.as_ref())
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.yaml");
+    let arguments = [path.to_string_lossy().into_owned()];
+    crate::fuzz::run(
+        "loader",
+        150,
+        |chance| chance.spoilt(&shipped),
+        |text| {
+            fs::write(&path, text).unwrap();
+            let inputs = InputSources::default();
+            let loaded = load_suites(&arguments, &inputs, &LabelSelector::default());
+            if let Err(LoadError::Invalid(diagnostics)) = loaded {
+                let shown = diagnostic::render(&diagnostics, false, 100);
+                assert!(!shown.is_empty());
+            }
+        },
+    );
+}

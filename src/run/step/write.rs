@@ -2,6 +2,7 @@
 //! expected of the answer.
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::super::deadline::Deadline;
 use super::{StepContext, StepFailure};
@@ -211,15 +212,18 @@ pub async fn in_time<T>(
     context: &StepContext<'_>,
     work: impl Future<Output = Result<T, StepFailure>>,
 ) -> Result<T, StepFailure> {
-    tokio::time::timeout_at(deadline.at, work)
-        .await
-        .unwrap_or_else(|_| {
-            Err(StepFailure::errored(format!(
-                "the API server did not finish {}{}",
-                deadline.describe(),
-                trouble(context)
-            )))
-        })
+    // a time of zero means to look once, which takes a moment all the same
+    let at = match deadline.is_zero() {
+        true => Instant::now() + super::LONGEST,
+        false => deadline.at,
+    };
+    tokio::time::timeout_at(at, work).await.unwrap_or_else(|_| {
+        Err(StepFailure::errored(format!(
+            "the API server did not finish {}{}",
+            deadline.describe(),
+            trouble(context)
+        )))
+    })
 }
 
 /// `: CAUSE` where requests are not answered at the moment.
