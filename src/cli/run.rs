@@ -22,6 +22,10 @@ use crate::report::style::Verbosity;
 use crate::run::{self, Ended, RunOptions};
 use crate::secret::Mask;
 
+/// Of each thread: steps that use steps of libraries are as deep as their authors like. What is not
+/// touched takes no memory.
+const STACK: usize = 16 * 1024 * 1024;
+
 /// How long what is still under way may take to end once the run is over.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
@@ -38,7 +42,11 @@ pub fn execute(args: &RunArgs, verbosity: Verbosity, mask: &Mask) -> Exit {
             return exit;
         }
     };
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(STACK)
+        .build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
             eprint_text(&format!("error: no runtime: {error}\n"));
