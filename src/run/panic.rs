@@ -13,7 +13,8 @@ use super::step::StepFailure;
 /// What the part was changing may be half changed: only what a lock or its drop keeps whole may be
 /// looked at after.
 pub async fn held<T>(part: impl Future<Output = T>) -> Result<T, String> {
-    let ended = AssertUnwindSafe(part).catch_unwind().await;
+    // boxed, since steps may consist of steps, and what holds one must not add to the stack
+    let ended = AssertUnwindSafe(Box::pin(part)).catch_unwind().await;
     ended.map_err(|payload| format!("kubeproof itself broke: {}", words(&*payload)))
 }
 

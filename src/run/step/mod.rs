@@ -167,7 +167,8 @@ async fn attempt_once(step: &Step, context: &StepContext<'_>) -> Result<StepResu
     let started = std::time::Instant::now();
     tokio::select! {
         biased;
-        result = perform(step, context, deadline) => {
+        // boxed, as it is the largest of all futures, and steps may consist of steps
+        result = Box::pin(perform(step, context, deadline)) => {
             result.map(|result| result.with_took(started.elapsed()))
         }
         () = context.cancel.cancelled() => Err(StepFailure::cancelled()),
