@@ -170,7 +170,7 @@ fn what_a_killed_run_left_goes_and_nothing_else() {
     );
     there.kubectl(&["patch", "deployment", "theirs", "-p", &template]);
     there.kubectl(&["rollout", "status", "deployment/theirs", "--timeout=60s"]);
-    let named_alike = "kubeproof-overlay-0000000000";
+    let named_alike = &format!("kubeproof-overlay-{:010x}", std::process::id());
     kubectl(&["create", "namespace", named_alike]);
     let alike = [
         "configmap/no-suite",
@@ -334,5 +334,22 @@ fn a_run_says_that_it_lives_for_as_long_as_it_does() {
     running.signal("INT");
     let run = running.finish();
     run.assert_code(130);
+    run.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn a_run_whose_output_nobody_reads_cleans_up() {
+    let _cluster = healthy_cluster();
+    let spec = "  cases:\n    - name: one\n      steps:\n        \
+                - apply: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}}\n        \
+                - sleep: 1s";
+    let mut running = Kubeproof::on_cluster(&["run", "suite.yaml"])
+        .file("suite.yaml", &suite(spec))
+        .start();
+    running.until_event("\"case-started\"");
+    running.close_output();
+    let run = running.finish();
+    run.assert_code(0);
     run.assert_nothing_left();
 }
