@@ -132,7 +132,9 @@ fn assert_there(objects: &[&str], namespace: &str) {
 fn what_a_killed_run_left_goes_and_nothing_else() {
     let _alone = broken_cluster();
     let there = TestNamespace::new("cleanup");
-    let killed = start("killed", &there.name);
+    // of its own each time: what an earlier test left is not this one's
+    let name = format!("killed{}", std::process::id());
+    let killed = start(&name, &there.name);
     let dead = killed.run_id();
     killed.signal("KILL");
     killed.finish();
@@ -185,15 +187,15 @@ fn what_a_killed_run_left_goes_and_nothing_else() {
     early.assert_stderr(&format!("run {dead} goes on"));
     expire(&dead);
 
-    let living = start("living", &there.name);
+    let living = start(&format!("living{}", std::process::id()), &there.name);
     let alive = living.run_id();
     assert_eq!(cleanup(&["--all"]).code, 2, "nobody can be asked");
     let shown = cleanup(&["--all", "--dry-run"]);
     shown.assert_code(0);
     for object in [
-        "customresourcedefinition/widgets.killed-own.cleanup.kubeproof.test".to_owned(),
-        "clusterrole/cleanup-killed-own".to_owned(),
-        format!("configmap/killed-beside -n {}", there.name),
+        format!("customresourcedefinition/widgets.{name}-own.cleanup.kubeproof.test"),
+        format!("clusterrole/cleanup-{name}-own"),
+        format!("configmap/{name}-beside -n {}", there.name),
     ] {
         assert!(
             shown.stdout.contains(&format!("  {object}\n")),
