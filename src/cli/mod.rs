@@ -71,6 +71,8 @@ fn init_tracing(verbose: u8, mask: &Mask) {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // it would tell by a print, which panics where nobody reads stderr any more
+        .log_internal_errors(false)
         .with_writer(MaskingWriters::new(mask.clone(), io::stderr))
         .with_ansi(color_of(&io::stderr()) == style::Color::Ansi)
         .without_time()

@@ -132,7 +132,9 @@ fn assert_there(objects: &[&str], namespace: &str) {
 fn what_a_killed_run_left_goes_and_nothing_else() {
     let _alone = broken_cluster();
     let there = TestNamespace::new("cleanup");
-    let killed = start("killed", &there.name);
+    // of its own each time: what an earlier test left is not this one's
+    let name = format!("killed{}", std::process::id());
+    let killed = start(&name, &there.name);
     let dead = killed.run_id();
     killed.signal("KILL");
     killed.finish();
@@ -170,7 +172,7 @@ fn what_a_killed_run_left_goes_and_nothing_else() {
     );
     there.kubectl(&["patch", "deployment", "theirs", "-p", &template]);
     there.kubectl(&["rollout", "status", "deployment/theirs", "--timeout=60s"]);
-    let named_alike = "kubeproof-overlay-0000000000";
+    let named_alike = &format!("kubeproof-overlay-{:010x}", std::process::id());
     kubectl(&["create", "namespace", named_alike]);
     let alike = [
         "configmap/no-suite",
@@ -185,15 +187,15 @@ fn what_a_killed_run_left_goes_and_nothing_else() {
     early.assert_stderr(&format!("run {dead} goes on"));
     expire(&dead);
 
-    let living = start("living", &there.name);
+    let living = start(&format!("living{}", std::process::id()), &there.name);
     let alive = living.run_id();
     assert_eq!(cleanup(&["--all"]).code, 2, "nobody can be asked");
     let shown = cleanup(&["--all", "--dry-run"]);
     shown.assert_code(0);
     for object in [
-        "customresourcedefinition/widgets.killed-own.cleanup.kubeproof.test".to_owned(),
-        "clusterrole/cleanup-killed-own".to_owned(),
-        format!("configmap/killed-beside -n {}", there.name),
+        format!("customresourcedefinition/widgets.{name}-own.cleanup.kubeproof.test"),
+        format!("clusterrole/cleanup-{name}-own"),
+        format!("configmap/{name}-beside -n {}", there.name),
     ] {
         assert!(
             shown.stdout.contains(&format!("  {object}\n")),
@@ -334,5 +336,22 @@ fn a_run_says_that_it_lives_for_as_long_as_it_does() {
     running.signal("INT");
     let run = running.finish();
     run.assert_code(130);
+    run.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn a_run_whose_output_nobody_reads_cleans_up() {
+    let _cluster = healthy_cluster();
+    let spec = "  cases:\n    - name: one\n      steps:\n        \
+                - apply: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}}\n        \
+                - sleep: 1s";
+    let mut running = Kubeproof::on_cluster(&["run", "suite.yaml"])
+        .file("suite.yaml", &suite(spec))
+        .start();
+    running.until_event("\"case-started\"");
+    running.close_output();
+    let run = running.finish();
+    run.assert_code(0);
     run.assert_nothing_left();
 }

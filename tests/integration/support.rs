@@ -176,6 +176,12 @@ impl Running {
         assert!(status.success());
     }
 
+    /// Nobody reads what it prints from here on.
+    pub fn close_output(&mut self) {
+        self.child.stdout = None;
+        self.child.stderr = None;
+    }
+
     /// Waits for its end.
     pub fn finish(self) -> Finished {
         let pid = self.child.id();
