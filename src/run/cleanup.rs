@@ -27,6 +27,10 @@ const PATIENCE_WITH_NODES: Duration = Duration::from_secs(6);
 /// How long after it was given up a request may still be carried out by the API server.
 const IN_FLIGHT: Duration = Duration::from_secs(1);
 
+/// How long nodes must not answer to be given up: after a restart of the control plane all of them
+/// seem not to for some seconds.
+const NODES_COME_BACK: Duration = Duration::from_secs(10);
+
 /// How often a restoration starts over because somebody else changed the object meanwhile.
 const RESTORE_ATTEMPTS: usize = 5;
 
@@ -178,7 +182,7 @@ async fn until_gone(
     }
 }
 
-/// Resolves where pods cannot go because their nodes do not answer: waiting is no use.
+/// Resolves where pods cannot go because their nodes do not answer, and stay so: waiting is no use.
 async fn held_by_nodes(cluster: &Cluster, subject: &Subject, object: &Value) -> Vec<Held> {
     let key = &subject.key;
     tokio::time::sleep(PATIENCE_WITH_NODES).await;
@@ -195,6 +199,7 @@ async fn held_by_nodes(cluster: &Cluster, subject: &Subject, object: &Value) -> 
         "Deployment" => pod["metadata"]["deletionTimestamp"].is_string(),
         _ => owned_by(pod, object),
     };
+    let mut stuck_since = None;
     loop {
         let left = pods.list(belongs);
         let stuck: Vec<_> = left
@@ -212,7 +217,12 @@ async fn held_by_nodes(cluster: &Cluster, subject: &Subject, object: &Value) -> 
                 })
             })
             .collect();
-        if !stuck.is_empty() && stuck.len() == left.len() {
+        let is_stuck = !stuck.is_empty() && stuck.len() == left.len();
+        let since = *stuck_since.get_or_insert_with(Instant::now);
+        let given_up = since + NODES_COME_BACK;
+        if !is_stuck {
+            stuck_since = None;
+        } else if Instant::now() >= given_up {
             let names: Vec<_> = stuck.iter().map(|held| held.object.as_str()).collect();
             let own = Held {
                 object: subject.shown(),
@@ -227,6 +237,7 @@ async fn held_by_nodes(cluster: &Cluster, subject: &Subject, object: &Value) -> 
         tokio::select! {
             () = pods.changed() => {}
             () = nodes.changed() => {}
+            () = tokio::time::sleep_until(given_up), if is_stuck => {}
         }
     }
 }
