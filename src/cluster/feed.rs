@@ -1,17 +1,19 @@
 //! The task behind a shared watch: reads the library's watcher and posts what it says on the board.
 //!
 //! The watcher resumes by itself after disconnects and starts over after a 410. What it lacks is
-//! added here: no listing hangs for ever, and a connection that died silently is noticed.
+//! added here: no request stays unanswered for ever, and a connection that died silently is noticed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use kube::Api;
+use http::Request;
+use kube::client::Body;
 use kube::core::DynamicObject;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event};
+use kube::{Api, Client};
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
@@ -21,7 +23,7 @@ use super::resource::Resource;
 use super::transport::Transport;
 use super::watch::Board;
 
-/// After so long without any change, everything is read anew, in case a request hangs unanswered.
+/// After so long without any change, everything is read anew, in case the connection died.
 const SILENCE: Duration = Duration::from_secs(120);
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
@@ -55,6 +57,7 @@ pub(super) async fn run(
         ..
     } = transport;
     let kind = resource.to_kube();
+    let client = answering_soon(client, &resource, request_timeout);
     let api: Api<DynamicObject> = match &namespace {
         Some(namespace) => Api::namespaced_with(client, namespace, &kind),
         None => Api::all_with(client, &kind),
@@ -98,6 +101,26 @@ pub(super) async fn run(
             }
         }
     }
+}
+
+/// The same client, of which each answer must begin in time. A server begins that of a watch at
+/// once, long before there is a change to tell; so one that does not was never asked.
+fn answering_soon(client: Client, resource: &Resource, patience: Duration) -> Client {
+    let namespace = client.default_namespace().to_owned();
+    let what = format!("the request for {}", resource.plural);
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let (client, what) = (client.clone(), what.clone());
+        async move {
+            let unanswered = |_elapsed| {
+                let after = patience;
+                kube::Error::Service(Box::new(ClusterError::TimedOut { what, after }))
+            };
+            timeout(patience, client.send(request))
+                .await
+                .map_err(unanswered)?
+        }
+    });
+    Client::new(service, namespace)
 }
 
 fn seconds_of(duration: Duration) -> u32 {

@@ -219,7 +219,7 @@ async fn collect(
     }
     let mut context = context.clone();
     context.deadline = Some(Deadline::after(COLLECTORS, "the collectors"));
-    context.cancel = &context.suite.cancellation.cleanup;
+    context.cancel = &context.suite.cleanup_time.steps_over;
     for (number, step) in case.on_failure.iter().enumerate() {
         let title = step::describe(step, &context.scope());
         let text = match held_step(step::run(step, &mut context)).await {
@@ -253,10 +253,14 @@ async fn finally(
     }
     let mut context = StepContext {
         deadline: None,
-        cancel: &suite.cancellation.cleanup,
+        cancel: &suite.cleanup_time.steps_over,
         ..context
     };
-    match (ended, held_step(step::run_all(list, &mut context)).await) {
+    let finished = held_step(step::run_all(list, &mut context)).await;
+    match (
+        ended,
+        finished.map_err(|failure| suite.explain_end(failure)),
+    ) {
         (ended, Ok(())) => ended,
         (Ok(()), Err(failure)) => Err(StepFailure {
             outcome: Outcome::Errored,

@@ -3,13 +3,14 @@
 //!
 //! Nothing is deleted that the run did not make: uid and labels are checked first.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::Value;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
+use super::cancel::{CLEANUP_AFTER_CANCEL, CleanupTime};
 use super::clusters::Clusters;
 use super::deadline::human_duration;
 use super::ledger::{Deed, Entry, Ledger, Subject};
@@ -21,11 +22,17 @@ use crate::cluster::{
 /// How long one object may take to go in a run.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long all that a case or a suite made may take to go.
+pub const LONGEST: Duration = Duration::from_secs(300);
+
 /// How long a pod gets before a node that does not answer is taken for the reason.
 const PATIENCE_WITH_NODES: Duration = Duration::from_secs(6);
 
 /// How long after it was given up a request may still be carried out by the API server.
 const IN_FLIGHT: Duration = Duration::from_secs(1);
+
+/// How long what can be done at once may take when the time is over.
+const LAST_WORD: Duration = Duration::from_secs(5);
 
 /// How long nodes must not answer to be given up: after a restart of the control plane all of them
 /// seem not to for some seconds.
@@ -52,17 +59,24 @@ pub struct Cleanup {
     pub labels: Vec<(String, String)>,
     /// How long one object may take to go before what holds it is told.
     pub patience: Duration,
-    /// The end of all cleanup, where there is one.
-    pub deadline: Option<Instant>,
-    /// Pulled when cleanup must stop.
-    pub stop: CancellationToken,
+    /// How long all of it may take.
+    pub longest: Duration,
+    /// When that began.
+    pub began: Instant,
+    /// When it must be over because the suite is told to stop.
+    pub time: CleanupTime,
 }
 
 impl Cleanup {
     /// Takes everything back, what was made last first, the objects of one step side by side.
     pub async fn undo(&self, ledger: &Ledger) -> Vec<Held> {
         let mut held = Vec::new();
-        for group in ledger.take() {
+        let mut groups = VecDeque::from(ledger.take());
+        while let Some(mut group) = groups.pop_front() {
+            if self.is_out_of_time() {
+                // the order is nothing any more to those who do not wait
+                group.extend(groups.drain(..).flatten());
+            }
             let done = join_all(group.iter().map(|entry| self.undo_one(entry))).await;
             for (entry, left) in group.iter().zip(done) {
                 ledger.release(&entry.subject);
@@ -73,6 +87,8 @@ impl Cleanup {
     }
 
     /// Takes one object back; what is left of it and because of it.
+    ///
+    /// Where the time is over before it is gone, it is asked to go all the same.
     pub async fn undo_one(&self, entry: &Entry) -> Vec<Held> {
         let subject = &entry.subject;
         let Some(cluster) = self.clusters.get(subject.cluster.as_deref()) else {
@@ -84,26 +100,36 @@ impl Cleanup {
                 Deed::Changed { snapshot } => restore(cluster, subject, snapshot).await,
             }
         };
-        let reason = tokio::select! {
-            biased;
-            result = work => match result {
-                Ok(held) => return held,
-                Err(error) => error.to_string(),
-            },
-            () = self.stop.cancelled() => "cleanup was stopped".to_owned(),
-            () = self.out_of_time() => "cleanup ran out of time".to_owned(),
+        let in_time = async {
+            tokio::select! {
+                biased;
+                result = work => result.unwrap_or_else(|error| held_by(subject, error.to_string())),
+                words = self.out_of_time() => self.last_word(cluster, entry, words).await,
+            }
         };
-        vec![Held {
-            object: subject.shown(),
-            reason,
-        }]
+        tokio::select! {
+            biased;
+            held = in_time => held,
+            () = self.time.all_over.cancelled() => held_by(subject, "cleanup was stopped".to_owned()),
+        }
     }
 
-    async fn out_of_time(&self) {
-        match self.deadline {
-            Some(deadline) => tokio::time::sleep_until(deadline).await,
-            None => std::future::pending().await,
-        }
+    fn is_out_of_time(&self) -> bool {
+        self.time.waits_over.is_cancelled() || self.began.elapsed() >= self.longest
+    }
+
+    /// Resolves when nobody waits any more, with the reason.
+    async fn out_of_time(&self) -> String {
+        let after = tokio::select! {
+            biased;
+            () = self.time.waits_over.cancelled() => {
+                format!("{} after the cancel", human_duration(CLEANUP_AFTER_CANCEL))
+            }
+            () = tokio::time::sleep_until(self.began + self.longest) => {
+                human_duration(self.longest)
+            }
+        };
+        format!("cleanup ran out of time ({after})")
     }
 
     async fn delete(
@@ -112,28 +138,63 @@ impl Cleanup {
         subject: &Subject,
         uid: Option<&str>,
     ) -> Result<Vec<Held>, ClusterError> {
+        let object = match self.ask(cluster, subject, uid, IN_FLIGHT).await? {
+            Some(object) => object,
+            None => return Ok(Vec::new()),
+        };
+        Ok(until_gone(cluster, subject, &object, self.patience).await)
+    }
+
+    /// Does what can be done at once: nobody waits for the object to go.
+    async fn last_word(&self, cluster: &Cluster, entry: &Entry, words: String) -> Vec<Held> {
+        let subject = &entry.subject;
+        let work = async {
+            let uid = match &entry.deed {
+                Deed::Made { uid } => uid.as_deref(),
+                Deed::Changed { snapshot } => return restore(cluster, subject, snapshot).await,
+            };
+            let Some(object) = self.ask(cluster, subject, uid, Duration::ZERO).await? else {
+                return Ok(Vec::new());
+            };
+            let holds = what_holds(cluster, &subject.key, &object["metadata"]["uid"]).await;
+            Ok(holds.map_or_else(Vec::new, |reason| {
+                held_by(subject, format!("{words}: {reason}"))
+            }))
+        };
+        match tokio::time::timeout(LAST_WORD, work).await {
+            Ok(Ok(held)) => held,
+            Ok(Err(error)) => held_by(subject, format!("{words}: {error}")),
+            Err(_elapsed) => held_by(subject, words),
+        }
+    }
+
+    /// Asks an object to go, if the run made it; what it was if it is still there.
+    async fn ask(
+        &self,
+        cluster: &Cluster,
+        subject: &Subject,
+        uid: Option<&str>,
+        in_flight: Duration,
+    ) -> Result<Option<Value>, ClusterError> {
         let key = &subject.key;
         let mut object = cluster.get(key).await?;
-        if object.is_none() && uid.is_none() {
+        if object.is_none() && uid.is_none() && !in_flight.is_zero() {
             // the request that makes it was given up, and may be carried out just now
-            tokio::time::sleep(IN_FLIGHT).await;
+            tokio::time::sleep(in_flight).await;
             object = cluster.get(key).await?;
         }
-        let Some(object) = object else {
-            return Ok(Vec::new());
+        let Some(object) = object.filter(|object| self.is_ours(object, uid)) else {
+            return Ok(None);
         };
-        if !self.is_ours(&object, uid) {
-            return Ok(Vec::new());
-        }
         let options = DeleteOptions {
             uid: object["metadata"]["uid"].as_str().map(str::to_owned),
             grace: None,
             propagation: propagation(&key.resource),
         };
-        match cluster.delete(key, &options).await? {
-            Deletion::Gone | Deletion::Absent => Ok(Vec::new()),
-            Deletion::Going => Ok(until_gone(cluster, subject, &object, self.patience).await),
-        }
+        Ok(match cluster.delete(key, &options).await? {
+            Deletion::Gone | Deletion::Absent => None,
+            Deletion::Going => Some(object),
+        })
     }
 
     fn is_ours(&self, object: &Value, uid: Option<&str>) -> bool {
@@ -143,6 +204,14 @@ impl Cleanup {
             .iter()
             .all(|(label, value)| object["metadata"]["labels"][label] == *value)
     }
+}
+
+/// One object, and why it is still there.
+fn held_by(subject: &Subject, reason: String) -> Vec<Held> {
+    vec![Held {
+        object: subject.shown(),
+        reason,
+    }]
 }
 
 /// Follows an object on its way out.
@@ -174,10 +243,7 @@ async fn until_gone(
             let Some(reason) = what_holds(cluster, key, uid).await else {
                 return Vec::new();
             };
-            vec![Held {
-                object: subject.shown(),
-                reason: format!("not gone after {}: {reason}", human_duration(patience)),
-            }]
+            held_by(subject, format!("not gone after {}: {reason}", human_duration(patience)))
         }
     }
 }
@@ -259,10 +325,10 @@ async fn restore(
 ) -> Result<Vec<Held>, ClusterError> {
     let key = &subject.key;
     let lost = |reason: &str| {
-        Ok(vec![Held {
-            object: subject.shown(),
-            reason: format!("it was there before the run and could not be restored: {reason}"),
-        }])
+        Ok(held_by(
+            subject,
+            format!("it was there before the run and could not be restored: {reason}"),
+        ))
     };
     for _ in 0..RESTORE_ATTEMPTS {
         let Some(current) = cluster.get(key).await? else {

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::arrival::{self, Surroundings};
-use super::cancel::Cancellation;
+use super::cancel::{Cancellation, CleanupTime};
 use super::clusters::Clusters;
 use super::dispatcher::{Dispatcher, Ended, Teller};
 use super::environment::ProcessEnvironments;
@@ -380,6 +380,8 @@ impl Run {
                     tracing::warn!("local programs get no kubeconfig of ours: {error}");
                     ProcessEnvironments::none()
                 });
+        let stop = self.cancellation.work.child_token();
+        let cleanup_time = CleanupTime::new(&self.cancellation.cleanup);
         Arc::new(SuiteRun {
             clusters,
             environments: Arc::new(environments),
@@ -399,7 +401,11 @@ impl Run {
             left: Mutex::default(),
             teller: Arc::clone(&self.teller),
             options: Arc::clone(&self.options),
-            stop: self.cancellation.work.child_token(),
+            _running_out: AbortOnDropHandle::new(tokio::spawn(
+                cleanup_time.clone().run_out_after(stop.clone()),
+            )),
+            stop,
+            cleanup_time,
             cancellation: self.cancellation.clone(),
             passed: AtomicBool::new(true),
             removals: removals.clone(),

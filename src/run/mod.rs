@@ -33,6 +33,7 @@ mod step;
 mod suite;
 mod writes;
 
+pub(crate) use cancel::CleanupTime;
 pub(crate) use cleanup::{Cleanup, Held, goes_in_an_ending_namespace};
 pub(crate) use clusters::Clusters;
 pub use dispatcher::{Ended, report_problem};

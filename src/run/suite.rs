@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use super::cancel::{CLEANUP_AFTER_CANCEL, Cancellation};
+use super::cancel::{Cancellation, CleanupTime, STEPS_AFTER_CANCEL};
 use super::cells;
 use super::cleanup::{self, Cleanup, Held};
 use super::clusters::Clusters;
@@ -65,6 +65,10 @@ pub struct SuiteRun {
     pub cancellation: Cancellation,
     /// Pulled with the run's, or by the suite's own deadline.
     pub stop: CancellationToken,
+    /// Runs out some time after `stop` is pulled.
+    pub cleanup_time: CleanupTime,
+    /// What makes it run out, for as long as there is something to clean up.
+    pub _running_out: AbortOnDropHandle<()>,
     /// Cleared by the first case that does not pass, and by a setup that does not.
     pub passed: AtomicBool,
     /// Removals of namespaces, which go on beside the next suites.
@@ -405,12 +409,12 @@ impl SuiteRun {
 
     /// Teardown steps, whatever came before, on cleanup's own time.
     async fn teardown(&self, ledger: &Ledger) {
-        let cancel = &self.cancellation.cleanup;
+        let cancel = &self.cleanup_time.steps_over;
         let steps = &self.suite.teardown;
         match held_step(self.stage(Stage::Teardown, steps, ledger, cancel)).await {
             Ok(_) => {}
             Err(failure) if failure.outcome == Outcome::Skipped => {}
-            Err(failure) => self.tell_problem(Stage::Teardown, failure.why),
+            Err(failure) => self.tell_problem(Stage::Teardown, self.explain_end(failure).why),
         }
     }
 
@@ -463,16 +467,31 @@ impl SuiteRun {
         }
     }
 
-    /// What takes things back, with a deadline of its own once the run is cancelled.
+    /// What takes things back from now on.
     pub fn cleanup(&self) -> Cleanup {
-        let hurried = self.cancellation.reason().is_some();
         Cleanup {
             clusters: self.clusters.clone(),
             labels: self.labels.clone(),
             patience: cleanup::PATIENCE,
-            deadline: hurried.then(|| tokio::time::Instant::now() + CLEANUP_AFTER_CANCEL),
-            stop: self.cancellation.cleanup.clone(),
+            longest: cleanup::LONGEST,
+            began: tokio::time::Instant::now(),
+            time: self.cleanup_time.clone(),
         }
+    }
+
+    /// Steps that run whatever came before, and were stopped: by which deadline, if by one.
+    pub fn explain_end(&self, mut failure: StepFailure) -> StepFailure {
+        let time = &self.cleanup_time;
+        if failure.outcome == Outcome::Cancelled
+            && time.steps_over.is_cancelled()
+            && !time.all_over.is_cancelled()
+        {
+            failure.why.message = format!(
+                "did not end within {} after the cancel (cleanup's deadline for steps)",
+                human_duration(STEPS_AFTER_CANCEL)
+            );
+        }
+        failure
     }
 
     fn tell_kept(&self, subject: &Subject) {

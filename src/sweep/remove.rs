@@ -15,10 +15,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::runs::{Marked, MarkedRun};
 use crate::cluster::Cluster;
-use crate::run::{Cleanup, Clusters, Deed, Entry, Held, Subject, goes_in_an_ending_namespace};
+use crate::run::{
+    Cleanup, CleanupTime, Clusters, Deed, Entry, Held, Subject, goes_in_an_ending_namespace,
+};
 
 /// How many objects are on their way out at once.
 const AT_ONCE: usize = 256;
+/// How long after the deadline requests may still take.
+const LAST_REQUEST: Duration = Duration::from_secs(5);
 /// How long what comes first may keep the rest from being begun.
 const LONGEST_PHASE: Duration = Duration::from_secs(20);
 
@@ -116,12 +120,16 @@ async fn remove_one(
     places: Arc<Semaphore>,
 ) -> Vec<Held> {
     let _place = places.acquire().await;
+    let began = Instant::now();
+    let remaining = deadline.saturating_duration_since(began);
     let cleanup = Cleanup {
         clusters: Clusters::of(cluster.clone()),
         labels: object.labels.clone(),
-        patience: whole_seconds(deadline.saturating_duration_since(Instant::now())),
-        deadline: None,
-        stop: CancellationToken::new(),
+        patience: whole_seconds(remaining),
+        // a request that is not answered then is given up
+        longest: remaining + LAST_REQUEST,
+        began,
+        time: CleanupTime::new(&CancellationToken::new()),
     };
     let entry = Entry {
         subject: Subject {

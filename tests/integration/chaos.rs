@@ -250,9 +250,15 @@ fn copy(from: &mut impl Read, to: &mut impl Write) {
     }
 }
 
+/// The time that a run has.
+const TIMEOUT: &str = "100s";
+/// The same, with the 60 s of cleanup, and what is done at once after these.
+const LONGEST: Duration = Duration::from_secs(100 + 60 + 15);
+
 /// What must hold of a run on a healthy cluster, whatever came between the two.
 #[track_caller]
 fn assert_true(run: &Finished, what: &str) {
+    assert!(run.took < LONGEST, "{what}: took {:?}\n{run}", run.took);
     assert!([0, 3, 5].contains(&run.code), "{what}: exit code\n{run}");
     let counts = run.junit();
     assert_eq!(counts.failures, 0, "{what}\n{run}");
@@ -298,7 +304,7 @@ fn through_chaos(suite: &str, seed: u64) {
         "run",
         suite,
         "--timeout",
-        "100s",
+        TIMEOUT,
         "--kubeconfig",
         "chaos.yaml",
     ];
@@ -315,7 +321,7 @@ fn through_chaos(suite: &str, seed: u64) {
 fn through_a_restart(suite: &str, seed: u64) {
     let mut chance = Chance::of(seed, 0);
     let cluster = broken_cluster();
-    let running = Kubeproof::on_cluster(&["run", suite, "--timeout", "100s"]).start();
+    let running = Kubeproof::on_cluster(&["run", suite, "--timeout", TIMEOUT]).start();
     // any moment is as good as any other: that is what is tried
     let (before, away) = (chance.below(6000), chance.below(5000));
     std::thread::sleep(Duration::from_millis(before));

@@ -140,6 +140,27 @@ async fn an_error_is_told_and_forgotten_when_it_is_over() {
 }
 
 #[tokio::test]
+async fn a_watch_that_is_never_answered_is_asked_for_again() {
+    let fake = Fake::start(|asked| {
+        let is_watch = asked.line.contains("watch=true");
+        match (is_watch, asked.before) {
+            (false, 0) | (true, 0) => Answer::Nothing(Then::Hang),
+            (false, _) => list(&[pod("a", 10)], 10),
+            (true, _) => Answer::Events(vec![typed("ADDED", "b", 11)], Then::Hang),
+        }
+    })
+    .await;
+    let mut watch = fake.cluster().watch(&Resource::pod(), Some("n"));
+    let error = watch.wait_until(|state| state.last_error().map(ToString::to_string));
+    let error = timeout(PATIENCE, error).await.unwrap();
+    assert_eq!(
+        error,
+        "the cluster did not answer: the request for pods took longer than 2s"
+    );
+    names(&mut watch, &["a", "b"]).await;
+}
+
+#[tokio::test]
 async fn a_watch_that_hangs_is_resumed_and_misses_nothing() {
     let fake = Fake::start(|asked| {
         if !asked.line.contains("watch=true") {

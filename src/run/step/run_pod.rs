@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use super::super::cleanup::Cleanup;
 use super::super::deadline::Deadline;
 use super::super::ledger::{Deed, Entry};
 use super::follow::{Followed, Look};
@@ -49,10 +48,7 @@ pub async fn run(
     })
     .await?;
     let result = to_its_end(run, &key, context, deadline).await;
-    let cleanup = Cleanup {
-        deadline: None,
-        ..context.suite.cleanup()
-    };
+    let cleanup = context.suite.cleanup();
     let entry = Entry {
         subject: subject.clone(),
         deed: Deed::Made { uid: None },
