@@ -118,6 +118,7 @@ start_kubelet() { # NODE
   echo "nameserver 10.96.0.10" >"$home/resolv.conf" # the machine's own servers are out of a pod's reach
   # cgroupsPerQOS off: several kubelets share one host, and none may take the cgroups of another's pods for orphans
   # nodeStatus…, nodeLease…: see the controller manager's grace period in control-plane.bash
+  # maxPods: as many as a pod network has addresses, for what hundreds of killed runs leave
   # imageGC…, evictionHard: how full the developer's disk is must not matter
   cat >"$home/kubelet.yaml" <<YAML
 apiVersion: kubelet.config.k8s.io/v1beta1
@@ -139,6 +140,7 @@ clusterDomain: cluster.local
 nodeStatusUpdateFrequency: 2s
 nodeStatusReportFrequency: 1m
 nodeLeaseDurationSeconds: 8
+maxPods: 250
 serializeImagePulls: false
 registryPullQPS: 0
 imageGCHighThresholdPercent: 100
