@@ -1,6 +1,6 @@
 //! What runs leave: the command that removes it, and a word about runs that died before this one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// Tells where namespaces of dead runs are left. Whoever may not look is told nothing.
+/// Tells where namespaces or Leases of dead runs are left. Whoever may not look is told nothing.
 pub async fn tell(cluster: Cluster, run: String, connect: ConnectOptions, teller: Arc<Teller>) {
     match look(&cluster, &run).await {
         Ok(ages) => {
@@ -71,8 +71,16 @@ async fn look(cluster: &Cluster, run: &str) -> Result<Vec<Duration>, ClusterErro
 
 fn dead(namespaces: &[Value], leases: &[Value], own: &str, now: Timestamp) -> Vec<Duration> {
     let mut runs: BTreeMap<&str, Option<Timestamp>> = BTreeMap::new();
-    for namespace in namespaces {
-        let metadata = &namespace["metadata"];
+    let own_namespaces: HashSet<_> = namespaces
+        .iter()
+        .map(|namespace| &namespace["metadata"]["name"])
+        .collect();
+    // what is made elsewhere has a Lease beside it
+    let elsewhere = leases
+        .iter()
+        .filter(|lease| !own_namespaces.contains(&lease["metadata"]["namespace"]));
+    for object in namespaces.iter().chain(elsewhere) {
+        let metadata = &object["metadata"];
         let run = metadata["labels"][RUN_LABEL].as_str();
         // those on their way out need nobody
         let is_going = metadata["deletionTimestamp"].is_string();
@@ -136,7 +144,7 @@ mod tests {
     #[test]
     fn dead_runs_are_counted_once_and_living_ones_not() {
         let namespace = |run: &str, made: &str, more: Value| {
-            let mut metadata = json!({"labels": {RUN_LABEL: run}, "creationTimestamp": made});
+            let mut metadata = json!({"name": format!("n-{run}"), "labels": {RUN_LABEL: run}, "creationTimestamp": made});
             for (field, value) in more.as_object().unwrap() {
                 metadata[field] = value.clone();
             }
@@ -146,7 +154,7 @@ mod tests {
         let lease = |run: &str, renewed: &str| {
             let labels = [(RUN_LABEL.to_owned(), run.to_owned())];
             marks::lease(
-                "n",
+                &format!("n-{run}"),
                 marks::LEASE_NAME,
                 run,
                 &labels,
@@ -170,11 +178,14 @@ mod tests {
         let leases = [
             lease("dead000001", "09:00:00"),
             lease("1111111111", "09:59:50"),
+            lease("4444444444", "09:00:00"),
+            lease("5555555555", "07:00:00"),
+            lease("6666666666", "09:59:50"),
         ];
         let now = at("10:00:00").parse().unwrap();
         let ages = dead(&namespaces, &leases, "3333333333", now);
         let hours = |hours: f64| Duration::from_secs_f64(hours * 3600.0);
-        assert_eq!(ages, [hours(9.5), hours(1.0)]);
+        assert_eq!(ages, [hours(3.0), hours(9.5), hours(1.0)]);
     }
 
     #[test]
