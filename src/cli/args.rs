@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::cluster::ConnectOptions;
 use crate::image::Registry;
 
 /// Prove a Kubernetes cluster before you trust it.
@@ -79,6 +80,32 @@ pub struct InputArgs {
     pub values: Vec<PathBuf>,
 }
 
+/// Which cluster, and as whom.
+#[derive(Debug, ClapArgs)]
+pub struct ConnectionArgs {
+    /// The kubeconfig; otherwise found as kubectl finds it.
+    #[arg(long, value_name = "FILE", help_heading = "Cluster")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The context; otherwise the kubeconfig's current one.
+    #[arg(long, value_name = "NAME", help_heading = "Cluster")]
+    pub context: Option<String>,
+    /// Act as this user (impersonation).
+    #[arg(long = "as", value_name = "USER", help_heading = "Cluster")]
+    pub impersonate: Option<String>,
+}
+
+impl ConnectionArgs {
+    /// For the connection.
+    pub fn options(&self) -> ConnectOptions {
+        ConnectOptions {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+            impersonate_user: self.impersonate.clone(),
+            ..ConnectOptions::default()
+        }
+    }
+}
+
 /// Arguments of `run`.
 #[derive(Debug, ClapArgs)]
 pub struct RunArgs {
@@ -86,12 +113,8 @@ pub struct RunArgs {
     pub suites: SuiteArgs,
     #[command(flatten)]
     pub inputs: InputArgs,
-    /// The kubeconfig; otherwise found as kubectl finds it.
-    #[arg(long, value_name = "FILE", help_heading = "Cluster")]
-    pub kubeconfig: Option<PathBuf>,
-    /// The context; otherwise the kubeconfig's current one.
-    #[arg(long, value_name = "NAME", help_heading = "Cluster")]
-    pub context: Option<String>,
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
     /// Run in this namespace, which is there and stays as it is.
     #[arg(short, long, value_name = "NAME", help_heading = "Cluster")]
     pub namespace: Option<String>,
@@ -111,9 +134,6 @@ pub struct RunArgs {
     /// Pull every image of the pods that suites make from here.
     #[arg(long, value_name = "HOST[/PATH]", help_heading = "Cluster")]
     pub registry: Option<Registry>,
-    /// Act as this user (impersonation).
-    #[arg(long = "as", value_name = "USER", help_heading = "Cluster")]
-    pub impersonate: Option<String>,
     /// Only cases whose names match; `*` and `?` stand for anything.
     #[arg(long, value_name = "GLOB")]
     pub filter: Vec<String>,
@@ -199,12 +219,8 @@ pub struct RbacArgs {
     /// For runs in this namespace (`run --namespace`).
     #[arg(short, long, value_name = "NAME")]
     pub namespace: Option<String>,
-    /// The kubeconfig; otherwise found as kubectl finds it.
-    #[arg(long, value_name = "FILE", help_heading = "Cluster")]
-    pub kubeconfig: Option<PathBuf>,
-    /// The context; otherwise the kubeconfig's current one.
-    #[arg(long, value_name = "NAME", help_heading = "Cluster")]
-    pub context: Option<String>,
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
 }
 
 /// Arguments of `cleanup`.
@@ -229,18 +245,11 @@ pub struct CleanupArgs {
     /// How long it may take until all is gone.
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "2m")]
     pub timeout: Duration,
-    /// The kubeconfig; otherwise found as kubectl finds it.
-    #[arg(long, value_name = "FILE", help_heading = "Cluster")]
-    pub kubeconfig: Option<PathBuf>,
-    /// The context; otherwise the kubeconfig's current one.
-    #[arg(long, value_name = "NAME", help_heading = "Cluster")]
-    pub context: Option<String>,
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
     /// Look in this namespace only, and at what has none; otherwise in all.
     #[arg(short, long, value_name = "NAME", help_heading = "Cluster")]
     pub namespace: Option<String>,
-    /// Act as this user (impersonation).
-    #[arg(long = "as", value_name = "USER", help_heading = "Cluster")]
-    pub impersonate: Option<String>,
 }
 
 /// `--color`.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::args::CleanupArgs;
 use super::exit::Exit;
 use super::{eprint_text, print_line, print_text};
-use crate::cluster::{Cluster, ClusterError, ConnectOptions};
+use crate::cluster::{Cluster, ClusterError};
 use crate::report::sanitize;
 use crate::sweep::{self, Fate, Found, Left, MarkedRun, SweepError, Wish};
 
@@ -69,12 +69,7 @@ pub fn execute(args: &CleanupArgs) -> Exit {
 
 /// Connects and finds what is there.
 async fn look(args: &CleanupArgs, wish: &Wish) -> Result<(Cluster, Found), String> {
-    let options = ConnectOptions {
-        kubeconfig: args.kubeconfig.clone(),
-        context: args.context.clone(),
-        impersonate_user: args.impersonate.clone(),
-        ..ConnectOptions::default()
-    };
+    let options = args.connection.options();
     let cluster = Cluster::connect(&options)
         .await
         .map_err(|error| error.to_string())?;

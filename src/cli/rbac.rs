@@ -7,7 +7,7 @@ use super::args::RbacArgs;
 use super::exit::Exit;
 use super::roles::{self, Grant, Granted, Scope};
 use super::{eprint_text, load, print_text};
-use crate::cluster::{Cluster, ClusterError, ConnectOptions};
+use crate::cluster::{Cluster, ClusterError};
 use crate::plan::model::{Namespace, Suite};
 use crate::plan::rights::{Facts, On, Reach, Right, rights};
 
@@ -188,11 +188,7 @@ impl Kinds {
 }
 
 async fn ask(args: &RbacArgs, kinds: impl Iterator<Item = &On>) -> Result<Vec<(On, Kind)>, String> {
-    let options = ConnectOptions {
-        kubeconfig: args.kubeconfig.clone(),
-        context: args.context.clone(),
-        ..ConnectOptions::default()
-    };
+    let options = args.connection.options();
     let cluster = Cluster::connect(&options)
         .await
         .map_err(|error| error.to_string())?;

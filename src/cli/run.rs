@@ -68,12 +68,7 @@ pub fn execute(args: &RunArgs, verbosity: Verbosity, mask: &Mask) -> Exit {
 
 /// What is to run, and how; otherwise what to say in the reports.
 fn prepare(args: &RunArgs, mask: &Mask) -> Result<(Vec<Suite>, RunOptions), (Exit, String)> {
-    let connect = ConnectOptions {
-        kubeconfig: args.kubeconfig.clone(),
-        context: args.context.clone(),
-        impersonate_user: args.impersonate.clone(),
-        ..ConnectOptions::default()
-    };
+    let connect = args.connection.options();
     let clusters = clusters(&args.clusters, &connect).map_err(|message| {
         eprint_text(&format!("error: {message}\n"));
         (Exit::Usage, message)
