@@ -221,7 +221,7 @@ fn is_there_already(error: &ClusterError) -> bool {
 }
 
 /// The server's clock, by the answer's `Date`: `Sun, 06 Nov 1994 08:49:37 GMT`.
-fn date(headers: &HeaderMap) -> Option<Timestamp> {
+pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
     let date = headers.get(header::DATE)?.to_str().ok()?;
     let date = jiff::fmt::rfc2822::parse(date).ok()?;
     Some(date.timestamp())

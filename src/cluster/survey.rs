@@ -1,13 +1,15 @@
 //! Lists what carries a label over every kind that there is: of the objects their metadata only,
 //! and the API server's own time beside it.
 
-use jiff::Timestamp;
+use http::HeaderMap;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::apply::date;
 use super::client::Cluster;
 use super::error::ClusterError;
 use super::resource::{Resource, encoded};
-use super::transport::{Call, Reply};
+use super::transport::Call;
 
 /// How many objects one request brings.
 const PAGE_SIZE: u32 = 500;
@@ -31,7 +33,8 @@ pub enum Detail {
 pub struct Survey {
     /// As they came: `apiVersion` and `kind` may be those of the listing.
     pub objects: Vec<Value>,
-    /// The API server's time, to the second; none where something before it leaves that out.
+    /// By when the API server had answered, to the second; none where something before it leaves
+    /// that out.
     pub at: Option<Timestamp>,
 }
 
@@ -71,7 +74,7 @@ impl Cluster {
                 call = call.accept(METADATA);
             }
             let reply = self.transport().send(&call).await?;
-            survey.at = time_of(&reply).or(survey.at);
+            survey.at = answered_by(&reply.headers).or(survey.at);
             let mut page = reply.json()?;
             if let Value::Array(items) = page["items"].take() {
                 survey.objects.extend(items);
@@ -84,16 +87,12 @@ impl Cluster {
     }
 }
 
-/// When the server says that it answered.
-fn time_of(reply: &Reply) -> Option<Timestamp> {
-    let date = reply.headers.get(http::header::DATE)?.to_str().ok()?;
-    read_date(date)
-}
-
-/// Reads the one form of a date that servers send: `Thu, 01 Jan 2026 00:00:00 GMT`.
-fn read_date(date: &str) -> Option<Timestamp> {
-    let parsed = jiff::fmt::rfc2822::parse(date).ok()?;
-    Some(parsed.timestamp())
+/// By when the server had answered. It leaves out a part of a second: with the whole of it added, a
+/// Lease that has run out is never taken for one that holds.
+fn answered_by(headers: &HeaderMap) -> Option<Timestamp> {
+    date(headers)?
+        .checked_add(SignedDuration::from_secs(1))
+        .ok()
 }
 
 #[cfg(test)]
@@ -101,9 +100,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_of_servers_are_read() {
-        let read = read_date("Thu, 01 Jan 2026 00:00:07 GMT").unwrap();
-        assert_eq!(read.to_string(), "2026-01-01T00:00:07Z");
-        assert_eq!(read_date("soon"), None);
+    fn the_second_of_an_answer_is_taken_as_over() {
+        let read = |date: &str| {
+            let headers = [(http::header::DATE, date.parse().unwrap())];
+            answered_by(&headers.into_iter().collect())
+        };
+        let read_date = read("Thu, 01 Jan 2026 00:00:07 GMT").unwrap();
+        assert_eq!(read_date.to_string(), "2026-01-01T00:00:08Z");
+        assert_eq!(read("soon"), None);
     }
 }
