@@ -8,7 +8,7 @@ use crate::plan::lower::names::{Members, Names};
 use crate::plan::lower::suite::severity;
 use crate::plan::model::{Case, Step};
 use crate::source::Span;
-use crate::spec::schema::CaseSpec;
+use crate::spec::schema::{CaseSpec, Text};
 
 impl Lowering<'_> {
     /// The cases; `collectors` are the suite's own, which come after those of a case.
@@ -43,30 +43,41 @@ impl Lowering<'_> {
 
     /// Which cases each case needs, by their places in the suite.
     fn needs(&mut self) -> Vec<Vec<usize>> {
-        let cases = &self.spec.cases;
-        let name_of = |case: &CaseSpec| case.name.as_ref().map(|name| name.value.clone());
-        let names: Vec<_> = cases.iter().map(name_of).collect();
+        let spec = self.spec;
         let mut needs = Vec::new();
-        for case in cases {
+        for case in &spec.cases {
             let mut needed = Vec::new();
             for need in &case.needs {
-                let place = names
-                    .iter()
-                    .position(|name| name.as_deref() == Some(need.value.as_str()));
-                match place {
-                    Some(place) if !needed.contains(&place) => needed.push(place),
-                    Some(_) => {}
-                    None => self.push(
-                        need.span,
-                        format!("there is no case `{}`", need.value),
-                        suggest(&need.value, names.iter().flatten().map(String::as_str)),
-                    ),
+                if let Some(place) = self.case_named(need)
+                    && !needed.contains(&place)
+                {
+                    needed.push(place);
                 }
             }
             needs.push(needed);
         }
         self.check_ring(&needs);
         needs
+    }
+
+    /// The place in the suite of the case that has this name in the file.
+    pub(super) fn case_named(&mut self, wanted: &Text) -> Option<usize> {
+        let spec = self.spec;
+        let cases = spec.cases.iter();
+        let names: Vec<_> = cases
+            .map(|case| case.name.as_ref().map(|name| name.value.as_str()))
+            .collect();
+        let place = names
+            .iter()
+            .position(|name| *name == Some(wanted.value.as_str()));
+        if place.is_none() {
+            self.push(
+                wanted.span,
+                format!("there is no case `{}`", wanted.value),
+                suggest(&wanted.value, names.into_iter().flatten()),
+            );
+        }
+        place
     }
 
     /// Cases that need each other would wait for ever. One ring is told, the first.

@@ -1,10 +1,9 @@
 //! `diagnose`: which case each rule is about, and the names that its parts see.
 
-use crate::diagnostic::suggest;
 use crate::plan::lower::lowering::{Lowering, Position};
 use crate::plan::lower::names::{Members, Names};
 use crate::plan::model::DiagnosisRule;
-use crate::spec::schema::{CaseSpec, DiagnosisSpec, MatrixSpec};
+use crate::spec::schema::{DiagnosisSpec, MatrixSpec};
 
 /// What rules may do: anything that looks. They come after the verdict of their cases
 /// and must not change what later suites see.
@@ -90,31 +89,18 @@ impl Lowering<'_> {
 
     /// The place of the case that a rule is about.
     fn diagnosed_case(&mut self, spec: &DiagnosisSpec) -> Option<usize> {
-        let cases = &self.spec.cases;
-        let name = |case: &CaseSpec| case.name.as_ref().map(|name| name.value.clone());
-        let names: Vec<_> = cases.iter().map(name).collect();
-        let Some(case) = &spec.case else {
-            if cases.len() == 1 {
-                return Some(0);
-            }
-            self.push(
-                spec.span,
-                "the suite has several cases, and this rule names none".to_owned(),
-                Some("write `case:` and the name as it stands in the file".to_owned()),
-            );
-            return None;
-        };
-        let place = names
-            .iter()
-            .position(|name| name.as_deref() == Some(case.value.as_str()));
-        if place.is_none() {
-            self.push(
-                case.span,
-                format!("there is no case `{}`", case.value),
-                suggest(&case.value, names.iter().flatten().map(String::as_str)),
-            );
+        if let Some(case) = &spec.case {
+            return self.case_named(case);
         }
-        place
+        if self.spec.cases.len() == 1 {
+            return Some(0);
+        }
+        self.push(
+            spec.span,
+            "the suite has several cases, and this rule names none".to_owned(),
+            Some("write `case:` and the name as it stands in the file".to_owned()),
+        );
+        None
     }
 }
 
