@@ -14,13 +14,17 @@ need_cargo_deny() {
   mv "$folder.partial" "$folder"
 }
 
+# Installs one of Debian's packages, unless its command is there already.
+need_package() { # COMMAND PACKAGE
+  ! command -v "$1" >/dev/null || return 0
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >/dev/null
+}
+
 # xmllint, and a JUnit parser that is not ours; sets KUBEPROOF_TEST_PYTHON.
 need_report_readers() {
   local folder=$tools/junitparser-4
-  if ! command -v xmllint >/dev/null; then
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libxml2-utils >/dev/null
-  fi
+  need_package xmllint libxml2-utils
   if ! [ -x "$folder/bin/python" ]; then
     rm -rf "$folder.partial" "$folder"
     python3 -m venv "$folder"

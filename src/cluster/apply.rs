@@ -4,7 +4,7 @@
 //! means that it was not there before) and the `Warning` headers. What to write, and how to take it
 //! back, is the caller's.
 
-use http::{HeaderMap, Method, header};
+use http::Method;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -160,7 +160,7 @@ impl Cluster {
             Err(ClusterError::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let now = date(&reply.headers);
+        let now = reply.date();
         let mut object = reply.json()?;
         key.resource.fill_type(&mut object);
         let made = object["metadata"]["creationTimestamp"].as_str();
@@ -218,13 +218,6 @@ impl Cluster {
 
 fn is_there_already(error: &ClusterError) -> bool {
     matches!(error, ClusterError::Refused(refusal) if refusal.reason == "AlreadyExists")
-}
-
-/// The server's clock, by the answer's `Date`: `Sun, 06 Nov 1994 08:49:37 GMT`.
-pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
-    let date = headers.get(header::DATE)?.to_str().ok()?;
-    let date = jiff::fmt::rfc2822::parse(date).ok()?;
-    Some(date.timestamp())
 }
 
 fn applied(mut reply: Reply, resource: &Resource) -> Result<Applied, ClusterError> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use jiff::Timestamp;
 use kube::client::Body;
 use serde_json::Value;
 
@@ -118,6 +119,11 @@ impl Call {
 }
 
 impl Reply {
+    /// The server's clock when it answered, without parts of a second.
+    pub(super) fn date(&self) -> Option<Timestamp> {
+        date(&self.headers)
+    }
+
     pub(super) fn json(self) -> Result<Value, ClusterError> {
         serde_json::from_slice(&self.body).map_err(|_| ClusterError::unreadable(&self.what))
     }
@@ -347,6 +353,13 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds.parse().ok()?))
 }
 
+/// The time in `Date`: `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = headers.get(header::DATE)?.to_str().ok()?;
+    let date = jiff::fmt::rfc2822::parse(date).ok()?;
+    Some(date.timestamp())
+}
+
 /// The texts of the `Warning: 299 - "…"` headers.
 ///
 /// See [warnings](https://kubernetes.io/blog/2020/09/03/warnings/).
@@ -405,6 +418,17 @@ mod tests {
         assert_eq!(retry_after(&headers), Some(Duration::from_secs(3)));
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("Wed, 21 Oct"));
         assert_eq!(retry_after(&headers), None);
+    }
+
+    #[test]
+    fn the_date_of_an_answer_is_read() {
+        let read = |text: &'static str| {
+            let headers = [(header::DATE, HeaderValue::from_static(text))];
+            date(&headers.into_iter().collect()).map(|date| date.to_string())
+        };
+        let date = read("Thu, 01 Jan 2026 00:00:07 GMT");
+        assert_eq!(date.as_deref(), Some("2026-01-01T00:00:07Z"));
+        assert_eq!(read("soon"), None);
     }
 
     #[test]

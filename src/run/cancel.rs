@@ -39,7 +39,9 @@ impl Cancellation {
 }
 
 /// When a suite's cleanup must be over, once the suite is told to stop.
-#[derive(Clone, Debug)]
+///
+/// By default nobody tells it to.
+#[derive(Clone, Debug, Default)]
 pub struct CleanupTime {
     /// Pulled when `finally` and `teardown` must stop.
     pub steps_over: CancellationToken,

@@ -73,7 +73,7 @@ impl Cleanup {
         let mut held = Vec::new();
         let mut groups = VecDeque::from(ledger.take());
         while let Some(mut group) = groups.pop_front() {
-            if self.is_out_of_time() {
+            if self.out_of_time().is_some() {
                 // the order is nothing any more to those who do not wait
                 group.extend(groups.drain(..).flatten());
             }
@@ -104,7 +104,7 @@ impl Cleanup {
             tokio::select! {
                 biased;
                 result = work => result.unwrap_or_else(|error| held_by(subject, error.to_string())),
-                words = self.out_of_time() => self.last_word(cluster, entry, words).await,
+                words = self.until_out_of_time() => self.last_word(cluster, entry, words).await,
             }
         };
         tokio::select! {
@@ -114,22 +114,32 @@ impl Cleanup {
         }
     }
 
-    fn is_out_of_time(&self) -> bool {
-        self.time.waits_over.is_cancelled() || self.began.elapsed() >= self.longest
+    /// Why nobody waits any more, where that is so.
+    fn out_of_time(&self) -> Option<String> {
+        let after = if self.time.waits_over.is_cancelled() {
+            format!("{} after the cancel", human_duration(CLEANUP_AFTER_CANCEL))
+        } else if Instant::now() >= self.deadline() {
+            human_duration(self.longest)
+        } else {
+            return None;
+        };
+        Some(format!("cleanup ran out of time ({after})"))
     }
 
-    /// Resolves when nobody waits any more, with the reason.
-    async fn out_of_time(&self) -> String {
-        let after = tokio::select! {
-            biased;
-            () = self.time.waits_over.cancelled() => {
-                format!("{} after the cancel", human_duration(CLEANUP_AFTER_CANCEL))
+    async fn until_out_of_time(&self) -> String {
+        loop {
+            if let Some(words) = self.out_of_time() {
+                return words;
             }
-            () = tokio::time::sleep_until(self.began + self.longest) => {
-                human_duration(self.longest)
+            tokio::select! {
+                () = self.time.waits_over.cancelled() => {}
+                () = tokio::time::sleep_until(self.deadline()) => {}
             }
-        };
-        format!("cleanup ran out of time ({after})")
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        self.began + self.longest
     }
 
     async fn delete(

@@ -11,7 +11,6 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
-use tokio_util::sync::CancellationToken;
 
 use super::runs::{Marked, MarkedRun};
 use crate::cluster::Cluster;
@@ -129,7 +128,7 @@ async fn remove_one(
         // a request that is not answered then is given up
         longest: remaining + LAST_REQUEST,
         began,
-        time: CleanupTime::new(&CancellationToken::new()),
+        time: CleanupTime::default(),
     };
     let entry = Entry {
         subject: Subject {
