@@ -207,8 +207,6 @@ pub struct Patch {
     pub subresource: Option<String>,
     /// Whether changing nothing is all right.
     pub allow_no_change: bool,
-    /// Whether it may change what the run did not make.
-    pub foreign: bool,
     /// What is expected of the answer.
     pub expect: WriteExpectation,
 }

@@ -484,7 +484,7 @@ fn an_object_that_was_there_is_restored_after_a_patch() {
   cases:
     - name: one
       steps:
-        - patch: {target: configmap/settings, patch: {data: {color: red}}, foreign: true}
+        - patch: {target: configmap/settings, patch: {data: {color: red}}}
         - assert: {target: configmap/settings, match: {data: {color: red}}}
         - apply: {force: true, manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: settings}, data: {size: big}}}
         - assert: {that: "false"}

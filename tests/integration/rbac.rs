@@ -223,7 +223,7 @@ fn every_verb(other: &str) -> String {
           metadata: {{name: powerful}}
           roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}}
           subjects: [{{kind: ServiceAccount, name: reader}}]
-    - patch: {{target: configmap/theirs, namespace: {other}, foreign: true, patch: {{data: {{c: d}}}}}}
+    - patch: {{target: configmap/theirs, namespace: {other}, patch: {{data: {{c: d}}}}}}
     - patch: {{target: deployment/web, subresource: scale, patch: {{spec: {{replicas: 1}}}}, allowNoChange: true}}
   cases:
     - name: looks

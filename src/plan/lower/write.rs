@@ -82,7 +82,6 @@ impl Lowering<'_> {
             patch,
             subresource,
             allow_no_change: spec.allow_no_change,
-            foreign: spec.foreign,
             expect,
         }))
     }

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::known::{Known, is_unknown, known_name};
-use super::walk::{Here, Walk};
+use super::walk::{Aim, Here, Walk};
 use super::{Need, On, Reach};
 use crate::plan::model::{Apply, Create, Manifests};
 use crate::template::{Template, Tree};
@@ -159,6 +159,18 @@ impl Walk<'_> {
         self.suite.namespace.is_made() && *reach == Reach::Own
     }
 
+    /// Whether one of the steps so far may have made what this is about: what is made is taken back.
+    pub(super) fn may_have_made(&self, aim: &Aim, here: &Here) -> bool {
+        self.rights.iter().any(|right| {
+            let takes_back = right.verbs.iter().any(|verb| verb == "delete");
+            let is_vague = [&aim.reach, &right.reach].contains(&&Reach::Unknown);
+            takes_back
+                && right.cluster == here.cluster
+                && (is_vague || right.reach == aim.reach)
+                && right.on.may_be(&aim.on)
+        })
+    }
+
     fn made(&mut self, manifests: &Manifests, here: &Here) -> Vec<Made> {
         match manifests {
             Manifests::Files(files) => files
@@ -198,7 +210,7 @@ fn need(is_to_be_rejected: bool) -> Need {
 }
 
 fn parts(made: Made, namespace: Option<&Template>, here: &Here) -> (On, Option<String>, Reach) {
-    let reach = made.reach_or(namespace, here);
+    let reach = made.reach_or(namespace, here).of(&made.on);
     (made.on, made.name, reach)
 }
 

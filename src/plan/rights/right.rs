@@ -68,6 +68,14 @@ impl On {
         }
     }
 
+    /// Whether both may be the same kind, as far as that can be told without a cluster.
+    pub(super) fn may_be(&self, other: &Self) -> bool {
+        if matches!(self, Self::Unknown(_)) || matches!(other, Self::Unknown(_)) {
+            return true;
+        }
+        self.built_in().map(|kind| kind.kind) == other.built_in().map(|kind| kind.kind)
+    }
+
     /// Whether it is known to have no namespaces.
     pub(super) fn is_cluster_wide(&self) -> bool {
         self.built_in().is_some_and(|kind| !kind.namespaced)
@@ -87,6 +95,16 @@ pub enum Reach {
     Unknown,
     /// What it is on has no namespace.
     Cluster,
+}
+
+impl Reach {
+    /// What remains of it for this: what has no namespaces is in none.
+    pub(super) fn of(self, on: &On) -> Self {
+        match on.is_cluster_wide() {
+            true => Self::Cluster,
+            false => self,
+        }
+    }
 }
 
 /// What becomes of a run without a right.

@@ -144,15 +144,36 @@ fn what_is_made_is_taken_back() {
     v1 Namespace @cluster: create? list? watch?
     v1 Namespace:a @cluster: delete? get? patch? update?
     ");
-    assert_snapshot!(steps("- patch: {target: deploy/web, patch: {spec: {replicas: 2}}}"), @"deploy:web @own: get patch update?");
-    assert_snapshot!(steps("- patch: {target: node/a, foreign: true, subresource: status, patch: {spec: {}}}"), @"
+    assert_snapshot!(steps("- patch: {target: deploy/web, patch: {spec: {replicas: 2}}}"), @"deploy:web @own: get patch update");
+    assert_snapshot!(steps("- patch: {target: node/a, subresource: status, patch: {spec: {}}}"), @"
     node/status @cluster: patch
     node:a @cluster: get update
+    ");
+    let theirs = "- patch: {target: configmap/a, namespace: other, patch: {data: {k: v}}}";
+    assert_snapshot!(steps(theirs), @"configmap:a @other: get patch update");
+    let made = "- apply: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}, namespace: other}\n";
+    assert_snapshot!(steps(&format!("{made}{theirs}")), @"
+    configmap:a @other: get patch update?
+    v1 ConfigMap @other: create
+    v1 ConfigMap:a @other: delete get patch update?
     ");
     assert_snapshot!(steps("- delete: {target: pod, selector: app=web, namespace: other}"), @"
     events @other: list?
     pod @other: delete list watch
     ");
+}
+
+#[test]
+fn what_has_no_namespace_is_not_in_the_one_of_the_run() {
+    let change = |step: &str| {
+        let spec = format!("setup:\n- {step}");
+        let of_steps = |line: &&str| line.contains("update");
+        let told = told(&spec, &[]);
+        told.lines().filter(of_steps).collect::<Vec<_>>().join("\n")
+    };
+    assert_snapshot!(change("patch: {target: node/a, patch: {spec: {unschedulable: true}}}"), @"node:a @cluster: get patch update");
+    assert_snapshot!(change("patch: {target: pod/a, patch: {metadata: {labels: {a: b}}}}"), @"");
+    assert_snapshot!(change("apply: {manifest: {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: a}}}"), @"rbac.authorization.k8s.io/v1 ClusterRole:a @cluster: delete get patch escalate? update?");
 }
 
 #[test]

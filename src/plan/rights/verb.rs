@@ -77,9 +77,9 @@ impl Walk<'_> {
             None => self.add_aimed(here, need, &["patch"], &aim),
         }
         if !self.is_own(&aim.reach) {
-            let need = match patch.foreign {
-                true => Need::Needed,
-                false => Need::Helpful,
+            let need = match self.may_have_made(&aim, here) {
+                true => Need::Helpful,
+                false => Need::Needed,
             };
             self.restore(here, need, &aim.on, aim.name.as_deref(), &aim.reach);
         }

@@ -111,10 +111,7 @@ impl Walk<'_> {
         name: Option<&str>,
         reach: &Reach,
     ) {
-        let reach = match reach {
-            _ if on.is_cluster_wide() => Reach::Cluster,
-            reach => reach.clone(),
-        };
+        let reach = reach.clone().of(&on);
         // without a namespace the step will say so itself
         if reach == Reach::Own && self.suite.namespace == Namespace::None {
             return;
@@ -208,8 +205,8 @@ impl Here {
         Aim {
             is_one: name.is_some(),
             name: known_name(name.map(str::to_owned)),
+            reach: reach.of(&on),
             on,
-            reach,
         }
     }
 }

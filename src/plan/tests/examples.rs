@@ -195,7 +195,7 @@ fn verbs_that_write() {
          - apply: {file: web.yaml}\n  expect: {warnings: {matches: \"deprecated\"}}\n\
          - create: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {generateName: a-}, data: {k: v}}}\n\
          - patch: {target: deployment/web, type: merge, patch: {spec: {replicas: 2}}}\n\
-         - patch: {target: deployment/web, type: json, patch: [{op: remove, path: /spec}], allowNoChange: true, foreign: true}\n\
+         - patch: {target: deployment/web, type: json, patch: [{op: remove, path: /spec}], allowNoChange: true}\n\
          - patch: {target: deployment/web, subresource: status, patch: {status: {replicas: 2}}}\n\
          - delete: {target: pod, selector: app=web, gracePeriod: 1s}\n\
          - delete: {target: pod/a, foreign: true}\n  expect: {rejected: {}}",
@@ -218,7 +218,7 @@ fn verbs_that_write() {
         panic!("a patch");
     };
     assert_eq!(patch.kind, PatchKind::Json);
-    assert!(patch.allow_no_change && patch.foreign);
+    assert!(patch.allow_no_change);
     let Verb::Delete(delete) = &all[8].verb else {
         panic!("a delete");
     };

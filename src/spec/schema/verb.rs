@@ -156,8 +156,6 @@ pub struct PatchSpec {
     pub subresource: Option<Text>,
     /// Changing nothing is all right.
     pub allow_no_change: bool,
-    /// It may change what the run did not make.
-    pub foreign: bool,
     /// What is expected.
     pub expect: WriteExpectSpec,
 }

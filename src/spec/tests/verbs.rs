@@ -112,7 +112,7 @@ fn verbs_on_objects() {
     a.yaml:15:34: `count` takes a whole number or bounds, not a string (write 3, {min: 2} or {min: 2, max: 4})
     a.yaml:16:5: `patch` needs `patch`
     a.yaml:16:34: `type` takes `merge`, `strategic` or `json`, not `jsn` (did you mean `json`?)
-    a.yaml:16:39: unknown field `selector` of `patch` (known here: target, namespace, type, patch, subresource, allowNoChange, foreign)
+    a.yaml:16:39: unknown field `selector` of `patch` (known here: target, namespace, type, patch, subresource, allowNoChange)
     a.yaml:17:13: `create` takes a map, not a string (write {file: a.yaml})
     a.yaml:18:14: unknown field `force` of `create` (known here: template, file, manifest, raw, namespace)
     a.yaml:19:32: unknown field `mtach` of `where` (did you mean `match`?)

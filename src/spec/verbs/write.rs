@@ -115,7 +115,6 @@ impl Decoder<'_> {
             patch: fields.required(self, "patch").map(pinned),
             subresource: self.optional_text(&mut fields, "subresource"),
             allow_no_change: self.flag(&mut fields, "allowNoChange"),
-            foreign: self.flag(&mut fields, "foreign"),
             expect,
         };
         self.finish_verb(fields, "patch");
