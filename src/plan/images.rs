@@ -50,7 +50,7 @@ struct Walk {
 
 impl Walk {
     fn case(&mut self, case: &Case, names: &Known) {
-        for mut names in names.cells(&case.matrix) {
+        for mut names in names.cells(&case.matrix, usize::MAX) {
             if let Some(condition) = &case.cells
                 && matches!(
                     names.foresee(|scope| condition.holds(scope)),
@@ -132,11 +132,7 @@ impl Walk {
 
     /// Steps that see their own inputs; what they give back may be known too.
     fn used(&mut self, used: &Use, names: &mut Known) {
-        let inputs = used.inputs.iter().filter_map(|(name, tree)| {
-            let value = names.value(tree)?;
-            Some((name.clone(), scope_value(&value)))
-        });
-        let mut inner = Known::of_steps(inputs.collect());
+        let mut inner = names.of_steps(&used.inputs);
         self.steps(&used.steps, &mut inner);
         for (name, output) in &used.outputs {
             names.give(name, inner.value(output));

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::model::{AxisSource, Matrix};
-use crate::template::{Asked, Scope, TemplateError, Tree, forecast, scope_value};
+use crate::template::{
+    Asked, Scope, Template, TemplateError, Tree, forecast, scope_value, unknown_in,
+};
 
 /// The names whose values are known.
 #[derive(Clone, Debug, Default)]
@@ -47,21 +49,50 @@ impl Known {
         &self,
         render: impl FnOnce(&Scope) -> Result<T, TemplateError>,
     ) -> Foreseen<T> {
-        self.asked.take();
-        let rendered = render(&self.scope());
-        match (rendered, self.asked.take()) {
+        match self.rendered(render) {
             (_, Some(path)) => Foreseen::Unknown(path),
             (Ok(value), None) => Foreseen::Known(value),
             (Err(error), None) => Foreseen::Wrong(error),
         }
     }
 
-    /// The names of steps that are used, with these of their inputs.
-    pub fn of_steps(inputs: BTreeMap<String, Scope>) -> Self {
-        let mut names = Self::default();
-        let inputs = forecast("inputs", inputs, &names.asked);
-        names.set("inputs", inputs);
+    /// A text with placeholders where something is not known; nothing where not even so much is, or
+    /// where it depends on what is not known without a trace.
+    pub fn text(&self, template: &Template) -> Option<String> {
+        let (text, asked) = self.rendered(|scope| template.render_text(scope));
+        text.ok()
+            .filter(|text| asked.is_none() || unknown_in(text).is_some())
+    }
+
+    /// Something rendered, and what it asked for that is not known.
+    fn rendered<T>(
+        &self,
+        render: impl FnOnce(&Scope) -> Result<T, TemplateError>,
+    ) -> (Result<T, TemplateError>, Option<String>) {
+        self.asked.take();
+        let rendered = render(&self.scope());
+        (rendered, self.asked.take())
+    }
+
+    /// The names of steps that are used: their inputs, as far as they are known, and the run.
+    pub fn of_steps(&self, inputs: &[(String, Tree)]) -> Self {
+        let given = inputs.iter().filter_map(|(name, tree)| {
+            let value = self.value(tree)?;
+            Some((name.clone(), scope_value(&value)))
+        });
+        let run = self.names.get("run").cloned();
+        let mut names = Self {
+            names: run.map(|run| ("run".to_owned(), run)).into_iter().collect(),
+            asked: self.asked.clone(),
+        };
+        names.set_fields("inputs", given.collect());
         names
+    }
+
+    /// With a value of which these fields are known.
+    pub fn set_fields(&mut self, name: &str, fields: BTreeMap<String, Scope>) {
+        let value = forecast(name, fields, &self.asked);
+        self.set(name, value);
     }
 
     /// With a value that a step gives; a name whose value is not known yet is forgotten.
@@ -80,8 +111,8 @@ impl Known {
     }
 
     /// The names of each combination of the values that are known: one of pods or nodes has
-    /// placeholders.
-    pub fn cells(&self, matrix: &Matrix) -> Vec<Self> {
+    /// placeholders, and so has an axis with which there would be more than so many.
+    pub fn cells(&self, matrix: &Matrix, most: usize) -> Vec<Self> {
         match matrix {
             Matrix::Axes(axes) => {
                 let mut cells = vec![self.clone()];
@@ -91,6 +122,9 @@ impl Known {
                     };
                     // no axis sees another
                     let items = self.items(values);
+                    if cells.len() * items.len() > most {
+                        continue;
+                    }
                     cells = cells
                         .iter()
                         .flat_map(|cell| cell.with_each(&axis.name, &items))

@@ -60,6 +60,11 @@ pub fn forecast(path: &str, known: BTreeMap<String, Scope>, asked: &Asked) -> Sc
     })
 }
 
+/// What stands in a text for what only the run knows at a path.
+pub fn placeholder(path: &str) -> String {
+    format!("{OPEN}{path}{CLOSE}")
+}
+
 /// The first path, such as `pod.name`, of a placeholder in something rendered.
 pub fn first_unknown(value: &Value) -> Option<&str> {
     match value {
@@ -144,7 +149,7 @@ impl Object for Unknown {
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{OPEN}{}{CLOSE}", self.path)
+        f.write_str(&placeholder(&self.path))
     }
 }
 
@@ -179,6 +184,7 @@ mod tests {
             ("{{ inputs }}", json!({"image": "a:1"})),
             ("{{ inputs.image or got }}", json!("a:1")),
             ("{{ 'b' if inputs.image else got }}", json!("b")),
+            ("{% set x = inputs.image %}{{ x }}", json!("a:1")),
         ] {
             assert_eq!(rendered(source), (expected, None), "{source}");
         }

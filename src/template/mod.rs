@@ -32,9 +32,9 @@ mod typed;
 pub use condition::{Condition, Verdict};
 pub use environment::is_builtin;
 pub use error::TemplateError;
-pub use forecast::{Asked, first_unknown, forecast, unknown_in};
+pub use forecast::{Asked, first_unknown, forecast, placeholder, unknown_in};
 pub use scalar::Template;
-pub use scope::{Named, Scope, UNKNOWN, partly_known, scope_value, unknown_value};
+pub use scope::{Named, Scope, scope_value};
 pub use text::TextTemplate;
 pub use tree::Tree;
 

@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use minijinja::value::{Enumerator, Object, ObjectRepr, Serde, ValueKind};
+use minijinja::value::{Enumerator, Object, Serde, ValueKind};
 use minijinja::{Error, ErrorKind};
 use serde::Deserialize;
 use serde_json::Value;
-
-use super::environment::is_builtin;
 
 /// The names and values that a template sees.
 pub type Scope = minijinja::Value;
@@ -73,55 +71,6 @@ impl Object for Named {
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
-    }
-}
-
-/// What stands as text for a value that only the run will know. It can be part of a name in a
-/// cluster, so that it passes wherever a name is due.
-pub const UNKNOWN: &str = "not-known-before-the-run";
-
-/// A value that only the run will know: so is each of its fields.
-pub fn unknown_value() -> Scope {
-    Scope::from_object(Unknown)
-}
-
-/// What templates see where only these names are known: any other is a value that only the run
-/// will know. Functions such as `range` stay what they are.
-pub fn partly_known(names: BTreeMap<String, Scope>) -> Scope {
-    Scope::from_object(PartlyKnown(names))
-}
-
-#[derive(Debug)]
-struct PartlyKnown(BTreeMap<String, Scope>);
-
-impl Object for PartlyKnown {
-    fn get_value(self: &Arc<Self>, key: &Scope) -> Option<Scope> {
-        let name = key.as_str()?;
-        match self.0.get(name) {
-            Some(value) => Some(value.clone()),
-            None => (!is_builtin(name)).then(unknown_value),
-        }
-    }
-
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.0.keys().map(Scope::from).collect())
-    }
-}
-
-#[derive(Debug)]
-struct Unknown;
-
-impl Object for Unknown {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-
-    fn get_value(self: &Arc<Self>, _key: &Scope) -> Option<Scope> {
-        Some(unknown_value())
-    }
-
-    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(UNKNOWN)
     }
 }
 

@@ -36,39 +36,6 @@ fn one_expression_keeps_its_type() {
 }
 
 #[test]
-fn what_is_not_known_yet_stands_beside_what_is() {
-    let names = std::collections::BTreeMap::from([("n".to_owned(), scope_value(&json!("a")))]);
-    let scope = partly_known(names);
-    let render = |source: &str| {
-        Template::parse(source, place(source))
-            .and_then(|template| template.render(&scope))
-            .map_err(|error| error.message)
-    };
-    assert_eq!(render("{{ n }}"), Ok(json!("a")));
-    assert_eq!(render("{{ x }}"), Ok(json!(UNKNOWN)));
-    assert_eq!(
-        render("pod/{{ x.a[0].b }} in {{ n }}"),
-        Ok(json!(format!("pod/{UNKNOWN} in a")))
-    );
-    assert_eq!(
-        render("{{ range(2) | list }}"),
-        Ok(json!([0, 1])),
-        "functions are what they are"
-    );
-    assert_eq!(
-        render("{% set y = n %}{{ y }}"),
-        Ok(json!("a")),
-        "and so are the names that a template makes"
-    );
-    for unusable in ["{{ x | quantity }}", "{% for y in x %}{{ y }}{% endfor %}"] {
-        assert!(render(unusable).is_err(), "{unusable}");
-    }
-    let file = SourceFile::new("x.yaml.j2", "name: {{ x.name }}");
-    let file = TextTemplate::parse(file).unwrap().render(&scope);
-    assert_eq!(file.unwrap(), format!("name: {UNKNOWN}"));
-}
-
-#[test]
 fn a_value_is_not_rendered_again() {
     assert_eq!(
         render("{{ x }}", json!({"x": "{{ y }}"})),

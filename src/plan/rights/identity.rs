@@ -1,6 +1,6 @@
 //! Acting as somebody else: the right to be them, by each part of who they are.
 
-use super::known::known_name;
+use super::names::known_name;
 use super::walk::{Here, Walk};
 use super::{Need, On, Reach};
 use crate::plan::model::IdentityChoice;
@@ -13,14 +13,14 @@ impl Walk<'_> {
     pub(super) fn impersonation(&mut self, choice: &IdentityChoice, here: &Here) {
         match choice {
             IdentityChoice::ServiceAccount { name, namespace } => {
-                let reach = here.known.reach(namespace.as_ref());
-                let name = known_name(here.known.text(name));
+                let reach = here.names.reach(namespace.as_ref());
+                let name = known_name(here.names.text(name));
                 self.impersonate(here, "serviceaccounts", name, &reach);
             }
             IdentityChoice::User { user, groups } => {
                 self.user(user, here);
                 for group in groups {
-                    let name = known_name(here.known.text(group));
+                    let name = known_name(here.names.text(group));
                     self.impersonate(here, "groups", name, &Reach::Cluster);
                 }
             }
@@ -28,7 +28,7 @@ impl Walk<'_> {
     }
 
     fn user(&mut self, user: &Template, here: &Here) {
-        let text = here.known.text(user);
+        let text = here.names.text(user);
         // the server takes such a user apart, and so does whoever gives the right
         let account = text
             .as_deref()
@@ -36,7 +36,7 @@ impl Walk<'_> {
         match account {
             Some((namespace, name)) => {
                 let name = known_name(Some(name.to_owned()));
-                let reach = here.known.reach_of(namespace);
+                let reach = here.names.reach_of(namespace);
                 self.impersonate(here, "serviceaccounts", name, &reach);
             }
             None => self.impersonate(here, "users", known_name(text), &Reach::Cluster),

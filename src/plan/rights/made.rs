@@ -3,11 +3,11 @@
 
 use serde_json::Value;
 
-use super::known::{Known, is_unknown, known_name};
+use super::names::{Names, known_name};
 use super::walk::{Aim, Here, Walk};
 use super::{Need, On, Reach};
 use crate::plan::model::{Apply, Create, Manifests};
-use crate::template::{Template, Tree};
+use crate::template::{Template, Tree, unknown_in};
 use crate::yaml;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
@@ -176,25 +176,25 @@ impl Walk<'_> {
             Manifests::Files(files) => files
                 .iter()
                 .flat_map(|(_, objects)| objects)
-                .map(|object| of_value(object, &here.known))
+                .map(|object| of_value(object, &here.names))
                 .collect(),
             Manifests::Inline(tree) => {
                 self.note_templates(tree.templates());
-                of_tree(tree, &here.known)
+                of_tree(tree, &here.names)
             }
             Manifests::Template(template) => {
                 self.note_names(&template.names());
                 let objects = here
-                    .known
+                    .names
                     .file(template)
                     .and_then(|text| yaml::manifests(&text).ok());
                 match objects {
                     Some(objects) => objects
                         .iter()
-                        .map(|object| of_value(object, &here.known))
+                        .map(|object| of_value(object, &here.names))
                         .collect(),
                     // it calculates with what is not known
-                    None => of_text(&template.file.text, &here.known),
+                    None => of_text(&template.file.text, &here.names),
                 }
             }
         }
@@ -217,34 +217,36 @@ fn parts(made: Made, namespace: Option<&Template>, here: &Here) -> (On, Option<S
 impl Made {
     fn reach_or(&self, namespace: Option<&Template>, here: &Here) -> Reach {
         let reach = self.reach.clone();
-        reach.unwrap_or_else(|| here.known.reach(namespace))
+        reach.unwrap_or_else(|| here.names.reach(namespace))
     }
 }
 
 fn on(api_version: Option<&str>, kind: Option<&str>) -> On {
     match (api_version, kind) {
-        (Some(api_version), Some(kind)) if !is_unknown(api_version) && !is_unknown(kind) => {
+        (Some(api_version), Some(kind))
+            if unknown_in(api_version).is_none() && unknown_in(kind).is_none() =>
+        {
             On::Manifest {
                 api_version: api_version.to_owned(),
                 kind: kind.to_owned(),
             }
         }
         _ => On::Unknown(
-            kind.filter(|kind| !is_unknown(kind))
+            kind.filter(|kind| unknown_in(kind).is_none())
                 .unwrap_or("a manifest")
                 .to_owned(),
         ),
     }
 }
 
-fn of_value(object: &Value, known: &Known) -> Made {
+fn of_value(object: &Value, names: &Names) -> Made {
     let metadata = &object["metadata"];
     Made {
         on: on(object["apiVersion"].as_str(), object["kind"].as_str()),
         name: known_name(metadata["name"].as_str().map(str::to_owned)),
         reach: metadata["namespace"]
             .as_str()
-            .map(|namespace| known.reach_of(namespace)),
+            .map(|namespace| names.reach_of(namespace)),
         role: object["roleRef"]["kind"].as_str().map(|kind| {
             let name = object["roleRef"]["name"].as_str();
             (kind.to_owned(), known_name(name.map(str::to_owned)))
@@ -253,11 +255,11 @@ fn of_value(object: &Value, known: &Known) -> Made {
 }
 
 /// Each part by itself: what else the manifest says need not be known.
-fn of_tree(tree: &Tree, known: &Known) -> Vec<Made> {
+fn of_tree(tree: &Tree, names: &Names) -> Vec<Made> {
     match tree {
         Tree::Scalar(value) => yaml::items_of_list(value.clone())
             .iter()
-            .map(|object| of_value(object, known))
+            .map(|object| of_value(object, names))
             .collect(),
         Tree::List(_) | Tree::Template(_) => vec![Made {
             on: on(None, None),
@@ -266,17 +268,17 @@ fn of_tree(tree: &Tree, known: &Known) -> Vec<Made> {
             role: None,
         }],
         Tree::Map(_) => {
-            let text = |tree: Option<&Tree>| tree.and_then(|tree| known.text_in(tree));
+            let text = |tree: Option<&Tree>| tree.and_then(|tree| names.text_in(tree));
             let kind = text(field(tree, "kind"));
             if kind.as_deref() == Some("List")
                 && let Some(Tree::List(items)) = field(tree, "items")
             {
-                return items.iter().flat_map(|item| of_tree(item, known)).collect();
+                return items.iter().flat_map(|item| of_tree(item, names)).collect();
             }
             let metadata = |name: &str| field(field(tree, "metadata")?, name);
             let role = |name: &str| text(field(field(tree, "roleRef")?, name));
             let reach = metadata("namespace").map(|namespace| {
-                text(Some(namespace)).map_or(Reach::Unknown, |name| known.reach_of(&name))
+                text(Some(namespace)).map_or(Reach::Unknown, |name| names.reach_of(&name))
             });
             vec![Made {
                 on: on(text(field(tree, "apiVersion")).as_deref(), kind.as_deref()),
@@ -297,7 +299,7 @@ fn field<'t>(tree: &'t Tree, name: &str) -> Option<&'t Tree> {
 }
 
 /// The kinds that stand in a template as they are, where it cannot be rendered yet.
-fn of_text(text: &str, known: &Known) -> Vec<Made> {
+fn of_text(text: &str, names: &Names) -> Vec<Made> {
     let mut documents = vec![Vec::new()];
     for line in text.lines() {
         match line.starts_with("---") {
@@ -320,7 +322,7 @@ fn of_text(text: &str, known: &Known) -> Vec<Made> {
                 .find_map(|line| line.trim_start().strip_prefix("namespace:"));
             let reach = of_namespace.map(|name| match name.contains('{') {
                 true => Reach::Unknown,
-                false => known.reach_of(name.trim().trim_matches(['"', '\''])),
+                false => names.reach_of(name.trim().trim_matches(['"', '\''])),
             });
             let is_known = !kind.contains('{');
             Some(Made {

@@ -2,9 +2,9 @@
 //! plan alone. Whether they have them, the run asks; roles that give them, the command line prints.
 
 mod identity;
-mod known;
 mod life;
 mod made;
+mod names;
 mod path;
 mod right;
 mod suite;

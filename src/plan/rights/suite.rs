@@ -1,8 +1,10 @@
 //! Walks a suite: its namespace, requirements, axes and steps, each item of what is known once.
 
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
-use super::known::Known;
+use serde_json::json;
+
+use super::names::Names;
 use super::walk::{Here, Walk};
 use super::{Need, On, Reach, Right};
 use crate::plan::model::{
@@ -10,9 +12,7 @@ use crate::plan::model::{
     Requirement, RequirementCheck, Step, Suite, Verb,
 };
 use crate::source::{Place, Span};
-
-/// Above so many combinations of known values, a matrix is walked once with unknown ones.
-const MOST_CELLS: usize = 64;
+use crate::template::scope_value;
 
 /// What is known of the run that the suite is for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,16 +33,18 @@ pub struct Facts<'a> {
 /// settled by inputs.
 pub fn rights(suite: &Suite, facts: &Facts<'_>) -> Vec<Right> {
     let namespace = match &suite.namespace {
-        Namespace::PerSuite(_) | Namespace::PerCase(_) => facts.namespace.map(Some),
+        Namespace::PerSuite(_) => facts.namespace.map(Some),
+        // one for each case besides
+        Namespace::PerCase(_) => None,
         Namespace::Existing(name) => Some(Some(name.as_str())),
         Namespace::None => Some(None),
     };
-    let inputs: serde_json::Map<_, _> = suite.inputs.clone().into_iter().collect();
-    let known = Known::new(facts.run, namespace)
-        .with("inputs", &Value::Object(inputs))
-        .with("suite", &json!({"name": suite.name}));
+    let names = BTreeMap::from([
+        ("inputs", scope_value(&json!(suite.inputs))),
+        ("suite", scope_value(&json!({"name": suite.name}))),
+    ]);
     let here = Here {
-        known,
+        names: Names::new(facts.run, namespace).with(names),
         cluster: suite.cluster.clone(),
         is_another: false,
         is_extra: false,
@@ -145,7 +147,7 @@ impl Walk<'_> {
                     None if self.suite.namespace == Namespace::None => Reach::Every,
                     None => Reach::Own,
                     Some("*") => Reach::Every,
-                    Some(name) => here.known.reach_of(name),
+                    Some(name) => here.names.reach_of(name),
                 };
                 let names: Vec<_> = match names.is_empty() {
                     true => vec![None],
@@ -197,11 +199,15 @@ impl Walk<'_> {
                 self.axis(axis, &here);
             }
         }
-        for cell in cells(&case.matrix, &here) {
+        for names in here.names.cells(&case.matrix) {
+            let cell = Here {
+                names,
+                ..here.clone()
+            };
             if case
                 .when
                 .as_ref()
-                .is_some_and(|when| cell.known.rules_out(when))
+                .is_some_and(|when| cell.names.rules_out(when))
             {
                 continue;
             }
@@ -238,7 +244,7 @@ impl Walk<'_> {
                 per_node,
                 ..
             } => {
-                let reach = here.known.reach(namespace.as_ref());
+                let reach = here.names.reach(namespace.as_ref());
                 list(self, On::resource("", "pods"), &reach);
                 list(self, On::resource("", "nodes"), &Reach::Cluster);
                 if *per_node {
@@ -264,7 +270,7 @@ impl Walk<'_> {
 
     pub(super) fn step(&mut self, step: &Step, here: &Here) {
         self.note_condition(step.when.as_ref());
-        let is_ruled_out = |when| here.known.rules_out(when);
+        let is_ruled_out = |when| here.names.rules_out(when);
         if step.when.as_ref().is_some_and(is_ruled_out) {
             return;
         }
@@ -285,67 +291,24 @@ impl Walk<'_> {
             }
             Verb::Foreach(foreach) => {
                 self.note_templates(foreach.items.templates());
-                match here.known.value(&foreach.items) {
-                    Some(Value::Array(items)) => {
-                        for item in items {
-                            let mut turn = here.clone();
-                            turn.known = turn.known.with(&foreach.name, &item);
-                            self.steps(&foreach.steps, &turn);
-                        }
-                    }
-                    // the name is unknown by being none of the known ones
-                    _ => self.steps(&foreach.steps, &here),
+                for names in here.names.turns(&foreach.name, &foreach.items) {
+                    let turn = Here {
+                        names,
+                        ..here.clone()
+                    };
+                    self.steps(&foreach.steps, &turn);
                 }
             }
             Verb::Use(used) => {
                 let trees = used.inputs.iter().map(|(_, tree)| tree);
                 self.note_templates(trees.flat_map(|tree| tree.templates()));
-                let mut inner = here.clone();
-                inner.known = here.known.of_steps(&used.inputs);
+                let inner = Here {
+                    names: here.names.of_steps(&used.inputs),
+                    ..here.clone()
+                };
                 self.steps(&used.steps, &inner);
             }
             verb => self.verb(verb, &here),
-        }
-    }
-}
-
-/// The cells of a matrix as far as they are known: each combination of the known values once.
-fn cells(matrix: &Matrix, here: &Here) -> Vec<Here> {
-    let with = |cell: &Here, name: &str, value: &Value| {
-        let mut cell = cell.clone();
-        cell.known = cell.known.with(name, value);
-        cell
-    };
-    match matrix {
-        Matrix::Rows(rows) => rows
-            .iter()
-            .map(|row| {
-                row.iter().fold(here.clone(), |cell, (name, tree)| {
-                    match here.known.value(tree) {
-                        Some(value) => with(&cell, name, &value),
-                        None => cell,
-                    }
-                })
-            })
-            .collect(),
-        Matrix::Axes(axes) => {
-            let mut cells = vec![here.clone()];
-            for axis in axes {
-                let AxisSource::Values(tree) = &axis.source else {
-                    continue;
-                };
-                let Some(Value::Array(values)) = here.known.value(tree) else {
-                    continue;
-                };
-                if cells.len() * values.len() > MOST_CELLS {
-                    continue;
-                }
-                cells = cells
-                    .iter()
-                    .flat_map(|cell| values.iter().map(|value| with(cell, &axis.name, value)))
-                    .collect();
-            }
-            cells
         }
     }
 }

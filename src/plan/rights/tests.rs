@@ -380,6 +380,47 @@ include: [steps.yaml]"#;
 }
 
 #[test]
+fn what_depends_on_the_run_without_a_trace_is_not_known() {
+    let spec = r#"setup:
+- get: {target: secret/a}
+  capture: {got: object.data.a}
+- get: {target: "{{ 'pod' if got == 'b' else 'secret' }}/a"}
+- get: {target: pod/a, namespace: "{{ 'a' if got == 'b' else 'b' }}"}
+- foreach:
+    name: [a, "{{ got }}"]
+    steps: [{get: {target: "service/{{ name }}"}}]"#;
+    let told = told(spec, &[]);
+    let read = |line: &&str| line.ends_with(": get") || line.starts_with('<');
+    assert_snapshot!(told.lines().filter(read).collect::<Vec<_>>().join("\n"), @"
+    <{{ 'pod' if got == 'b' else 'secret' }}/a> @own: list
+    pod:a @?: get
+    secret:a @own: get
+    service @own: get
+    service:a @own: get
+    ");
+}
+
+#[test]
+fn each_case_has_a_namespace_of_its_own() {
+    let step = "{get: {target: pod/a, namespace: \"{{ run.namespace }}\"}}, \
+                {get: {target: secret/a, namespace: \"{{ run.namespace }}-b\"}}";
+    let facts = Facts {
+        namespace: Some("kubeproof-a-7"),
+        ..Facts::default()
+    };
+    for (per, expected) in [
+        ("suite", "secret:a @kubeproof-a-7-b"),
+        ("case", "secret:a @?"),
+    ] {
+        let spec = format!("namespace: {{per: {per}}}\ncases: [{{name: a, steps: [{step}]}}]");
+        let rights = rights(&suite(&spec, &[]), &facts);
+        let read = rights.iter().filter(|right| right.verbs == ["get"]);
+        let shown: Vec<_> = read.map(shown).collect();
+        assert_eq!(shown, ["pod:a @own", expected]);
+    }
+}
+
+#[test]
 fn what_only_the_run_knows_is_everywhere() {
     let spec = r#"setup:
 - get: {target: namespace}
@@ -406,7 +447,7 @@ cases:
         ),
         (
             "broken.yaml.j2",
-            "{% for space in spaces %}\n---\napiVersion: v1\nkind: Service # words\nmetadata:\n  name: a\n  namespace: {{ space }}\n{% endfor %}\n---\napiVersion: apps/v1\nkind: \"StatefulSet\"\n",
+            "# {{ spaces | quantity }}\n{% for space in spaces %}\n---\napiVersion: v1\nkind: Service # words\nmetadata:\n  name: a\n  namespace: {{ space }}\n{% endfor %}\n---\napiVersion: apps/v1\nkind: \"StatefulSet\"\n",
         ),
     ];
     assert_snapshot!(told(spec, &files), @"

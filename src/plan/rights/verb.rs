@@ -1,6 +1,6 @@
 //! What each verb asks of the API server. Whoever changes what a step requests changes it here too.
 
-use super::known::known_name;
+use super::names::known_name;
 use super::path::{Led, led};
 use super::walk::{Aim, Here, Walk};
 use super::{Need, On, Reach};
@@ -25,7 +25,7 @@ impl Walk<'_> {
                 self.read(here, Need::Needed, &aim);
             }
             Verb::Get(Get::Raw { path, .. }) => {
-                self.raw(here.known.text(path), path.source(), here)
+                self.raw(here.names.text(path), path.source(), here)
             }
             Verb::Assert(assert) => {
                 for check in &assert.checks {
@@ -116,7 +116,7 @@ impl Walk<'_> {
                 subresource,
             } => {
                 let verbs = if name.is_some() { ["get"] } else { ["list"] };
-                let reach = namespace.map_or(Reach::Every, |name| here.known.reach_of(name));
+                let reach = namespace.map_or(Reach::Every, |name| here.names.reach_of(name));
                 let name = known_name(name.map(str::to_owned));
                 if !here.is_another {
                     let on = On::resource(group, plural);
@@ -195,7 +195,7 @@ impl Walk<'_> {
     }
 
     fn run(&mut self, run: &RunPod, here: &Here) {
-        let reach = here.known.reach(run.namespace.as_ref());
+        let reach = here.names.reach(run.namespace.as_ref());
         let pods = On::resource("", "pods");
         let verbs = ["create", "list", "watch"];
         self.add(here, Need::Needed, &verbs, pods.clone(), &reach);
@@ -214,7 +214,7 @@ impl Walk<'_> {
 
     fn events_step(&mut self, events: &Events, here: &Here) {
         let Some(target) = &events.target else {
-            let reach = here.known.reach(events.namespace.as_ref());
+            let reach = here.names.reach(events.namespace.as_ref());
             let on = On::resource("", "events");
             self.add(here, Need::Needed, &["list"], on, &reach);
             return;
@@ -237,7 +237,7 @@ impl Walk<'_> {
         else {
             return;
         };
-        let reach = here.known.reach(namespace.as_ref());
+        let reach = here.names.reach(namespace.as_ref());
         let services = On::resource("", "services");
         match via {
             HttpWay::Proxy => {
@@ -252,7 +252,7 @@ impl Walk<'_> {
                 self.add_sub(here, Need::Needed, &[verb], on, &reach);
             }
             HttpWay::PortForward => {
-                let name = known_name(here.known.text(service));
+                let name = known_name(here.names.text(service));
                 let aim = Aim {
                     on: services,
                     is_one: true,

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::known::{Known, is_unknown, known_name};
+use super::names::{Names, known_name};
 use super::{Need, On, Reach, Right};
 use crate::plan::model::{Namespace, Suite, Target};
 use crate::source::Place;
-use crate::template::{Condition, Template, UNKNOWN};
+use crate::template::{Condition, Template, unknown_in};
 
 /// What names a list of the nodes, which is empty for whoever may not list them.
 const NODES: &str = "nodes";
@@ -24,7 +24,7 @@ pub(super) struct Walk<'a> {
 /// Where the walk is.
 #[derive(Clone)]
 pub(super) struct Here {
-    pub(super) known: Known,
+    pub(super) names: Names,
     /// The cluster of the step.
     pub(super) cluster: Option<String>,
     /// Whether the step acts as somebody else, whose rights are not ours.
@@ -182,29 +182,31 @@ impl Here {
     pub(super) fn aim(&self, target: &Target) -> Aim {
         let reach = match target.all_namespaces {
             true => Reach::Every,
-            false => self.known.reach(target.namespace.as_ref()),
+            false => self.names.reach(target.namespace.as_ref()),
         };
         let source = target.target.source();
-        let unknown = || On::Unknown(source.to_owned());
-        let text = self.known.text(&target.target);
-        // what cannot be rendered still has what stands before it
-        let text = text.unwrap_or_else(|| match source.split_once("{{") {
-            Some((before, _)) if before.contains('/') => {
-                format!("{before}{}", UNKNOWN)
-            }
-            _ => UNKNOWN.to_owned(),
-        });
-        let (kind, name) = match text.split_once('/') {
-            Some((kind, name)) => (kind, Some(name)),
-            None => (text.as_str(), None),
+        let text = self.names.text(&target.target);
+        let (kind, name) = match &text {
+            Some(text) => match text.split_once('/') {
+                Some((kind, name)) => (Some(kind), Some(Some(name))),
+                None => (Some(text.as_str()), None),
+            },
+            // what cannot be rendered still has what stands before it
+            None => match source
+                .split_once("{{")
+                .and_then(|(before, _)| before.split_once('/'))
+            {
+                Some((kind, _)) => (Some(kind), Some(None)),
+                None => (None, None),
+            },
         };
-        let on = match is_unknown(kind) {
-            true => unknown(),
-            false => On::Named(kind.to_owned()),
+        let on = match kind.filter(|kind| unknown_in(kind).is_none()) {
+            Some(kind) => On::Named(kind.to_owned()),
+            None => On::Unknown(source.to_owned()),
         };
         Aim {
             is_one: name.is_some(),
-            name: known_name(name.map(str::to_owned)),
+            name: known_name(name.flatten().map(str::to_owned)),
             reach: reach.of(&on),
             on,
         }

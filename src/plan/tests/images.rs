@@ -241,11 +241,7 @@ fn applied(steps: &[Step], names: &mut Known, objects: &mut Vec<Value>) {
                 }
             }
             Verb::Use(used) if used.name != "pull-secrets" => {
-                let inputs = used.inputs.iter().filter_map(|(name, tree)| {
-                    let value = names.value(tree)?;
-                    Some((name.clone(), scope_value(&value)))
-                });
-                applied(&used.steps, &mut Known::of_steps(inputs.collect()), objects);
+                applied(&used.steps, &mut names.of_steps(&used.inputs), objects);
             }
             _ => {}
         }
