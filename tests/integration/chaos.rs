@@ -4,14 +4,11 @@
 //! The faults come from a proxy that drops, delays, cuts off and refuses by a seeded chance, and
 //! from an API server that is killed and comes back. `ci/soak` runs the same with many seeds.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::api_server;
-use crate::proxy::KubectlProxy;
+use crate::relay::{Exchange, Relay};
 use crate::support::{Finished, Kubeproof, broken_cluster, healthy_cluster, kubectl, labelled};
 
 /// Numbers that look random and are the same for the same seed (SplitMix64).
@@ -77,116 +74,24 @@ impl Fate {
             _ => Self::Through,
         }
     }
-}
 
-/// A proxy before the API server that does harm until it is healed.
-struct ChaosProxy {
-    port: u16,
-    harms: Arc<AtomicU64>,
-    is_healed: Arc<AtomicBool>,
-    _kubectl: KubectlProxy,
-}
-
-impl ChaosProxy {
-    fn start(seed: u64) -> Self {
-        // exec goes through it, too
-        let kubectl = KubectlProxy::start(&["--reject-paths=^/nothing$"]);
-        let upstream = kubectl.address.clone();
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let harms = Arc::new(AtomicU64::new(0));
-        let is_healed = Arc::new(AtomicBool::new(false));
-        let (counted, healed) = (Arc::clone(&harms), Arc::clone(&is_healed));
-        std::thread::spawn(move || {
-            for (number, client) in (0..).zip(listener.incoming().flatten()) {
-                let (upstream, counted) = (upstream.clone(), Arc::clone(&counted));
-                let healed = Arc::clone(&healed);
-                let mut chance = Chance::of(seed, number);
-                std::thread::spawn(move || {
-                    let head = Head::read(client)?;
-                    let fate = match healed.load(Ordering::SeqCst) {
-                        true => Fate::Through,
-                        false => Fate::of(&head.line, &mut chance),
-                    };
-                    if fate != Fate::Through {
-                        counted.fetch_add(1, Ordering::SeqCst);
-                    }
-                    head.meet(fate, &upstream)
-                });
-            }
-        });
-        Self {
-            port,
-            harms,
-            is_healed,
-            _kubectl: kubectl,
-        }
-    }
-
-    fn kubeconfig(&self) -> String {
-        api_server::kubeconfig(&format!("http://127.0.0.1:{}", self.port))
-    }
-
-    fn heal(&self) {
-        self.is_healed.store(true, Ordering::SeqCst);
-    }
-}
-
-/// A request up to its body, and where it came from.
-struct Head {
-    line: String,
-    text: String,
-    reader: BufReader<TcpStream>,
-    client: TcpStream,
-}
-
-impl Head {
-    /// Takes the connection for one request alone, so that bodies need not be understood; an
-    /// upgrade is left as it is.
-    fn read(client: TcpStream) -> Option<Self> {
-        let mut reader = BufReader::new(client.try_clone().ok()?);
-        let mut lines = Vec::new();
-        loop {
-            let mut line = String::new();
-            reader
-                .read_line(&mut line)
-                .ok()
-                .filter(|length| *length > 0)?;
-            if line.trim().is_empty() {
-                break;
-            }
-            lines.push(line);
-        }
-        let is_header = |line: &str, name: &str| line.to_lowercase().starts_with(name);
-        if !lines.iter().any(|line| is_header(line, "upgrade:")) {
-            lines.retain(|line| !is_header(line, "connection:"));
-            lines.push("Connection: close\r\n".to_owned());
-        }
-        Some(Self {
-            line: lines.first()?.trim().to_owned(),
-            text: lines.concat() + "\r\n",
-            reader,
-            client,
-        })
-    }
-
-    fn meet(mut self, fate: Fate, upstream: &str) -> Option<()> {
-        match fate {
-            Fate::Through => self.forward(upstream, u64::MAX),
-            Fate::Late(delay) => {
+    fn befall(self, exchange: Exchange) -> Option<()> {
+        match self {
+            Self::Through => exchange.forward(),
+            Self::Late(delay) => {
                 std::thread::sleep(delay);
-                self.forward(upstream, u64::MAX)
+                exchange.forward()
             }
-            Fate::AnswerLost => self.forward(upstream, 0),
-            Fate::CutOff(length) => self.forward(upstream, length),
-            Fate::Lost => None,
-            Fate::Refused(code) => {
+            Self::AnswerLost => exchange.forward_cut_off(0),
+            Self::CutOff(length) => exchange.forward_cut_off(length),
+            Self::Lost => None,
+            Self::Refused(code) => {
                 let body = format!(
                     r#"{{"kind":"Status","apiVersion":"v1","metadata":{{}},"status":"Failure","code":{code},"message":"chaos {code}"}}"#
                 );
-                self.answer(code, "Retry-After: 1\r\n", &body)
+                exchange.answer(code, "Retry-After: 1\r\n", &body)
             }
-            Fate::Expired => self.answer(
+            Self::Expired => exchange.answer(
                 200,
                 "",
                 concat!(
@@ -195,58 +100,50 @@ impl Head {
                     "\n"
                 ),
             ),
-            Fate::Hangs => {
-                // until the client goes
-                let _ = std::io::copy(&mut self.reader, &mut std::io::sink());
+            Self::Hangs => {
+                exchange.hang();
                 None
             }
         }
     }
-
-    fn answer(&mut self, code: u16, headers: &str, body: &str) -> Option<()> {
-        let text = format!(
-            "HTTP/1.1 {code} Chaos\r\nContent-Type: application/json\r\nConnection: close\r\n\
-             {headers}Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        self.client.write_all(text.as_bytes()).ok()?;
-        // one that closes with a request unread resets, and the answer is lost
-        self.client.shutdown(Shutdown::Write).ok()?;
-        let _ = std::io::copy(&mut self.reader, &mut std::io::sink());
-        Some(())
-    }
-
-    /// Hands the request on, and so many bytes of the answer.
-    fn forward(mut self, upstream: &str, length: u64) -> Option<()> {
-        let mut server = TcpStream::connect(upstream).ok()?;
-        server.write_all(self.text.as_bytes()).ok()?;
-        let mut to_server = server.try_clone().ok()?;
-        let mut reader = self.reader;
-        let body = std::thread::spawn(move || {
-            copy(&mut reader, &mut to_server);
-            // a client that went ends its request
-            let _ = to_server.shutdown(Shutdown::Both);
-        });
-        if length == 0 {
-            // the server has answered, and so has carried it out
-            let _ = server.read(&mut [0; 1]);
-        } else {
-            copy(&mut (&server).take(length), &mut self.client);
-        }
-        let _ = self.client.shutdown(Shutdown::Both);
-        let _ = server.shutdown(Shutdown::Both);
-        let _ = body.join();
-        Some(())
-    }
 }
 
-/// Hands on what comes as it comes.
-fn copy(from: &mut impl Read, to: &mut impl Write) {
-    let mut buffer = [0; 16 * 1024];
-    while let Ok(length) = from.read(&mut buffer) {
-        if length == 0 || to.write_all(&buffer[..length]).is_err() || to.flush().is_err() {
-            return;
+/// A proxy before the API server that does harm until it is healed.
+struct ChaosProxy {
+    relay: Relay,
+    harms: Arc<AtomicU64>,
+    is_healed: Arc<AtomicBool>,
+}
+
+impl ChaosProxy {
+    fn start(seed: u64) -> Self {
+        let harms = Arc::new(AtomicU64::new(0));
+        let is_healed = Arc::new(AtomicBool::new(false));
+        let (counted, healed) = (Arc::clone(&harms), Arc::clone(&is_healed));
+        // exec goes through it, too
+        let relay = Relay::start(&["--reject-paths=^/nothing$"], move |number, exchange| {
+            if healed.load(Ordering::SeqCst) {
+                return exchange.forward();
+            }
+            let fate = Fate::of(&exchange.line, &mut Chance::of(seed, number));
+            if fate != Fate::Through {
+                counted.fetch_add(1, Ordering::SeqCst);
+            }
+            fate.befall(exchange)
+        });
+        Self {
+            relay,
+            harms,
+            is_healed,
         }
+    }
+
+    fn kubeconfig(&self) -> String {
+        self.relay.kubeconfig()
+    }
+
+    fn heal(&self) {
+        self.is_healed.store(true, Ordering::SeqCst);
     }
 }
 

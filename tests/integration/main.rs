@@ -23,6 +23,7 @@ mod panics;
 mod peers;
 mod proxy;
 mod rbac;
+mod relay;
 mod reports;
 mod signals;
 mod support;

@@ -1,14 +1,9 @@
-//! What a run asks of the API server, counted: a plain HTTP proxy that counts, before
-//! `kubectl proxy`, which holds the certificates.
+//! What a run asks of the API server, counted by a proxy between the two.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::api_server;
+use crate::relay::Relay;
 use crate::support::{Finished, Kubeproof, healthy_cluster};
 use crate::verbs::{assert_passed, suite};
 
@@ -21,6 +16,18 @@ struct Request {
 }
 
 impl Request {
+    /// `GET /api/v1/pods?watch=true HTTP/1.1`.
+    fn read(line: &str) -> Option<Self> {
+        let mut words = line.split_whitespace();
+        let (method, target) = (words.next()?, words.next()?);
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        Some(Self {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+        })
+    }
+
     fn is_watch(&self) -> bool {
         self.query
             .split('&')
@@ -38,89 +45,29 @@ impl Request {
     }
 }
 
-/// `kubectl proxy` at work: the API server without certificates.
-pub struct KubectlProxy {
-    /// `127.0.0.1:37621`.
-    pub address: String,
-    process: Child,
-}
-
-impl KubectlProxy {
-    pub fn start(arguments: &[&str]) -> Self {
-        let mut kubectl =
-            Command::new(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("ci/cluster"))
-                .args(["kubectl", "proxy", "--port=0"])
-                .args(arguments)
-                .stdin(Stdio::null())
-                .stdout(Stdio::piped())
-                // of its own, so that the script and what it starts end together
-                .process_group(0)
-                .spawn()
-                .expect("kubectl proxy");
-        let mut line = String::new();
-        BufReader::new(kubectl.stdout.take().expect("a pipe"))
-            .read_line(&mut line)
-            .expect("a line");
-        // Starting to serve on 127.0.0.1:37621
-        let address = line
-            .rsplit(' ')
-            .next()
-            .map(str::trim)
-            .filter(|address| address.contains(':'))
-            .unwrap_or_else(|| panic!("kubectl proxy says {line:?}"))
-            .to_owned();
-        Self {
-            address,
-            process: kubectl,
-        }
-    }
-}
-
-impl Drop for KubectlProxy {
-    fn drop(&mut self) {
-        let _ = Command::new("kill")
-            .args(["-TERM", "--", &format!("-{}", self.process.id())])
-            .status();
-        let _ = self.process.wait();
-    }
-}
-
-/// The proxies at work.
+/// The proxy at work.
 struct CountingProxy {
-    port: u16,
+    relay: Relay,
     requests: Arc<Mutex<Vec<Request>>>,
-    _kubectl: KubectlProxy,
 }
 
 impl CountingProxy {
     fn start() -> Self {
-        let kubectl = KubectlProxy::start(&[]);
-        let upstream = kubectl.address.clone();
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&requests);
-        std::thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let (seen, upstream) = (Arc::clone(&seen), upstream.clone());
-                std::thread::spawn(move || forward(client, &upstream, &seen));
-            }
+        let relay = Relay::start(&[], move |_number, exchange| {
+            seen.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(Request::read(&exchange.line)?);
+            exchange.forward()
         });
-        Self {
-            port,
-            requests,
-            _kubectl: kubectl,
-        }
-    }
-
-    fn kubeconfig(&self) -> String {
-        api_server::kubeconfig(&format!("http://127.0.0.1:{}", self.port))
+        Self { relay, requests }
     }
 
     /// Runs a suite by way of the proxy.
     fn run(&self, spec: &str) -> Finished {
         Kubeproof::on_cluster(&["run", "suite.yaml", "--kubeconfig", "counted.yaml"])
-            .file("counted.yaml", &self.kubeconfig())
+            .file("counted.yaml", &self.relay.kubeconfig())
             .file("suite.yaml", &suite(spec))
             .run()
     }
@@ -130,58 +77,6 @@ impl CountingProxy {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
-    }
-}
-
-/// One request and its answer. `Connection: close` on both sides keeps it to one, so
-/// that bodies need not be understood, watches among them.
-fn forward(client: TcpStream, upstream: &str, seen: &Mutex<Vec<Request>>) -> Option<()> {
-    let mut reader = BufReader::new(client.try_clone().ok()?);
-    let mut first = String::new();
-    reader.read_line(&mut first).ok()?;
-    let mut words = first.split_whitespace();
-    let (method, target) = (words.next()?, words.next()?);
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    seen.lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(Request {
-            method: method.to_owned(),
-            path: path.to_owned(),
-            query: query.to_owned(),
-        });
-    let mut head = first.clone();
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-        if !line.to_lowercase().starts_with("connection:") {
-            head.push_str(&line);
-        }
-    }
-    head.push_str("Connection: close\r\n\r\n");
-    let mut server = TcpStream::connect(upstream).ok()?;
-    server.write_all(head.as_bytes()).ok()?;
-    let mut to_server = server.try_clone().ok()?;
-    let body = std::thread::spawn(move || copy(&mut reader, &mut to_server));
-    copy(&mut server, &mut &client);
-    // ends the body's thread, which waits for more of a client that keeps the connection
-    let _ = client.shutdown(Shutdown::Both);
-    let _ = server.shutdown(Shutdown::Both);
-    let _ = body.join();
-    Some(())
-}
-
-/// Hands on what comes as it comes; a client that went ends it, and so its watch.
-fn copy(from: &mut impl Read, to: &mut impl Write) {
-    let mut buffer = [0; 16 * 1024];
-    while let Ok(length) = from.read(&mut buffer) {
-        if length == 0 || to.write_all(&buffer[..length]).is_err() || to.flush().is_err() {
-            return;
-        }
     }
 }
 
@@ -260,7 +155,7 @@ fn what_the_user_may_do_is_asked_once_a_right_and_not_once_a_suite() {
 "#,
     );
     let run = Kubeproof::on_cluster(&["run", "suites/", "--kubeconfig", "counted.yaml"])
-        .file("counted.yaml", &proxy.kubeconfig())
+        .file("counted.yaml", &proxy.relay.kubeconfig())
         .file("suites/a.yaml", &one)
         .file("suites/b.yaml", &one.replace("name: verbs", "name: others"))
         .run();
@@ -289,7 +184,7 @@ fn discovery_is_asked_once_a_run_and_not_once_a_suite() {
 "#,
     );
     let run = Kubeproof::on_cluster(&["run", "suites/", "--kubeconfig", "counted.yaml"])
-        .file("counted.yaml", &proxy.kubeconfig())
+        .file("counted.yaml", &proxy.relay.kubeconfig())
         .file("suites/a.yaml", &one)
         .file("suites/b.yaml", &one.replace("name: verbs", "name: others"))
         .run();
@@ -384,7 +279,7 @@ fn without_pull_secrets_no_secret_is_asked_for() {
         let proxy = CountingProxy::start();
         let args = ["run", "smoke", "--kubeconfig", "counted.yaml"];
         let run = Kubeproof::on_cluster(&[&args, settings].concat())
-            .file("counted.yaml", &proxy.kubeconfig())
+            .file("counted.yaml", &proxy.relay.kubeconfig())
             .run();
         let requests = proxy.requests();
         let has_applied = |request: &Request| {

@@ -12,22 +12,14 @@ use super::{StepContext, StepFailure, StepResult};
 use crate::cluster::{ApplyOptions, PatchKind};
 use crate::plan::model::Apply;
 
-/// Applies every manifest, one after another in the order of the file.
+/// Applies every manifest.
 pub async fn run(
     apply: &Apply,
     context: &StepContext<'_>,
     deadline: &Deadline,
 ) -> Result<StepResult, StepFailure> {
-    let manifests = write::render(&apply.manifests, context)?;
-    write::in_time(deadline, context, async {
-        let mut objects = Vec::new();
-        for manifest in manifests {
-            objects.extend(one(apply, manifest, context).await?);
-        }
-        let last = objects.last().cloned().unwrap_or(Value::Null);
-        Ok(StepResult::default()
-            .with("objects", objects)
-            .with("object", last))
+    write::each(&apply.manifests, context, deadline, |manifest| {
+        one(apply, manifest, context)
     })
     .await
 }

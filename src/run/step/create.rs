@@ -8,22 +8,14 @@ use super::write::{self, add_labels};
 use super::{StepContext, StepFailure, StepResult};
 use crate::plan::model::Create;
 
-/// Creates every manifest, one after another in the order of the file.
+/// Creates every manifest.
 pub async fn run(
     create: &Create,
     context: &StepContext<'_>,
     deadline: &Deadline,
 ) -> Result<StepResult, StepFailure> {
-    let manifests = write::render(&create.manifests, context)?;
-    write::in_time(deadline, context, async {
-        let mut objects = Vec::new();
-        for manifest in manifests {
-            objects.extend(one(create, manifest, context).await?);
-        }
-        let last = objects.last().cloned().unwrap_or(Value::Null);
-        Ok(StepResult::default()
-            .with("objects", objects)
-            .with("object", last))
+    write::each(&create.manifests, context, deadline, |manifest| {
+        one(create, manifest, context)
     })
     .await
 }

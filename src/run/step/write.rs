@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::super::deadline::Deadline;
-use super::{StepContext, StepFailure};
+use super::{StepContext, StepFailure, StepResult};
 use crate::cluster::{ClusterError, ObjectKey, Resource};
 use crate::plan::model::{Manifests, Rejection, WriteExpectation};
 use crate::template::Template;
@@ -14,7 +14,7 @@ use crate::yaml;
 use super::expect;
 
 /// The objects that manifests describe.
-pub fn render(manifests: &Manifests, context: &StepContext<'_>) -> Result<Vec<Value>, StepFailure> {
+fn render(manifests: &Manifests, context: &StepContext<'_>) -> Result<Vec<Value>, StepFailure> {
     match manifests {
         Manifests::Template(template) => {
             let text = template.render(&context.scope())?;
@@ -32,6 +32,31 @@ pub fn render(manifests: &Manifests, context: &StepContext<'_>) -> Result<Vec<Va
             .collect()),
         Manifests::Inline(tree) => Ok(yaml::items_of_list(tree.render(&context.scope())?)),
     }
+}
+
+/// Writes every manifest, one after another in the order of the file; what came of them is what the
+/// step gives.
+pub async fn each<F>(
+    manifests: &Manifests,
+    context: &StepContext<'_>,
+    deadline: &Deadline,
+    one: impl Fn(Value) -> F,
+) -> Result<StepResult, StepFailure>
+where
+    F: Future<Output = Result<Option<Value>, StepFailure>>,
+{
+    let manifests = render(manifests, context)?;
+    in_time(deadline, context, async {
+        let mut objects = Vec::new();
+        for manifest in manifests {
+            objects.extend(one(manifest).await?);
+        }
+        let last = objects.last().cloned().unwrap_or(Value::Null);
+        Ok(StepResult::default()
+            .with("objects", objects)
+            .with("object", last))
+    })
+    .await
 }
 
 /// The kind of a manifest, and the namespace that its object goes to; written into it.
