@@ -60,7 +60,7 @@ async fn problem(
 ) -> Result<Option<String>, StepFailure> {
     match &requirement.check {
         RequirementCheck::That(condition) => unmet(condition, &context.scope()),
-        RequirementCheck::Exists(target) => match Selected::of(target, context).await {
+        RequirementCheck::Exists(target) => match Selected::if_served(target, context).await? {
             Ok(selected) => {
                 let objects = selected.read(context).await?;
                 Ok(objects
@@ -68,10 +68,7 @@ async fn problem(
                     .then(|| format!("{} does not exist", selected.describe())))
             }
             // a kind that the cluster does not serve has no objects
-            Err(failure) if failure.why.message.contains("has no kind or resource") => {
-                Ok(Some(failure.why.message))
-            }
-            Err(failure) => Err(failure),
+            Err(unknown) => Ok(Some(unknown.to_string())),
         },
         RequirementCheck::Server(range) => {
             let server = context.cluster.server();

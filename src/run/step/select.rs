@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::check;
 use super::{StepContext, StepFailure};
-use crate::cluster::{LabelQuery, ObjectKey, Resource};
+use crate::cluster::{ClusterError, LabelQuery, ObjectKey, Resource};
 use crate::plan::model::{ObjectCheck, Target};
 
 /// A target, resolved.
@@ -26,6 +26,14 @@ pub struct Selected<'a> {
 impl<'a> Selected<'a> {
     /// Resolves a target as kubectl does.
     pub async fn of(target: &'a Target, context: &StepContext<'_>) -> Result<Self, StepFailure> {
+        Ok(Self::if_served(target, context).await??)
+    }
+
+    /// The same; a kind that the cluster does not serve is for the caller to judge.
+    pub async fn if_served(
+        target: &'a Target,
+        context: &StepContext<'_>,
+    ) -> Result<Result<Self, ClusterError>, StepFailure> {
         let scope = context.scope();
         let text = target.target.render_text(&scope)?;
         let (kind, name) = match text.split_once('/') {
@@ -37,7 +45,10 @@ impl<'a> Selected<'a> {
             }
             None => (text.as_str(), None),
         };
-        let resource = context.cluster.resource_named(kind).await?;
+        let resource = match context.cluster.resource_named(kind).await {
+            Err(unknown @ ClusterError::UnknownKind { .. }) => return Ok(Err(unknown)),
+            resource => resource?,
+        };
         let namespace = if !resource.namespaced || target.all_namespaces {
             None
         } else {
@@ -52,13 +63,13 @@ impl<'a> Selected<'a> {
             }
             None => None,
         };
-        Ok(Self {
+        Ok(Ok(Self {
             resource,
             namespace,
             name: name.map(str::to_owned),
             selector,
             filter: target.filter.as_ref(),
-        })
+        }))
     }
 
     /// Whether an object is one of them.
