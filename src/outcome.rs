@@ -5,15 +5,23 @@
 //! a run of a million cells costs no more than its nodes and what did not pass.
 //! How things are shown is the reports' business.
 
+mod counts;
+mod exit;
+mod suite;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub use counts::Counts;
+pub use exit::RunExit;
+pub use suite::{ExcludedNode, RetriedCase, SuiteVerdict};
+
 use crate::event::{
-    CancelReason, CaseAttempt, CaseId, CaseResult, Connection, Diagnosis, Event, EventKind,
-    Explanation, Leftover, Outcome, Problem, Stage, SuiteRef,
+    CancelReason, CaseAttempt, CaseId, CaseResult, Connection, Event, EventKind, Explanation,
+    Leftover, Outcome, Problem, Stage, SuiteRef,
 };
 
 /// What a run amounts to so far.
@@ -40,180 +48,6 @@ pub struct Verdict {
     pub took: Option<Duration>,
     suites: BTreeMap<usize, SuiteVerdict>,
     attempts: HashMap<CaseId, Vec<CaseAttempt>>,
-}
-
-/// What one suite amounts to.
-#[derive(Clone, Debug)]
-pub struct SuiteVerdict {
-    /// Which.
-    pub suite: SuiteRef,
-    /// For people; the name until the suite has started.
-    pub title: String,
-    /// Where it was read from.
-    pub file: Option<String>,
-    /// Where its objects go.
-    pub namespace: Option<String>,
-    /// When it began; nothing where it did not.
-    pub started: Option<Timestamp>,
-    /// How many testcases were announced.
-    pub planned: Option<usize>,
-    /// How many ended how.
-    pub counts: Counts,
-    /// The testcases that did not pass. In the order of [`CaseId`] once the suite
-    /// is finished, until then as they came.
-    pub not_passed: Vec<CaseResult>,
-    /// Passed testcases with a warning, ordered like `not_passed`.
-    pub warned: Vec<CaseResult>,
-    /// Every testcase with more than one attempt, however it ended, ordered like
-    /// `not_passed`.
-    pub retried: Vec<RetriedCase>,
-    /// What could not be done outside of cases.
-    pub problems: Vec<Problem>,
-    /// What its failed testcases have in common.
-    pub diagnoses: Vec<Diagnosis>,
-    /// The nodes that were not tested.
-    pub excluded: Vec<ExcludedNode>,
-    /// From its start to its last case; nothing before that.
-    pub took: Option<Duration>,
-}
-
-/// A testcase that needed more than one attempt.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RetriedCase {
-    /// Which.
-    pub id: CaseId,
-    /// How the last attempt ended: passed makes it flaky.
-    pub outcome: Outcome,
-    /// The attempts before the last one, in their order.
-    pub attempts: Vec<CaseAttempt>,
-}
-
-/// A node that a matrix left out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExcludedNode {
-    /// Its name.
-    pub node: String,
-    /// Why.
-    pub reason: String,
-}
-
-/// How many testcases ended how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Every expectation held, the flaky ones among them.
-    pub passed: usize,
-    /// The cluster answered, and not as expected.
-    pub failed: usize,
-    /// It could not be found out.
-    pub errored: usize,
-    /// Not tried.
-    pub skipped: usize,
-    /// Not finished.
-    pub cancelled: usize,
-    /// Of the passed: not at the first attempt.
-    pub flaky: usize,
-    /// Of the passed: with a warning.
-    pub warned: usize,
-}
-
-impl Counts {
-    /// All testcases that have an outcome.
-    pub fn total(&self) -> usize {
-        self.passed + self.failed + self.errored + self.skipped + self.cancelled
-    }
-
-    /// How many are neither passed nor merely not tried.
-    pub fn bad(&self) -> usize {
-        self.failed + self.errored + self.cancelled
-    }
-
-    /// Counts one more.
-    pub fn add(&mut self, outcome: Outcome) {
-        match outcome {
-            Outcome::Passed => self.passed += 1,
-            Outcome::Failed => self.failed += 1,
-            Outcome::Errored => self.errored += 1,
-            Outcome::Skipped => self.skipped += 1,
-            Outcome::Cancelled => self.cancelled += 1,
-        }
-    }
-}
-
-impl std::ops::Sub for Counts {
-    type Output = Self;
-
-    /// The rest; `other` must be a part of these.
-    fn sub(self, other: Self) -> Self {
-        Self {
-            passed: self.passed - other.passed,
-            failed: self.failed - other.failed,
-            errored: self.errored - other.errored,
-            skipped: self.skipped - other.skipped,
-            cancelled: self.cancelled - other.cancelled,
-            flaky: self.flaky - other.flaky,
-            warned: self.warned - other.warned,
-        }
-    }
-}
-
-impl std::ops::AddAssign for Counts {
-    fn add_assign(&mut self, other: Self) {
-        self.passed += other.passed;
-        self.failed += other.failed;
-        self.errored += other.errored;
-        self.skipped += other.skipped;
-        self.cancelled += other.cancelled;
-        self.flaky += other.flaky;
-        self.warned += other.warned;
-    }
-}
-
-/// What a run tells the shell. Usage errors and invalid suites (2) are decided
-/// before there is a run, by `cli`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RunExit {
-    /// Everything that was tried passed.
-    Passed,
-    /// The cluster answered, and not as expected.
-    Failed,
-    /// Something could not be found out.
-    Errored,
-    /// Nothing was selected, or all was skipped.
-    NothingTested,
-    /// Passed, but something could not be cleaned up.
-    NotCleanedUp,
-    /// SIGINT.
-    Interrupted,
-    /// SIGTERM.
-    Terminated,
-}
-
-impl RunExit {
-    /// The process's exit code.
-    pub fn code(self) -> u8 {
-        match self {
-            Self::Passed => 0,
-            Self::Failed => 1,
-            Self::Errored => 3,
-            Self::NothingTested => 4,
-            Self::NotCleanedUp => 5,
-            Self::Interrupted => 130,
-            Self::Terminated => 143,
-        }
-    }
-
-    /// The word that sums up a run, such as `failed`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Passed => "passed",
-            Self::Failed => "failed",
-            Self::Errored => "errored",
-            Self::NothingTested => "nothing was tested",
-            Self::NotCleanedUp => "passed, but not cleaned up",
-            Self::Interrupted => "interrupted",
-            Self::Terminated => "terminated",
-        }
-    }
 }
 
 impl Verdict {
@@ -483,43 +317,6 @@ impl Verdict {
         self.suites
             .entry(suite.index)
             .or_insert_with(|| SuiteVerdict::new(suite))
-    }
-}
-
-impl SuiteVerdict {
-    fn new(suite: &SuiteRef) -> Self {
-        Self {
-            suite: suite.clone(),
-            title: suite.name.clone(),
-            file: None,
-            namespace: None,
-            started: None,
-            planned: None,
-            counts: Counts::default(),
-            not_passed: Vec::new(),
-            warned: Vec::new(),
-            retried: Vec::new(),
-            problems: Vec::new(),
-            diagnoses: Vec::new(),
-            excluded: Vec::new(),
-            took: None,
-        }
-    }
-
-    /// Whether nothing happened in it: the run ended before its turn.
-    pub fn is_untouched(&self) -> bool {
-        self.started.is_none() && self.counts.total() == 0 && self.problems.is_empty()
-    }
-
-    /// Whether all that was tried passed, and nothing broke around it.
-    pub fn is_clean(&self) -> bool {
-        self.counts.bad() == 0 && self.problems.is_empty()
-    }
-
-    fn sort(&mut self) {
-        self.not_passed.sort_by(|a, b| a.id.cmp(&b.id));
-        self.warned.sort_by(|a, b| a.id.cmp(&b.id));
-        self.retried.sort_by(|a, b| a.id.cmp(&b.id));
     }
 }
 
