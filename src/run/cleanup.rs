@@ -14,6 +14,7 @@ use super::cancel::{CLEANUP_AFTER_CANCEL, CleanupTime};
 use super::clusters::Clusters;
 use super::deadline::human_duration;
 use super::ledger::{Deed, Entry, Ledger, Subject};
+use super::panic;
 use crate::cluster::{
     Cluster, ClusterError, DeleteOptions, Deletion, ObjectKey, Propagation, Resource, node_problem,
     owned_by,
@@ -88,12 +89,20 @@ impl Cleanup {
 
     /// Takes one object back; what is left of it and because of it.
     ///
-    /// Where the time is over before it is gone, it is asked to go all the same.
+    /// Where the time is over before it is gone, it is asked to go all the same. A panic costs this
+    /// object alone.
     pub async fn undo_one(&self, entry: &Entry) -> Vec<Held> {
+        panic::held(self.undo_or_panic(entry))
+            .await
+            .unwrap_or_else(|reason| held_by(&entry.subject, reason))
+    }
+
+    async fn undo_or_panic(&self, entry: &Entry) -> Vec<Held> {
         let subject = &entry.subject;
         let Some(cluster) = self.clusters.get(subject.cluster.as_deref()) else {
             return Vec::new();
         };
+        panic::at_request(Some(&subject.key.resource.kind));
         let work = async {
             match &entry.deed {
                 Deed::Made { uid } => self.delete(cluster, subject, uid.as_deref()).await,

@@ -1,6 +1,6 @@
 //! Carries a plan out: the only part that knows both suites and a cluster.
 //!
-//! `executor` takes the suites through a run, `suite` one suite through its life,
+//! `executor` takes the suites through a run, `suite` and `end` one suite through its life,
 //! `case` one cell through its steps, `step` each verb. All of them tell what
 //! happens to the `dispatcher`, which alone turns it into events. Requests are
 //! `cluster`'s business, texts for people `report`'s.
@@ -16,6 +16,7 @@ mod clusters;
 mod deadline;
 mod diagnosis;
 mod dispatcher;
+mod end;
 mod environment;
 mod executor;
 mod ledger;

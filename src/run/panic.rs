@@ -33,16 +33,17 @@ fn words(payload: &(dyn Any + Send)) -> &str {
         .unwrap_or("it gave no reason")
 }
 
-/// Panics at the step of the name that tests ask for; does nothing in a program that is shipped.
-pub fn at_request(step: Option<&str>) {
+/// Panics at the step of the name, or the cleanup of the kind, that tests ask for; does nothing in a
+/// program that is shipped.
+pub fn at_request(place: Option<&str>) {
     #[cfg(debug_assertions)]
-    if let Some(step) = step
-        && std::env::var("KUBEPROOF_TEST_PANIC").is_ok_and(|wanted| wanted == step)
+    if let Some(place) = place
+        && std::env::var("KUBEPROOF_TEST_PANIC").is_ok_and(|wanted| wanted == place)
     {
-        panic!("at the step {step}, as was asked for");
+        panic!("at {place}, as was asked for");
     }
     #[cfg(not(debug_assertions))]
-    let _ = step;
+    let _ = place;
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! One suite through its life: requirements, namespace, setup, cases, teardown, cleanup.
+//! One suite through its life: requirements, namespace, setup, cases. Its end is `end`'s.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,16 +9,15 @@ use indexmap::IndexMap;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use super::cancel::{Cancellation, CleanupTime, STEPS_AFTER_CANCEL};
+use super::cancel::{Cancellation, CleanupTime};
 use super::cells;
-use super::cleanup::{self, Cleanup, Held};
 use super::clusters::Clusters;
 use super::deadline::human_duration;
 use super::diagnosis;
 use super::dispatcher::Teller;
 use super::environment::ProcessEnvironments;
-use super::executor::{Keep, RunOptions};
-use super::ledger::{Deed, Entry, Ledger, Owner, Owners, Subject};
+use super::executor::RunOptions;
+use super::ledger::{Entry, Ledger, Owner, Owners};
 use super::life::{Life, Place as LeasePlace};
 use super::namespace;
 use super::panic::{held, held_step};
@@ -28,8 +27,7 @@ use super::step::{self, StepContext, StepFailure};
 use super::writes::Writes;
 use crate::cluster::{Cluster, Watch};
 use crate::event::{
-    CancelReason, CaseId, CaseResult, EventKind, Explanation, Leftover, Outcome, Problem, Stage,
-    SuiteRef,
+    CancelReason, CaseId, CaseResult, EventKind, Explanation, Outcome, Problem, Stage, SuiteRef,
 };
 use crate::plan::model::{Case, Namespace, Step, Suite};
 use crate::source::Place;
@@ -126,20 +124,6 @@ impl SuiteRun {
             let text = format!("{}: the diagnosis: {words}", self.suite.name);
             self.teller.tell(EventKind::Notice { text });
         }
-    }
-
-    /// Teardown, the objects of setup, the namespaces.
-    async fn end(self: &Arc<Self>, ledger: &Ledger, mut namespaces: Vec<Entry>) {
-        let passed = self.passed.load(Ordering::SeqCst);
-        self.teardown(ledger).await;
-        if ledger.holds_only(cleanup::goes_in_an_ending_namespace) {
-            self.remove_namespaces(std::mem::take(&mut namespaces), passed);
-        }
-        self.take_back(ledger, passed).await;
-        self.teller.tell(EventKind::SuiteCleaned {
-            suite: self.reference.clone(),
-        });
-        self.remove_namespaces(namespaces, passed);
     }
 
     /// Pulls the suite's token when its own deadline passes.
@@ -294,7 +278,7 @@ impl SuiteRun {
         self.teller.tell(EventKind::CaseFinished(result));
     }
 
-    fn tell_problem(&self, stage: Stage, why: Explanation) {
+    pub(super) fn tell_problem(&self, stage: Stage, why: Explanation) {
         self.teller.tell(EventKind::Problem(Problem {
             suite: Some(self.reference.clone()),
             stage,
@@ -374,7 +358,7 @@ impl SuiteRun {
     }
 
     /// Steps outside of cases; gives back the names with what they captured.
-    async fn stage(
+    pub(super) async fn stage(
         &self,
         stage: Stage,
         steps: &[Step],
@@ -404,118 +388,6 @@ impl SuiteRun {
                 let why = Explanation::new(format!("setup: {}", failure.why.headline()));
                 self.tell_all(Outcome::Errored, &why);
             }
-        }
-    }
-
-    /// Teardown steps, whatever came before, on cleanup's own time.
-    async fn teardown(&self, ledger: &Ledger) {
-        let cancel = &self.cleanup_time.steps_over;
-        let steps = &self.suite.teardown;
-        match held_step(self.stage(Stage::Teardown, steps, ledger, cancel)).await {
-            Ok(_) => {}
-            Err(failure) if failure.outcome == Outcome::Skipped => {}
-            Err(failure) => self.tell_problem(Stage::Teardown, self.explain_end(failure).why),
-        }
-    }
-
-    /// Undoes a ledger, or names what is kept.
-    pub async fn take_back(&self, ledger: &Ledger, passed: bool) {
-        if self.keeps(passed) {
-            for entry in ledger.take().into_iter().flatten() {
-                if let Deed::Made { .. } = entry.deed {
-                    self.tell_kept(&entry.subject);
-                }
-            }
-            return;
-        }
-        match held(self.cleanup().undo(ledger)).await {
-            Ok(left) => self.tell_held(left),
-            Err(words) => self.tell_problem(Stage::Cleanup, Explanation::new(words)),
-        }
-    }
-
-    /// A namespace takes 5 s to go even where it is empty: nobody waits for it.
-    pub fn remove_namespaces(self: &Arc<Self>, namespaces: Vec<Entry>, passed: bool) {
-        for entry in namespaces {
-            if self.keeps(passed) {
-                self.tell_kept(&entry.subject);
-                continue;
-            }
-            let run = Arc::clone(self);
-            self.removals.spawn(async move {
-                let cleanup = run.cleanup();
-                let left = held(cleanup.undo_one(&entry))
-                    .await
-                    .unwrap_or_else(|reason| {
-                        let object = entry.subject.shown();
-                        vec![Held { object, reason }]
-                    });
-                if left.is_empty() {
-                    let Subject { cluster, key } = &entry.subject;
-                    run.life.forget(cluster.as_deref(), &key.name);
-                }
-                run.tell_held(left);
-            });
-        }
-    }
-
-    fn keeps(&self, passed: bool) -> bool {
-        match self.options.keep {
-            Keep::Never => false,
-            Keep::OnFailure => !passed,
-            Keep::Always => true,
-        }
-    }
-
-    /// What takes things back from now on.
-    pub fn cleanup(&self) -> Cleanup {
-        Cleanup {
-            clusters: self.clusters.clone(),
-            labels: self.labels.clone(),
-            patience: cleanup::PATIENCE,
-            longest: cleanup::LONGEST,
-            began: tokio::time::Instant::now(),
-            time: self.cleanup_time.clone(),
-        }
-    }
-
-    /// Steps that run whatever came before, and were stopped: by which deadline, if by one.
-    pub fn explain_end(&self, mut failure: StepFailure) -> StepFailure {
-        let time = &self.cleanup_time;
-        if failure.outcome == Outcome::Cancelled
-            && time.steps_over.is_cancelled()
-            && !time.all_over.is_cancelled()
-        {
-            failure.why.message = format!(
-                "did not end within {} after the cancel (cleanup's deadline for steps)",
-                human_duration(STEPS_AFTER_CANCEL)
-            );
-        }
-        failure
-    }
-
-    fn tell_kept(&self, subject: &Subject) {
-        self.teller.tell(EventKind::Leftover(Leftover {
-            suite: Some(self.reference.clone()),
-            object: subject.shown(),
-            reason: format!("kept (--keep {})", self.options.keep),
-            kept: true,
-        }));
-    }
-
-    fn tell_held(&self, held: Vec<Held>) {
-        for Held { object, reason } in held {
-            // a pod that does not go holds its owner and its namespace, and is told once
-            let mut told = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-            if !told.insert(object.clone()) {
-                continue;
-            }
-            self.teller.tell(EventKind::Leftover(Leftover {
-                suite: Some(self.reference.clone()),
-                object,
-                reason,
-                kept: false,
-            }));
         }
     }
 }

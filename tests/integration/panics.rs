@@ -1,7 +1,7 @@
 //! A fault of the program itself, wherever it comes: what it was about is errored, and neither the
 //! cleanup nor the reports are lost.
 
-use crate::support::{Finished, Kubeproof, healthy_cluster};
+use crate::support::{Finished, Kubeproof, healthy_cluster, kubeconfig, labelled};
 
 const SUITE: &str = r#"apiVersion: kubeproof.dev/v1alpha1
 kind: Suite
@@ -17,6 +17,12 @@ spec:
         - get: {target: configmap/of-setup}
     - name: bad
       steps:
+        - apply:
+            manifest:
+              apiVersion: scheduling.k8s.io/v1
+              kind: PriorityClass
+              metadata: {name: "kubeproof-panics-{{ run.id }}"}
+              value: 1
         - apply:
             manifest:
               apiVersion: rbac.authorization.k8s.io/v1
@@ -49,7 +55,6 @@ fn broken_at(step: &str) -> Finished {
         .file("suite.yaml", SUITE)
         .env("KUBEPROOF_TEST_PANIC", step)
         .run();
-    run.assert_nothing_left();
     assert!(!run.read("junit.xml").contains("did not finish"), "{run}");
     assert_eq!(run.events("run-finished").len(), 1, "{run}");
     run
@@ -70,6 +75,7 @@ fn a_panic_costs_neither_cleanup_nor_reports() {
     ];
     for (step, code, failures, errors) in cases {
         let run = broken_at(step);
+        run.assert_nothing_left();
         run.assert_code(code);
         let counts = run.junit();
         assert_eq!(
@@ -80,4 +86,28 @@ fn a_panic_costs_neither_cleanup_nor_reports() {
         let told = run.read("events.json");
         assert!(told.contains("kubeproof itself broke"), "{step}\n{run}");
     }
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn a_panic_in_cleanup_costs_one_object() {
+    let _cluster = healthy_cluster();
+    let run = broken_at("ClusterRole");
+    run.assert_code(1);
+    let id = run.run_id();
+    let role = format!("clusterrole.rbac.authorization.k8s.io/kubeproof-panics-{id}");
+    assert_eq!(
+        labelled(&id),
+        [role],
+        "what was made before it is gone\n{run}"
+    );
+    let leftovers = run.events("leftover");
+    assert_eq!(leftovers.len(), 1, "{run}");
+    let told = leftovers[0].to_string();
+    assert!(told.contains("kubeproof itself broke"), "{told}");
+    let cleanup = Kubeproof::new(&["cleanup", "--run", &id, "--yes"])
+        .env("KUBECONFIG", &kubeconfig().to_string_lossy())
+        .run();
+    cleanup.assert_code(0);
+    assert_eq!(labelled(&id), [""; 0]);
 }

@@ -1,0 +1,140 @@
+//! The end of a suite: teardown, what its setup made, its namespaces, and what is told of all that
+//! stays.
+//!
+//! How things are taken back is `cleanup`'s.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use super::cancel::STEPS_AFTER_CANCEL;
+use super::cleanup::{self, Cleanup, Held};
+use super::deadline::human_duration;
+use super::executor::Keep;
+use super::ledger::{Deed, Entry, Ledger, Subject};
+use super::panic::{held, held_step};
+use super::step::StepFailure;
+use super::suite::SuiteRun;
+use crate::event::{EventKind, Explanation, Leftover, Outcome, Stage};
+
+impl SuiteRun {
+    /// Teardown, the objects of setup, the namespaces.
+    pub(super) async fn end(self: &Arc<Self>, ledger: &Ledger, mut namespaces: Vec<Entry>) {
+        let passed = self.passed.load(Ordering::SeqCst);
+        self.teardown(ledger).await;
+        if ledger.holds_only(cleanup::goes_in_an_ending_namespace) {
+            self.remove_namespaces(std::mem::take(&mut namespaces), passed);
+        }
+        self.take_back(ledger, passed).await;
+        self.teller.tell(EventKind::SuiteCleaned {
+            suite: self.reference.clone(),
+        });
+        self.remove_namespaces(namespaces, passed);
+    }
+
+    /// Teardown steps, whatever came before, on cleanup's own time.
+    async fn teardown(&self, ledger: &Ledger) {
+        let cancel = &self.cleanup_time.steps_over;
+        let steps = &self.suite.teardown;
+        match held_step(self.stage(Stage::Teardown, steps, ledger, cancel)).await {
+            Ok(_) => {}
+            Err(failure) if failure.outcome == Outcome::Skipped => {}
+            Err(failure) => self.tell_problem(Stage::Teardown, self.explain_end(failure).why),
+        }
+    }
+
+    /// Undoes a ledger, or names what is kept.
+    pub async fn take_back(&self, ledger: &Ledger, passed: bool) {
+        if self.keeps(passed) {
+            for entry in ledger.take().into_iter().flatten() {
+                if let Deed::Made { .. } = entry.deed {
+                    self.tell_kept(&entry.subject);
+                }
+            }
+            return;
+        }
+        match held(self.cleanup().undo(ledger)).await {
+            Ok(left) => self.tell_held(left),
+            Err(words) => self.tell_problem(Stage::Cleanup, Explanation::new(words)),
+        }
+    }
+
+    /// A namespace takes 5 s to go even where it is empty: nobody waits for it.
+    pub fn remove_namespaces(self: &Arc<Self>, namespaces: Vec<Entry>, passed: bool) {
+        for entry in namespaces {
+            if self.keeps(passed) {
+                self.tell_kept(&entry.subject);
+                continue;
+            }
+            let run = Arc::clone(self);
+            self.removals.spawn(async move {
+                let cleanup = run.cleanup();
+                let left = cleanup.undo_one(&entry).await;
+                if left.is_empty() {
+                    let Subject { cluster, key } = &entry.subject;
+                    run.life.forget(cluster.as_deref(), &key.name);
+                }
+                run.tell_held(left);
+            });
+        }
+    }
+
+    fn keeps(&self, passed: bool) -> bool {
+        match self.options.keep {
+            Keep::Never => false,
+            Keep::OnFailure => !passed,
+            Keep::Always => true,
+        }
+    }
+
+    /// What takes things back from now on.
+    pub fn cleanup(&self) -> Cleanup {
+        Cleanup {
+            clusters: self.clusters.clone(),
+            labels: self.labels.clone(),
+            patience: cleanup::PATIENCE,
+            longest: cleanup::LONGEST,
+            began: tokio::time::Instant::now(),
+            time: self.cleanup_time.clone(),
+        }
+    }
+
+    /// Steps that run whatever came before, and were stopped: by which deadline, if by one.
+    pub fn explain_end(&self, mut failure: StepFailure) -> StepFailure {
+        let time = &self.cleanup_time;
+        if failure.outcome == Outcome::Cancelled
+            && time.steps_over.is_cancelled()
+            && !time.all_over.is_cancelled()
+        {
+            failure.why.message = format!(
+                "did not end within {} after the cancel (cleanup's deadline for steps)",
+                human_duration(STEPS_AFTER_CANCEL)
+            );
+        }
+        failure
+    }
+
+    fn tell_kept(&self, subject: &Subject) {
+        self.teller.tell(EventKind::Leftover(Leftover {
+            suite: Some(self.reference.clone()),
+            object: subject.shown(),
+            reason: format!("kept (--keep {})", self.options.keep),
+            kept: true,
+        }));
+    }
+
+    fn tell_held(&self, held: Vec<Held>) {
+        for Held { object, reason } in held {
+            // a pod that does not go holds its owner and its namespace, and is told once
+            let mut told = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+            if !told.insert(object.clone()) {
+                continue;
+            }
+            self.teller.tell(EventKind::Leftover(Leftover {
+                suite: Some(self.reference.clone()),
+                object,
+                reason,
+                kept: false,
+            }));
+        }
+    }
+}
