@@ -3,6 +3,9 @@
 //!
 //! Nothing is deleted that the run did not make: uid and labels are checked first.
 
+mod hold;
+mod restore;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -10,15 +13,15 @@ use futures::future::join_all;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use hold::{held_by_nodes, what_holds};
+use restore::restore;
+
 use super::cancel::{CLEANUP_AFTER_CANCEL, CleanupTime};
 use super::clusters::Clusters;
 use super::deadline::human_duration;
 use super::ledger::{Deed, Entry, Ledger, Subject};
 use super::panic;
-use crate::cluster::{
-    Cluster, ClusterError, DeleteOptions, Deletion, ObjectKey, Propagation, Resource, node_problem,
-    owned_by,
-};
+use crate::cluster::{Cluster, ClusterError, DeleteOptions, Deletion, Propagation, Resource};
 
 /// How long one object may take to go in a run.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,21 +29,11 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// How long all that a case or a suite made may take to go.
 pub const LONGEST: Duration = Duration::from_secs(300);
 
-/// How long a pod gets before a node that does not answer is taken for the reason.
-const PATIENCE_WITH_NODES: Duration = Duration::from_secs(6);
-
 /// How long after it was given up a request may still be carried out by the API server.
 const IN_FLIGHT: Duration = Duration::from_secs(1);
 
 /// How long what can be done at once may take when the time is over.
 const LAST_WORD: Duration = Duration::from_secs(5);
-
-/// How long nodes must not answer to be given up: after a restart of the control plane all of them
-/// seem not to for some seconds.
-const NODES_COME_BACK: Duration = Duration::from_secs(10);
-
-/// How often a restoration starts over because somebody else changed the object meanwhile.
-const RESTORE_ATTEMPTS: usize = 5;
 
 /// Something that is still there, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -267,108 +260,6 @@ async fn until_gone(
     }
 }
 
-/// Resolves where pods cannot go because their nodes do not answer, and stay so: waiting is no use.
-async fn held_by_nodes(cluster: &Cluster, subject: &Subject, object: &Value) -> Vec<Held> {
-    let key = &subject.key;
-    tokio::time::sleep(PATIENCE_WITH_NODES).await;
-    let namespace = match key.resource.kind.as_str() {
-        "Namespace" => Some(key.name.as_str()),
-        _ => key.namespace.as_deref(),
-    };
-    let mut pods = cluster.watch(&Resource::pod(), namespace);
-    let mut nodes = cluster.watch(&Resource::node(), None);
-    let belongs = |pod: &Value| match key.resource.kind.as_str() {
-        "Namespace" => true,
-        "Pod" => pod["metadata"]["uid"] == object["metadata"]["uid"],
-        // the ReplicaSet between a Deployment and its pods is gone by now, or going
-        "Deployment" => pod["metadata"]["deletionTimestamp"].is_string(),
-        _ => owned_by(pod, object),
-    };
-    let mut stuck_since = None;
-    loop {
-        let left = pods.list(belongs);
-        let stuck: Vec<_> = left
-            .iter()
-            .filter_map(|pod| {
-                let node = nodes.find(None, pod["spec"]["nodeName"].as_str()?)?;
-                let problem = node_problem(&node)?;
-                Some(Held {
-                    object: format!(
-                        "pod/{} -n {}",
-                        pod["metadata"]["name"].as_str()?,
-                        pod["metadata"]["namespace"].as_str()?
-                    ),
-                    reason: format!("still terminating: {problem}"),
-                })
-            })
-            .collect();
-        let is_stuck = !stuck.is_empty() && stuck.len() == left.len();
-        let since = *stuck_since.get_or_insert_with(Instant::now);
-        let given_up = since + NODES_COME_BACK;
-        if !is_stuck {
-            stuck_since = None;
-        } else if Instant::now() >= given_up {
-            let names: Vec<_> = stuck.iter().map(|held| held.object.as_str()).collect();
-            let own = Held {
-                object: subject.shown(),
-                reason: format!("waits for {}", names.join(", ")),
-            };
-            return stuck
-                .into_iter()
-                .filter(|held| held.object != own.object)
-                .chain([own.clone()])
-                .collect();
-        }
-        tokio::select! {
-            () = pods.changed() => {}
-            () = nodes.changed() => {}
-            () = tokio::time::sleep_until(given_up), if is_stuck => {}
-        }
-    }
-}
-
-/// The cluster's own words for why an object is still there; nothing where it is not.
-async fn what_holds(cluster: &Cluster, key: &ObjectKey, uid: &Value) -> Option<String> {
-    match cluster.get(key).await {
-        Ok(Some(object)) if object["metadata"]["uid"] == *uid => Some(describe_hold(&object)),
-        Ok(_) => None,
-        Err(error) => Some(error.to_string()),
-    }
-}
-
-/// Puts an object back to what it was, unless it is gone or another one by now.
-async fn restore(
-    cluster: &Cluster,
-    subject: &Subject,
-    snapshot: &Value,
-) -> Result<Vec<Held>, ClusterError> {
-    let key = &subject.key;
-    let lost = |reason: &str| {
-        Ok(held_by(
-            subject,
-            format!("it was there before the run and could not be restored: {reason}"),
-        ))
-    };
-    for _ in 0..RESTORE_ATTEMPTS {
-        let Some(current) = cluster.get(key).await? else {
-            return lost("it is gone");
-        };
-        if current["metadata"]["uid"] != snapshot["metadata"]["uid"] {
-            return lost("another object has its name now");
-        }
-        let restored = restored(&current, snapshot);
-        if restored == current {
-            return Ok(Vec::new());
-        }
-        match cluster.replace(key, &restored).await {
-            Ok(_) => return Ok(Vec::new()),
-            Err(ClusterError::Conflict { .. }) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    lost("somebody else keeps changing it")
-}
-
 /// Whether an object can go while its namespace is ending already.
 ///
 /// The namespace controller waits 5 s before it looks, which can pass while the objects go. But
@@ -394,124 +285,5 @@ fn propagation(resource: &Resource) -> Propagation {
         Propagation::Background
     } else {
         Propagation::Foreground
-    }
-}
-
-/// The present object with what a user writes taken from the snapshot: everything but
-/// status, and of the metadata labels and annotations.
-fn restored(current: &Value, snapshot: &Value) -> Value {
-    let mut restored = snapshot.clone();
-    restored["metadata"] = current["metadata"].clone();
-    for field in ["labels", "annotations"] {
-        match snapshot["metadata"].get(field) {
-            Some(value) => restored["metadata"][field] = value.clone(),
-            None => {
-                if let Some(metadata) = restored["metadata"].as_object_mut() {
-                    metadata.remove(field);
-                }
-            }
-        }
-    }
-    match current.get("status") {
-        Some(status) => restored["status"] = status.clone(),
-        None => {
-            if let Some(fields) = restored.as_object_mut() {
-                fields.remove("status");
-            }
-        }
-    }
-    restored
-}
-
-/// What an object's own fields say about why it does not go.
-fn describe_hold(object: &Value) -> String {
-    let mut reasons = Vec::new();
-    for condition in object["status"]["conditions"]
-        .as_array()
-        .into_iter()
-        .flatten()
-    {
-        let says_what_remains = condition["type"]
-            .as_str()
-            .is_some_and(|kind| kind.starts_with("Namespace"));
-        if says_what_remains
-            && condition["status"] == "True"
-            && let Some(message) = condition["message"].as_str()
-        {
-            reasons.push(message.to_owned());
-        }
-    }
-    let finalizers: Vec<_> = object["metadata"]["finalizers"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
-    if !finalizers.is_empty() {
-        reasons.push(format!("held by the finalizers {}", finalizers.join(", ")));
-    }
-    if reasons.is_empty() {
-        reasons.push(match object["metadata"]["deletionTimestamp"].as_str() {
-            Some(since) => format!("terminating since {since}"),
-            None => "it is not marked for deletion".to_owned(),
-        });
-    }
-    reasons.join("; ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_restoration_takes_what_a_user_writes() {
-        let snapshot = json!({
-            "kind": "ConfigMap",
-            "metadata": {"uid": "1", "resourceVersion": "5", "labels": {"a": "b"}},
-            "data": {"k": "old"},
-            "status": {"seen": 1},
-        });
-        let current = json!({
-            "kind": "ConfigMap",
-            "metadata": {
-                "uid": "1",
-                "resourceVersion": "9",
-                "labels": {"a": "c", "x": "y"},
-                "annotations": {"n": "m"},
-            },
-            "data": {"k": "new"},
-            "binaryData": {"z": "AA=="},
-            "status": {"seen": 2},
-        });
-        assert_eq!(
-            restored(&current, &snapshot),
-            json!({
-                "kind": "ConfigMap",
-                "metadata": {"uid": "1", "resourceVersion": "9", "labels": {"a": "b"}},
-                "data": {"k": "old"},
-                "status": {"seen": 2},
-            })
-        );
-        assert_eq!(restored(&snapshot, &snapshot), snapshot);
-    }
-
-    #[test]
-    fn what_holds_an_object_is_told_in_the_clusters_words() {
-        assert_eq!(
-            describe_hold(&json!({"metadata": {"finalizers": ["a/b", "c"]}})),
-            "held by the finalizers a/b, c"
-        );
-        assert_eq!(
-            describe_hold(&json!({"status": {"conditions": [
-                {"type": "NamespaceContentRemaining", "status": "True", "message": "pods. has 1"},
-                {"type": "NamespaceDeletionDiscoveryFailure", "status": "False", "message": "no"},
-            ]}})),
-            "pods. has 1"
-        );
-        assert_eq!(
-            describe_hold(&json!({"metadata": {}})),
-            "it is not marked for deletion"
-        );
     }
 }
