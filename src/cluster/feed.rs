@@ -32,7 +32,12 @@ const LONGEST_DELAY: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) enum Change {
     /// These are all the objects.
-    All(Vec<Value>),
+    All {
+        /// In no order.
+        objects: Vec<Value>,
+        /// A moment before the server was asked for them.
+        asked: Instant,
+    },
     /// An object is there, new or changed.
     Present(Value),
     /// An object is gone; its last state.
@@ -66,7 +71,7 @@ pub(super) async fn run(
     loop {
         let events = watcher::watcher(api.clone(), config.clone()).backoff(Delays::default());
         let mut events = std::pin::pin!(events);
-        let mut listing = Some(Vec::new());
+        let mut listing: Option<Listing> = None;
         let mut is_troubled = false;
         loop {
             let patience = match (&listing, is_troubled) {
@@ -127,24 +132,43 @@ fn seconds_of(duration: Duration) -> u32 {
     u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
 }
 
+/// All the objects, as far as they have come.
+struct Listing {
+    objects: Vec<Value>,
+    asked: Instant,
+}
+
+impl Default for Listing {
+    fn default() -> Self {
+        Self {
+            objects: Vec::new(),
+            asked: Instant::now(),
+        }
+    }
+}
+
 /// Collects a listing; passes single changes on.
 fn take(
     event: Event<DynamicObject>,
     resource: &Resource,
-    listing: &mut Option<Vec<Value>>,
+    listing: &mut Option<Listing>,
 ) -> Option<Change> {
     match event {
         Event::Init => {
-            *listing = Some(Vec::new());
+            *listing = Some(Listing::default());
             None
         }
         Event::InitApply(object) => {
             listing
                 .get_or_insert_default()
+                .objects
                 .push(value(object, resource));
             None
         }
-        Event::InitDone => Some(Change::All(listing.take().unwrap_or_default())),
+        Event::InitDone => {
+            let Listing { objects, asked } = listing.take().unwrap_or_default();
+            Some(Change::All { objects, asked })
+        }
         Event::Apply(object) => Some(Change::Present(value(object, resource))),
         Event::Delete(object) => Some(Change::Gone(value(object, resource))),
     }

@@ -72,7 +72,9 @@ impl Cluster {
                 call = call.accept(METADATA);
             }
             let reply = self.transport().send(&call).await?;
-            survey.at = reply.date().and_then(end_of_second).or(survey.at);
+            let date = reply.date().and_then(end_of_second);
+            // of the first page: what stands on it is as old as that
+            survey.at = survey.at.or(date);
             let mut page = reply.json()?;
             if let Value::Array(items) = page["items"].take() {
                 survey.objects.extend(items);

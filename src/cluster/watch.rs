@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, We
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use super::client::Cluster;
 use super::error::ClusterError;
@@ -24,6 +25,8 @@ pub struct State {
     is_synced: bool,
     last_error: Option<ClusterError>,
     newest: u64,
+    /// When the server was asked for all of it the last time.
+    listed: Option<Instant>,
 }
 
 impl State {
@@ -58,22 +61,29 @@ impl State {
         self.last_error.as_ref()
     }
 
-    /// Whether this is no older than the write that returned `resource_version`.
+    /// Whether this is no older than the write that returned `resource_version`, at that moment of
+    /// ours: it has seen the version, or everything was read anew since.
+    ///
+    /// What was deleted while nobody watched is in no list, and its version is never seen.
     ///
     /// Compares as [the API promises](https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions)
     /// since 1.35 and etcd has always done; a version that is no number counts as seen.
     /// Only versions of this kind's objects are seen, so ask with those only.
     #[must_use]
-    pub fn has_seen(&self, resource_version: &str) -> bool {
+    pub fn has_seen(&self, resource_version: &str, answered: Instant) -> bool {
+        let is_listed_since = self.listed.is_some_and(|listed| listed > answered);
         resource_version
             .parse()
-            .map_or(self.is_synced, |asked: u64| self.newest >= asked)
+            .map_or(self.is_synced, |asked: u64| {
+                is_listed_since || self.newest >= asked
+            })
     }
 
     /// Takes a change in; says whether anybody could tell the difference.
     pub(super) fn take(&mut self, change: Change) -> bool {
         match change {
-            Change::All(objects) => {
+            Change::All { objects, asked } => {
+                self.listed = Some(asked);
                 self.newest = objects.iter().map(version_of).fold(self.newest, u64::max);
                 self.objects = objects
                     .into_iter()

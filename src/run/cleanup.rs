@@ -154,7 +154,8 @@ impl Cleanup {
             Some(object) => object,
             None => return Ok(Vec::new()),
         };
-        Ok(until_gone(cluster, subject, &object, self.patience).await)
+        let asked = Instant::now();
+        Ok(until_gone(cluster, subject, &object, asked, self.patience).await)
     }
 
     /// Does what can be done at once: nobody waits for the object to go.
@@ -226,11 +227,12 @@ fn held_by(subject: &Subject, reason: String) -> Vec<Held> {
     }]
 }
 
-/// Follows an object on its way out.
+/// Follows an object on its way out, which it was asked to go at that moment.
 async fn until_gone(
     cluster: &Cluster,
     subject: &Subject,
     object: &Value,
+    asked: Instant,
     patience: Duration,
 ) -> Vec<Held> {
     let key = &subject.key;
@@ -244,7 +246,7 @@ async fn until_gone(
     let gone = watch.wait_until(|state| {
         let there = state.find(key.namespace.as_deref(), &key.name);
         let is_gone = there.is_none_or(|there| there["metadata"]["uid"] != *uid);
-        let is_current = state.is_synced() && (is_new || state.has_seen(version));
+        let is_current = state.is_synced() && (is_new || state.has_seen(version, asked));
         (is_current && is_gone).then_some(())
     });
     tokio::select! {

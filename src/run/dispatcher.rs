@@ -56,6 +56,8 @@ enum Response {
 struct State {
     signals: usize,
     cancelled: bool,
+    /// What was to be tested is: the run's deadline is about nothing any more.
+    has_verdict: bool,
     fail_fast: bool,
 }
 
@@ -71,6 +73,10 @@ impl State {
                 self.cancelled = true;
                 Response::Cancel(CancelReason::FailFast)
             }
+            EventKind::VerdictReached { .. } => {
+                self.has_verdict = true;
+                Response::Nothing
+            }
             _ => Response::Nothing,
         }
     }
@@ -79,7 +85,7 @@ impl State {
     /// leaves at once.
     fn on_interruption(&mut self, interruption: Interruption) -> Response {
         match interruption {
-            Interruption::RunDeadline if self.cancelled => Response::Nothing,
+            Interruption::RunDeadline if self.cancelled || self.has_verdict => Response::Nothing,
             Interruption::RunDeadline => {
                 self.cancelled = true;
                 Response::Cancel(CancelReason::RunDeadline)
@@ -287,6 +293,23 @@ mod tests {
         assert_eq!(
             state.on_interruption(Interruption::RunDeadline),
             Response::Cancel(CancelReason::RunDeadline)
+        );
+        assert_eq!(
+            state.on_interruption(Interruption::Signal(CancelReason::Interrupt)),
+            Response::Cancel(CancelReason::Interrupt)
+        );
+    }
+
+    #[test]
+    fn a_run_that_came_to_its_verdict_in_time_has_no_deadline_any_more() {
+        let mut state = State::default();
+        let verdict = EventKind::VerdictReached {
+            took: Duration::ZERO,
+        };
+        assert_eq!(state.on_event(&verdict), Response::Nothing);
+        assert_eq!(
+            state.on_interruption(Interruption::RunDeadline),
+            Response::Nothing
         );
         assert_eq!(
             state.on_interruption(Interruption::Signal(CancelReason::Interrupt)),

@@ -105,7 +105,7 @@ impl Ledger {
     }
 
     /// Writes an object down before it is touched. `false` where it is in this ledger
-    /// already, which changes nothing.
+    /// already: one that was made and is made anew will have another uid, which is all that changes.
     ///
     /// # Errors
     /// The name of the other owner, where another case has it.
@@ -120,7 +120,11 @@ impl Ledger {
             }
         }
         let mut inner = self.lock();
-        if inner.entries.iter().any(|entry| entry.subject == *subject) {
+        let mut entries = inner.entries.iter_mut();
+        if let Some(entry) = entries.find(|entry| entry.subject == *subject) {
+            if let (Deed::Made { uid }, Deed::Made { uid: None }) = (&mut entry.deed, &deed) {
+                *uid = None;
+            }
             return Ok(false);
         }
         let step = inner.steps;
@@ -238,6 +242,29 @@ mod tests {
         );
         assert_eq!(names(ledger.take()), [["c", "d"], ["a", "b"]]);
         assert!(ledger.take().is_empty());
+    }
+
+    #[test]
+    fn what_is_made_anew_is_not_looked_for_under_its_old_uid() {
+        let ledger = Ledger::new(Owner::Suite, Arc::default());
+        let made = |uid: Option<&str>| Deed::Made {
+            uid: uid.map(str::to_owned),
+        };
+        ledger.begin_step();
+        assert_eq!(ledger.register(&pod("a"), made(None)), Ok(true));
+        ledger.made(&pod("a"), "1");
+        ledger.begin_step();
+        assert_eq!(ledger.register(&pod("b"), made(None)), Ok(true));
+        ledger.begin_step();
+        assert_eq!(ledger.register(&pod("a"), made(None)), Ok(false));
+        let taken = ledger.take();
+        assert_eq!(taken[1][0].deed, made(None));
+        assert_eq!(names(taken), [["b"], ["a"]]);
+        let snapshot = Value::from(1);
+        let changed = Deed::Changed { snapshot };
+        assert_eq!(ledger.register(&pod("c"), changed.clone()), Ok(true));
+        assert_eq!(ledger.register(&pod("c"), made(None)), Ok(false));
+        assert_eq!(ledger.take()[0][0].deed, changed);
     }
 
     #[test]

@@ -32,6 +32,8 @@ struct Held {
     key: ObjectKey,
     /// How far the API server's clock is ahead of ours.
     ahead: SignedDuration,
+    /// Whether it may be there: before that, a renewal would take it for gone.
+    is_made: bool,
 }
 
 #[derive(Default)]
@@ -94,6 +96,7 @@ impl Life {
             cluster: cluster.clone(),
             key: ObjectKey::new(Resource::lease(), Some(namespace), name),
             ahead: SignedDuration::ZERO,
+            is_made: false,
         };
         {
             let mut leases = self.leases.lock();
@@ -165,38 +168,42 @@ async fn make(leases: &Leases, id: Id, held: Held, run: &str, labels: &[(String,
     let namespace = key.namespace.as_deref();
     let sent = Timestamp::now();
     let lease = marks::lease(namespace.unwrap_or_default(), &key.name, run, labels, sent);
-    match held.cluster.create(&key.resource, namespace, &lease).await {
-        Ok(made) => {
-            let made_at = made.object["metadata"]["creationTimestamp"].as_str();
-            let ahead = ahead(made_at, sent, Timestamp::now());
-            if ahead.is_zero() {
-                return;
-            }
-            tracing::debug!("the API server's clock is {ahead} ahead of ours");
-            let held = match leases.lock().get_mut(&id) {
-                Some(held) => {
-                    held.ahead = ahead;
-                    held.clone()
-                }
-                None => return,
-            };
-            if let Err(error) = renew(&held, leases, &id).await {
-                tracing::warn!("{} was not renewed: {error}", shown(key));
-            }
-        }
+    let answer = held.cluster.create(&key.resource, namespace, &lease).await;
+    let made_at = match &answer {
+        Ok(made) => made.object["metadata"]["creationTimestamp"].as_str(),
+        Err(_) => None,
+    };
+    let ahead = ahead(made_at, sent, Timestamp::now());
+    match &answer {
+        Ok(_) => {}
         // by a suite that knows the same cluster under another name
         Err(ClusterError::Refused(refusal)) if refusal.reason == "AlreadyExists" => {}
         Err(error) => {
-            if error.code().is_some() {
-                leases.lock().remove(&id);
-            }
             let what = shown(key);
-            match is_about_an_end(&error) {
+            match is_about_an_end(error) {
                 true => tracing::debug!("{what} was not made: {error}"),
                 false => {
                     tracing::warn!("{what} was not made, so the run shows no life there: {error}");
                 }
             }
+            if error.code().is_some() {
+                leases.lock().remove(&id);
+                return;
+            }
+        }
+    }
+    let held = match leases.lock().get_mut(&id) {
+        Some(held) => {
+            held.ahead = ahead;
+            held.is_made = true;
+            held.clone()
+        }
+        None => return,
+    };
+    if !ahead.is_zero() {
+        tracing::debug!("the API server's clock is {ahead} ahead of ours");
+        if let Err(error) = renew(&held, leases, &id).await {
+            tracing::warn!("{} was not renewed: {error}", shown(key));
         }
     }
 }
@@ -205,7 +212,8 @@ async fn renew_for_ever(leases: Arc<Leases>) {
     let mut is_told = false;
     loop {
         tokio::time::sleep(marks::RENEW_EVERY).await;
-        let held = leases.lock().clone();
+        let mut held = leases.lock().clone();
+        held.retain(|_, held| held.is_made);
         let total = held.len();
         let leases = &leases;
         let failed: Vec<_> = futures::stream::iter(held)

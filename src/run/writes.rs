@@ -1,24 +1,25 @@
-//! The last version of each object that a suite wrote, so that no watch is believed
+//! The last version of each object that a suite wrote, and when, so that no watch is believed
 //! that has not seen it yet.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::ledger::Subject;
 use crate::cluster::{Resource, State};
 
 /// Shared by everything in a suite.
 #[derive(Debug, Default)]
-pub struct Writes(Mutex<HashMap<Subject, String>>);
+pub struct Writes(Mutex<HashMap<Subject, (String, Instant)>>);
 
 impl Writes {
     /// Notes the state of an object that the API server answered a write with.
     pub fn note(&self, subject: &Subject, object: &Value) {
         if let Some(version) = object["metadata"]["resourceVersion"].as_str() {
             let mut writes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            writes.insert(subject.clone(), version.to_owned());
+            writes.insert(subject.clone(), (version.to_owned(), Instant::now()));
         }
     }
 
@@ -39,6 +40,6 @@ impl Writes {
                     && subject.key.resource == *resource
                     && (namespace.is_none() || subject.key.namespace.as_deref() == namespace)
             })
-            .all(|(_, version)| state.has_seen(version))
+            .all(|(_, (version, answered))| state.has_seen(version, *answered))
     }
 }

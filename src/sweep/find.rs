@@ -64,12 +64,12 @@ pub async fn find(
     let mut objects = Vec::new();
     let mut not_looked_at = Vec::new();
     let mut has_listed = false;
-    let mut now = None;
+    let mut listed_at = None;
     for (kind, answer) in lists {
         match answer {
             Ok(survey) => {
                 has_listed = true;
-                now = survey.at.max(now);
+                listed_at = survey.at.max(listed_at);
                 let marked = survey.objects.iter();
                 objects.extend(marked.filter_map(|object| Marked::of(kind, object)));
             }
@@ -80,13 +80,15 @@ pub async fn find(
     if !has_listed && let Some((_, error)) = not_looked_at.first() {
         return Err(SweepError::Nothing(error.clone()));
     }
-    let (signs, unknown_life) = match leases {
+    let (signs, leases_at, unknown_life) = match leases {
         Ok(Survey { objects, at }) => {
-            now = at.max(now);
-            (objects.iter().filter_map(SignOfLife::of).collect(), None)
+            let signs = objects.iter().filter_map(SignOfLife::of).collect();
+            (signs, at, None)
         }
-        Err(error) => (Vec::new(), Some(error)),
+        Err(error) => (Vec::new(), None, Some(error)),
     };
+    // other lists may have taken longer, and a Lease is as old as it was when it was read
+    let now = leases_at.or(listed_at);
     Ok(Found {
         runs: runs::by_run(objects, signs),
         not_looked_at,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::super::{Resource, Watch};
 use super::fake::{Answer, Fake, Then};
@@ -65,6 +65,7 @@ async fn it_resumes_after_a_disconnect_and_starts_over_after_a_410() {
         }
     })
     .await;
+    let before = Instant::now();
     let cluster = fake.cluster();
     let mut watch = cluster.watch(&Resource::pod(), Some("n"));
     names(&mut watch, &["late"]).await;
@@ -72,7 +73,13 @@ async fn it_resumes_after_a_disconnect_and_starts_over_after_a_410() {
     assert_eq!(late["kind"], "Pod");
     assert_eq!(late["apiVersion"], "v1");
     assert!(late["metadata"]["managedFields"].is_null());
-    assert!(watch.read(|state| state.has_seen("40") && !state.has_seen("41")));
+    let now = Instant::now();
+    let has_seen = |version, answered| watch.read(|state| state.has_seen(version, answered));
+    assert!(has_seen("40", now) && !has_seen("41", now));
+    assert!(
+        has_seen("41", before),
+        "what was deleted before the second listing stands in none"
+    );
     assert_eq!(watch.last_error(), None);
     let watches = fake.requests();
     assert!(

@@ -6,10 +6,10 @@
 use serde_json::{Value, json};
 
 use super::super::deadline::Deadline;
-use super::super::ledger::{Deed, Subject};
+use super::super::ledger::Deed;
 use super::write::{self, add_labels, has_labels};
 use super::{StepContext, StepFailure, StepResult};
-use crate::cluster::{ApplyOptions, PatchKind};
+use crate::cluster::{ApplyOptions, FIELD_MANAGER, ObjectKey, PatchKind};
 use crate::plan::model::Apply;
 
 /// Applies every manifest.
@@ -44,22 +44,24 @@ async fn one(
             .map_err(|error| StepFailure::from(error).about(&format!("{key} could not be read")))?,
     };
     let is_new = present.is_none();
-    match present {
+    let is_first = match present {
         Some(present) => {
             // one that setup made keeps the run's labels; anybody else's gets none
             if has_labels(&present, labels) {
                 add_labels(&mut manifest, labels);
             }
-            if !context.ledger.has_made(&subject) {
+            if context.ledger.has_made(&subject) {
+                false
+            } else {
                 manifest["metadata"]["uid"] = present["metadata"]["uid"].clone();
-                context.register(&subject, Deed::Changed { snapshot: present })?;
+                context.register(&subject, Deed::Changed { snapshot: present })?
             }
         }
         None => {
             add_labels(&mut manifest, labels);
-            context.register(&subject, Deed::Made { uid: None })?;
+            context.register(&subject, Deed::Made { uid: None })?
         }
-    }
+    };
     let options = ApplyOptions {
         force: apply.force,
         ..ApplyOptions::default()
@@ -67,18 +69,17 @@ async fn one(
     let answer = context.cluster.apply(&key, &manifest, &options).await;
     if let Ok(applied) = &answer {
         context.suite.writes.note(&subject, &applied.object);
-        if is_new && !applied.created && !applied.repeated {
-            give_back(&subject, context).await;
-            return Err(StepFailure::errored(format!(
-                "somebody else made {key} at the same moment: it is theirs, and left alone"
-            )));
+        let is_ours = applied.created || applied.repeated && may_have_made(&applied.object);
+        if is_new && !is_ours {
+            context.ledger.forget(&subject);
+            return Err(give_back(&key, context).await);
         }
         if is_new && let Some(uid) = applied.object["metadata"]["uid"].as_str() {
             context.ledger.made(&subject, uid);
         }
     }
-    if is_new && answer.as_ref().is_err_and(write::is_refusal) {
-        // nothing was made, so another case may make it
+    if is_first && answer.as_ref().is_err_and(write::is_refusal) {
+        // nothing was made or changed, so another case may do it
         context.ledger.forget(&subject);
     }
     let applied = write::judge(
@@ -91,8 +92,22 @@ async fn one(
     Ok(applied.map(|applied| applied.object))
 }
 
-/// Takes our labels off what turned out to be somebody else's, and forgets it.
-async fn give_back(subject: &Subject, context: &StepContext<'_>) {
+/// Whether an apply whose first answer was lost made this: then we are the manager who wrote when
+/// it was created. What has no managers, such as the objects of some aggregated APIs, may be ours.
+fn may_have_made(object: &Value) -> bool {
+    let Some(managers) = object["metadata"]["managedFields"].as_array() else {
+        return true;
+    };
+    managers.iter().any(|entry| {
+        entry["manager"] == FIELD_MANAGER
+            && entry["operation"] == "Apply"
+            && entry["time"] == object["metadata"]["creationTimestamp"]
+    })
+}
+
+/// Takes our labels off what turned out to be somebody else's, and says so. Goes on where nobody
+/// waits any more, since whoever cleans up goes by the labels.
+async fn give_back(key: &ObjectKey, context: &StepContext<'_>) -> StepFailure {
     let nulls: serde_json::Map<_, _> = context
         .suite
         .labels
@@ -100,13 +115,47 @@ async fn give_back(subject: &Subject, context: &StepContext<'_>) {
         .map(|(label, _)| (label.clone(), Value::Null))
         .collect();
     let patch = json!({"metadata": {"labels": nulls}});
-    let key = &subject.key;
-    if let Err(error) = context
-        .cluster
-        .patch(key, PatchKind::Merge, &patch, None)
-        .await
-    {
-        tracing::warn!("our labels could not be taken off {key}: {error}");
+    let (cluster, of) = (context.cluster.clone(), key.clone());
+    let giving = tokio::spawn(async move {
+        let given = cluster.patch(&of, PatchKind::Merge, &patch, None).await;
+        given.map_err(|error| error.to_string())
+    });
+    let given = giving.await.unwrap_or_else(|error| Err(error.to_string()));
+    let theirs = format!("somebody else made {key} at the same moment: it is theirs");
+    StepFailure::errored(match given {
+        Ok(_) => format!("{theirs}, and left alone"),
+        Err(error) => format!("{theirs}, and our labels could not be taken off it: {error}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_made_an_object_is_told_by_its_first_manager() {
+        let object = |managers: Value| json!({"metadata": {"creationTimestamp": "2026-01-01T00:00:07Z", "managedFields": managers}});
+        let entry = |manager: &str, operation: &str, time: &str| json!({"manager": manager, "operation": operation, "time": time});
+        let (at, later) = ("2026-01-01T00:00:07Z", "2026-01-01T00:00:08Z");
+        let (ours, theirs) = (
+            entry("kubeproof", "Apply", at),
+            entry("kubectl", "Update", at),
+        );
+        for (managers, expected) in [
+            (json!([ours]), true),
+            (
+                json!([ours, entry("kube-controller-manager", "Update", later)]),
+                true,
+            ),
+            (json!([theirs, entry("kubeproof", "Apply", later)]), false),
+            (json!([entry("kubeproof", "Update", at)]), false),
+            (Value::Null, true),
+        ] {
+            assert_eq!(
+                may_have_made(&object(managers.clone())),
+                expected,
+                "{managers}"
+            );
+        }
     }
-    context.ledger.forget(subject);
 }

@@ -134,17 +134,17 @@ impl StepContext<'_> {
         }
     }
 
-    /// Writes an object down before it is touched.
-    pub(super) fn register(&self, subject: &Subject, deed: Deed) -> Result<(), StepFailure> {
+    /// Writes an object down before it is touched; whether it is the first time. Only then is it
+    /// forgotten where the API server refuses: an earlier step has made or changed it otherwise.
+    pub(super) fn register(&self, subject: &Subject, deed: Deed) -> Result<bool, StepFailure> {
         if let Deed::Made { .. } = deed {
             self.suite.shows_life(subject.cluster.as_deref());
         }
-        match self.ledger.register(subject, deed) {
-            Ok(_) => Ok(()),
-            Err(owner) => Err(StepFailure::errored(format!(
+        self.ledger.register(subject, deed).map_err(|owner| {
+            StepFailure::errored(format!(
                 "{} is made by {owner} already: two cases cannot make the same object",
                 subject.key
-            ))),
-        }
+            ))
+        })
     }
 }

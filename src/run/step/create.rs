@@ -32,7 +32,7 @@ async fn one(
     write::send_off(&mut manifest, context);
     let key = write::key(&resource, namespace.as_deref(), &manifest)?;
     let subject = context.subject(&key);
-    context.register(&subject, Deed::Made { uid: None })?;
+    let is_first = context.register(&subject, Deed::Made { uid: None })?;
     let answer = context
         .cluster
         .create(&resource, namespace.as_deref(), &manifest)
@@ -45,7 +45,7 @@ async fn one(
             }
         }
         // nothing was made, or it is somebody else's
-        Err(error) if write::is_refusal(error) => context.ledger.forget(&subject),
+        Err(error) if is_first && write::is_refusal(error) => context.ledger.forget(&subject),
         Err(_) => {}
     }
     let created = write::judge(

@@ -15,7 +15,10 @@ use super::{StepContext, StepFailure};
 use crate::cluster::{ClusterError, LabelQuery, ObjectKey, Resource, Selection, Watch};
 
 /// How long the last look may take, when the time is over.
-const LAST_LOOK: Duration = Duration::from_secs(5);
+pub const LAST_LOOK: Duration = Duration::from_secs(5);
+
+/// How long the one look of a time-out of zero may take: as long as requests are sent again.
+const ONE_LOOK: Duration = Duration::from_secs(30);
 
 /// A watch on a target.
 pub struct Followed<'a> {
@@ -79,13 +82,22 @@ impl<'a> Followed<'a> {
 
     /// Waits until a look holds. The last reason why not is the message of a time-out.
     ///
-    /// A deadline of zero looks once.
+    /// A deadline of zero looks once, at what is newer than every write before.
     pub async fn until(
         &mut self,
         deadline: &Deadline,
         mut look: impl FnMut(&[Value]) -> Result<Look, StepFailure>,
     ) -> Result<Vec<Value>, StepFailure> {
         let what = self.selected.describe();
+        if deadline.is_zero() {
+            let patience = self.context.deadline.as_ref().map(Deadline::remaining);
+            let patience = patience.map_or(ONE_LOOK, |left| left.min(ONE_LOOK));
+            let objects = self.read_apart(patience).await;
+            let objects = objects.map_err(|error| {
+                StepFailure::errored(format!("{what} could not be read: {error}"))
+            })?;
+            return self.judge(objects, deadline, look).await;
+        }
         let mut last = format!("{what} could not be read");
         loop {
             if let Some(objects) = self.objects()? {
@@ -93,9 +105,6 @@ impl<'a> Followed<'a> {
                     Look::Holds => return Ok(objects),
                     Look::Never(why) => return Err(StepFailure::failed(why)),
                     Look::NotYet(why) => last = why,
-                }
-                if deadline.is_zero() {
-                    return Err(self.timed_out(last, deadline, &objects).await);
                 }
             }
             if let Some(error) = self.watch.last_error()
@@ -108,21 +117,27 @@ impl<'a> Followed<'a> {
                 }
                 last = format!("{what} could not be read: {error}");
             }
-            let limit = match deadline.is_zero() {
-                true => Instant::now() + super::LONGEST,
-                false => deadline.at,
-            };
-            if timeout_at(limit, self.watch.changed()).await.is_err() {
-                let objects = self.last_look().await.map_err(|error| {
+            if timeout_at(deadline.at, self.watch.changed()).await.is_err() {
+                let objects = self.read_apart(LAST_LOOK).await.map_err(|error| {
                     let limit = deadline.describe();
                     StepFailure::errored(format!("{last} {limit}; the last look: {error}"))
                 })?;
-                return match look(&objects)? {
-                    Look::Holds => Ok(objects),
-                    Look::Never(why) => Err(StepFailure::failed(why)),
-                    Look::NotYet(why) => Err(self.timed_out(why, deadline, &objects).await),
-                };
+                return self.judge(objects, deadline, look).await;
             }
+        }
+    }
+
+    /// What the one look, or the last one, says.
+    async fn judge(
+        &self,
+        objects: Vec<Value>,
+        deadline: &Deadline,
+        mut look: impl FnMut(&[Value]) -> Result<Look, StepFailure>,
+    ) -> Result<Vec<Value>, StepFailure> {
+        match look(&objects)? {
+            Look::Holds => Ok(objects),
+            Look::Never(why) => Err(StepFailure::failed(why)),
+            Look::NotYet(why) => Err(self.timed_out(why, deadline, &objects).await),
         }
     }
 
@@ -145,7 +160,7 @@ impl<'a> Followed<'a> {
         let blind = self.watch.last_error();
         let seen = match blind {
             Some(error) => Err(error),
-            None => self.last_look().await,
+            None => self.read_apart(LAST_LOOK).await,
         };
         let objects = seen.map_err(|error| {
             let span = human_duration(span);
@@ -158,7 +173,7 @@ impl<'a> Followed<'a> {
     }
 
     /// The objects as they are, whatever the watch says.
-    async fn last_look(&self) -> Result<Vec<Value>, ClusterError> {
+    async fn read_apart(&self, patience: Duration) -> Result<Vec<Value>, ClusterError> {
         let Selected {
             resource,
             namespace,
@@ -172,6 +187,7 @@ impl<'a> Followed<'a> {
             namespace.as_deref(),
             name.as_deref(),
             selector.as_ref(),
+            patience,
         );
         let mut selected = Vec::new();
         for object in objects.await? {
@@ -217,13 +233,14 @@ fn broken_after(begun: Instant, span: Duration, why: &str) -> StepFailure {
     ))
 }
 
-/// Reads objects once, by the rights that a watch has too, and in little time.
+/// Reads objects once, by the rights that a watch has too, and within a time.
 pub async fn read_apart(
     context: &StepContext<'_>,
     resource: &Resource,
     namespace: Option<&str>,
     name: Option<&str>,
     selector: Option<&LabelQuery>,
+    patience: Duration,
 ) -> Result<Vec<Value>, ClusterError> {
     let selection = Selection {
         labels: selector.map(|selector| selector.text().to_owned()),
@@ -232,11 +249,11 @@ pub async fn read_apart(
     let reading = context
         .cluster
         .list_selected(resource, namespace, &selection);
-    match timeout(LAST_LOOK, reading).await {
+    match timeout(patience, reading).await {
         Ok(read) => read,
         Err(_elapsed) => Err(context.cluster.trouble().unwrap_or(ClusterError::TimedOut {
             what: format!("reading {}", resource.plural),
-            after: LAST_LOOK,
+            after: patience,
         })),
     }
 }

@@ -32,15 +32,14 @@ async fn one(patch: &Patch, context: &StepContext<'_>) -> Result<StepResult, Ste
     };
     let key = selected.key(before);
     let subject = context.subject(&key);
-    if !is_ours(before, context) {
-        context.register(
+    let body = patch.patch.render(&context.scope_of(before))?;
+    let is_first = !is_ours(before, context)
+        && context.register(
             &subject,
             Deed::Changed {
                 snapshot: before.clone(),
             },
         )?;
-    }
-    let body = patch.patch.render(&context.scope_of(before))?;
     let kind = match patch.kind {
         PatchKind::Merge => cluster::PatchKind::Merge,
         PatchKind::Strategic => cluster::PatchKind::Strategic,
@@ -50,6 +49,10 @@ async fn one(patch: &Patch, context: &StepContext<'_>) -> Result<StepResult, Ste
         .cluster
         .patch(&key, kind, &body, patch.subresource.as_deref())
         .await;
+    if is_first && answer.as_ref().is_err_and(write::is_refusal) {
+        // nothing was changed: putting it back would undo what somebody else changes from here on
+        context.ledger.forget(&subject);
+    }
     let what = format!("the patch of {key}");
     let Some(patched) = write::judge(
         answer,

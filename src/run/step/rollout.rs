@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::time::timeout_at;
 
 use super::super::deadline::Deadline;
-use super::follow::read_apart;
+use super::follow::{LAST_LOOK, read_apart};
 use super::{StepContext, StepFailure};
 use crate::cluster::{
     ObjectKey, PodReadiness, Readiness, Resource, Watch, owned_by, pod_state, rolled_out,
@@ -188,7 +188,15 @@ impl Rollout {
     ) -> Result<(), StepFailure> {
         let name = Some(self.key.name.as_str());
         let namespace = self.key.namespace.as_deref();
-        let read = read_apart(context, &self.key.resource, namespace, name, None).await;
+        let read = read_apart(
+            context,
+            &self.key.resource,
+            namespace,
+            name,
+            None,
+            LAST_LOOK,
+        )
+        .await;
         let blind = [&self.objects, &self.pods, &self.nodes];
         let blind = blind.into_iter().find_map(Watch::last_error);
         match (read, blind) {
