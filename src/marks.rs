@@ -124,6 +124,13 @@ pub fn lives(signs: &[SignOfLife], youngest: Option<Timestamp>, now: Timestamp) 
     signs.iter().any(|sign| sign.holds_at(now))
 }
 
+/// Whether an object carries all the labels of the run and the suite.
+pub fn has_labels(object: &Value, labels: &[(String, String)]) -> bool {
+    labels
+        .iter()
+        .all(|(label, value)| object["metadata"]["labels"][label] == *value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 
 use super::artifacts;
 use super::deadline::Deadline;
+use super::end::Ending;
 use super::ledger::{Entry, Ledger, Owner};
 use super::matrix::Cell;
 use super::namespace;
@@ -55,7 +56,7 @@ pub async fn run(suite: &Arc<SuiteRun>, case: &Case, cell: &Cell<'_>, id: CaseId
                 took,
                 why,
             }));
-            trial.end(false).await;
+            trial.end(Ending::Repeated).await;
             continue;
         }
         let severity = case.severity.unwrap_or(suite.suite.severity);
@@ -73,7 +74,7 @@ pub async fn run(suite: &Arc<SuiteRun>, case: &Case, cell: &Cell<'_>, id: CaseId
             properties: std::mem::take(&mut trial.properties),
         });
         let passed = outcome == Outcome::Passed;
-        trial.end(passed).await;
+        trial.end(Ending::of(passed)).await;
         return CellEnd {
             passed,
             outcome: found,
@@ -171,9 +172,9 @@ impl<'a> Trial<'a> {
     }
 
     /// Takes back what the attempt made.
-    async fn end(self, passed: bool) {
-        self.suite.take_back(&self.ledger, passed).await;
-        self.suite.remove_namespaces(self.namespaces, passed);
+    async fn end(self, ending: Ending) {
+        self.suite.take_back(&self.ledger, ending).await;
+        self.suite.remove_namespaces(self.namespaces, ending);
     }
 }
 

@@ -22,6 +22,7 @@ use super::deadline::human_duration;
 use super::ledger::{Deed, Entry, Ledger, Subject};
 use super::panic;
 use crate::cluster::{Cluster, ClusterError, DeleteOptions, Deletion, Propagation, Resource};
+use crate::marks::has_labels;
 
 /// How long one object may take to go in a run.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -150,12 +151,14 @@ impl Cleanup {
         subject: &Subject,
         uid: Option<&str>,
     ) -> Result<Vec<Held>, ClusterError> {
-        let object = match self.ask(cluster, subject, uid, IN_FLIGHT).await? {
-            Some(object) => object,
-            None => return Ok(Vec::new()),
-        };
-        let asked = Instant::now();
-        Ok(until_gone(cluster, subject, &object, asked, self.patience).await)
+        Ok(match self.ask(cluster, subject, uid, IN_FLIGHT).await? {
+            Asked::Gone => Vec::new(),
+            Asked::Relabelled => held_by(subject, RELABELLED.to_owned()),
+            Asked::Going(object) => {
+                let asked = Instant::now();
+                until_gone(cluster, subject, &object, asked, self.patience).await
+            }
+        })
     }
 
     /// Does what can be done at once: nobody waits for the object to go.
@@ -166,8 +169,10 @@ impl Cleanup {
                 Deed::Made { uid } => uid.as_deref(),
                 Deed::Changed { snapshot } => return restore(cluster, subject, snapshot).await,
             };
-            let Some(object) = self.ask(cluster, subject, uid, Duration::ZERO).await? else {
-                return Ok(Vec::new());
+            let object = match self.ask(cluster, subject, uid, Duration::ZERO).await? {
+                Asked::Gone => return Ok(Vec::new()),
+                Asked::Relabelled => return Ok(held_by(subject, RELABELLED.to_owned())),
+                Asked::Going(object) => object,
             };
             let holds = what_holds(cluster, &subject.key, &object["metadata"]["uid"]).await;
             Ok(holds.map_or_else(Vec::new, |reason| {
@@ -181,14 +186,14 @@ impl Cleanup {
         }
     }
 
-    /// Asks an object to go, if the run made it; what it was if it is still there.
+    /// Asks an object to go, if the run made it.
     async fn ask(
         &self,
         cluster: &Cluster,
         subject: &Subject,
         uid: Option<&str>,
         in_flight: Duration,
-    ) -> Result<Option<Value>, ClusterError> {
+    ) -> Result<Asked, ClusterError> {
         let key = &subject.key;
         let mut object = cluster.get(key).await?;
         if object.is_none() && uid.is_none() && !in_flight.is_zero() {
@@ -196,28 +201,43 @@ impl Cleanup {
             tokio::time::sleep(in_flight).await;
             object = cluster.get(key).await?;
         }
-        let Some(object) = object.filter(|object| self.is_ours(object, uid)) else {
-            return Ok(None);
+        let Some(object) = object else {
+            return Ok(Asked::Gone);
         };
+        if uid.is_some_and(|uid| object["metadata"]["uid"] != uid) {
+            return Ok(Asked::Gone);
+        }
+        if !has_labels(&object, &self.labels) {
+            return Ok(match uid {
+                // somebody else's
+                None => Asked::Gone,
+                Some(_) => Asked::Relabelled,
+            });
+        }
         let options = DeleteOptions {
             uid: object["metadata"]["uid"].as_str().map(str::to_owned),
             grace: None,
             propagation: propagation(&key.resource),
         };
         Ok(match cluster.delete(key, &options).await? {
-            Deletion::Gone | Deletion::Absent => None,
-            Deletion::Going => Some(object),
+            Deletion::Gone | Deletion::Absent => Asked::Gone,
+            Deletion::Going => Asked::Going(object),
         })
     }
-
-    fn is_ours(&self, object: &Value, uid: Option<&str>) -> bool {
-        let same = uid.is_none_or(|uid| object["metadata"]["uid"] == uid);
-        same && self
-            .labels
-            .iter()
-            .all(|(label, value)| object["metadata"]["labels"][label] == *value)
-    }
 }
+
+/// What came of asking an object to go.
+enum Asked {
+    /// What the run made is not there.
+    Gone,
+    /// It was this, and is on its way.
+    Going(Value),
+    /// The run made it, and somebody took its labels off: they may mean to have it.
+    Relabelled,
+}
+
+/// Of what is left because it is [`Asked::Relabelled`].
+const RELABELLED: &str = "it lost the labels of the run, so it is left alone";
 
 /// One object, and why it is still there.
 fn held_by(subject: &Subject, reason: String) -> Vec<Held> {

@@ -10,25 +10,46 @@ use super::cancel::STEPS_AFTER_CANCEL;
 use super::cleanup::{self, Cleanup, Held};
 use super::deadline::human_duration;
 use super::executor::Keep;
-use super::ledger::{Deed, Entry, Ledger, Subject};
+use super::ledger::{Entry, Ledger, Subject};
 use super::panic::{held, held_step};
 use super::step::StepFailure;
 use super::suite::SuiteRun;
 use crate::event::{EventKind, Explanation, Leftover, Outcome, Stage};
 
+/// How that ended whose objects are taken back, or kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// A suite or a case that passed.
+    Passed,
+    /// One that did not.
+    NotPassed,
+    /// An attempt that is followed by another, which needs the names of its objects.
+    Repeated,
+}
+
+impl Ending {
+    /// Of a suite, or of a case's last attempt.
+    pub fn of(passed: bool) -> Self {
+        match passed {
+            true => Self::Passed,
+            false => Self::NotPassed,
+        }
+    }
+}
+
 impl SuiteRun {
     /// Teardown, the objects of setup, the namespaces.
     pub(super) async fn end(self: &Arc<Self>, ledger: &Ledger, mut namespaces: Vec<Entry>) {
-        let passed = self.passed.load(Ordering::SeqCst);
+        let ending = Ending::of(self.passed.load(Ordering::SeqCst));
         self.teardown(ledger).await;
         if ledger.holds_only(cleanup::goes_in_an_ending_namespace) {
-            self.remove_namespaces(std::mem::take(&mut namespaces), passed);
+            self.remove_namespaces(std::mem::take(&mut namespaces), ending);
         }
-        self.take_back(ledger, passed).await;
+        self.take_back(ledger, ending).await;
         self.teller.tell(EventKind::SuiteCleaned {
             suite: self.reference.clone(),
         });
-        self.remove_namespaces(namespaces, passed);
+        self.remove_namespaces(namespaces, ending);
     }
 
     /// Teardown steps, whatever came before, on cleanup's own time.
@@ -42,15 +63,13 @@ impl SuiteRun {
         }
     }
 
-    /// Undoes a ledger, or names what is kept.
-    pub async fn take_back(&self, ledger: &Ledger, passed: bool) {
-        if self.keeps(passed) {
-            for entry in ledger.take().into_iter().flatten() {
-                if let Deed::Made { .. } = entry.deed {
-                    self.tell_kept(&entry.subject);
-                }
+    /// Undoes a ledger, but for what is kept, which is named. What was changed is put back in any
+    /// case: nobody else could.
+    pub async fn take_back(&self, ledger: &Ledger, ending: Ending) {
+        if self.keeps(ending) {
+            for subject in ledger.take_made() {
+                self.tell_kept(&subject);
             }
-            return;
         }
         match held(self.cleanup().undo(ledger)).await {
             Ok(left) => self.tell_held(left),
@@ -59,9 +78,9 @@ impl SuiteRun {
     }
 
     /// A namespace takes 5 s to go even where it is empty: nobody waits for it.
-    pub fn remove_namespaces(self: &Arc<Self>, namespaces: Vec<Entry>, passed: bool) {
+    pub fn remove_namespaces(self: &Arc<Self>, namespaces: Vec<Entry>, ending: Ending) {
         for entry in namespaces {
-            if self.keeps(passed) {
+            if self.keeps(ending) {
                 self.tell_kept(&entry.subject);
                 continue;
             }
@@ -78,11 +97,11 @@ impl SuiteRun {
         }
     }
 
-    fn keeps(&self, passed: bool) -> bool {
-        match self.options.keep {
-            Keep::Never => false,
-            Keep::OnFailure => !passed,
-            Keep::Always => true,
+    fn keeps(&self, ending: Ending) -> bool {
+        match (self.options.keep, ending) {
+            (Keep::Never, _) | (_, Ending::Repeated) => false,
+            (Keep::OnFailure, ending) => ending == Ending::NotPassed,
+            (Keep::Always, _) => true,
         }
     }
 

@@ -179,6 +179,16 @@ impl Ledger {
         }
     }
 
+    /// Takes out what was made, for good: it stays in the cluster.
+    pub fn take_made(&self) -> Vec<Subject> {
+        let is_made = |entry: &mut Entry| matches!(entry.deed, Deed::Made { .. });
+        let made: Vec<_> = self.lock().entries.extract_if(.., is_made).collect();
+        for entry in &made {
+            self.release(&entry.subject);
+        }
+        made.into_iter().map(|entry| entry.subject).collect()
+    }
+
     /// Takes everything out, the last step's objects first, a list for each step.
     pub fn take(&self) -> Vec<Vec<Entry>> {
         let mut entries = std::mem::take(&mut self.lock().entries);
@@ -260,11 +270,19 @@ mod tests {
         let taken = ledger.take();
         assert_eq!(taken[1][0].deed, made(None));
         assert_eq!(names(taken), [["b"], ["a"]]);
-        let snapshot = Value::from(1);
+    }
+
+    #[test]
+    fn what_stays_is_taken_out_and_what_was_changed_is_not() {
+        let ledger = Ledger::new(Owner::Case("one".to_owned()), Arc::default());
+        let (made, snapshot) = (Deed::Made { uid: None }, Value::from(1));
         let changed = Deed::Changed { snapshot };
-        assert_eq!(ledger.register(&pod("c"), changed.clone()), Ok(true));
-        assert_eq!(ledger.register(&pod("c"), made(None)), Ok(false));
+        assert_eq!(ledger.register(&pod("a"), made.clone()), Ok(true));
+        assert_eq!(ledger.register(&pod("b"), changed.clone()), Ok(true));
+        assert_eq!(ledger.register(&pod("b"), made.clone()), Ok(false));
+        assert_eq!(ledger.take_made(), [pod("a")]);
         assert_eq!(ledger.take()[0][0].deed, changed);
+        assert!(ledger.take_made().is_empty());
     }
 
     #[test]

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 use super::super::deadline::Deadline;
 use super::super::ledger::Deed;
-use super::write::{self, add_labels, has_labels};
+use super::write::{self, add_labels};
 use super::{StepContext, StepFailure, StepResult};
 use crate::cluster::{ApplyOptions, FIELD_MANAGER, ObjectKey, PatchKind};
+use crate::marks::has_labels;
 use crate::plan::model::Apply;
 
 /// Applies every manifest.

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::super::deadline::Deadline;
 use super::{StepContext, StepFailure, StepResult};
 use crate::cluster::{ClusterError, ObjectKey, Resource};
+use crate::marks::has_labels;
 use crate::plan::model::{Manifests, Rejection, WriteExpectation};
 use crate::template::Template;
 use crate::yaml;
@@ -82,13 +83,6 @@ pub async fn place(
     };
     manifest["metadata"]["namespace"] = json!(namespace);
     Ok((resource, Some(namespace)))
-}
-
-/// Whether an object carries all the labels of the run and the suite.
-pub fn has_labels(object: &Value, labels: &[(String, String)]) -> bool {
-    labels
-        .iter()
-        .all(|(label, value)| object["metadata"]["labels"][label] == *value)
 }
 
 /// Adds the labels of the run and the suite.
