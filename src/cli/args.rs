@@ -176,7 +176,7 @@ pub struct RunArgs {
     /// Count warnings (`severity: warning`) as failures.
     #[arg(long)]
     pub strict: bool,
-    /// What stays in the cluster afterwards.
+    /// What stays in the cluster afterwards. What was there before is put back in any case.
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     pub keep: Keep,
 }

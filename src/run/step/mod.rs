@@ -171,7 +171,20 @@ async fn attempt_once(step: &Step, context: &StepContext<'_>) -> Result<StepResu
         result = Box::pin(perform(step, context, deadline)) => {
             result.map(|result| result.with_took(started.elapsed()))
         }
-        () = context.cancel.cancelled() => Err(StepFailure::cancelled()),
+        () = given_up(context, &step.verb) => Err(StepFailure::cancelled()),
+    }
+}
+
+/// Resolves when a step that is cancelled is not waited for any more. Local programs are told to end,
+/// and killed only where they do not.
+async fn given_up(context: &StepContext<'_>, verb: &Verb) {
+    context.cancel.cancelled().await;
+    let may_run_programs = matches!(
+        verb,
+        Verb::Command(_) | Verb::Script(_) | Verb::During(_) | Verb::Foreach(_) | Verb::Use(_)
+    );
+    if may_run_programs {
+        tokio::time::sleep(PROGRAMS_END).await;
     }
 }
 
@@ -216,6 +229,9 @@ async fn perform(
         | Verb::Sleep(_) => Ok(StepResult::default()),
     }
 }
+
+/// How long local programs have to end after a cancel; `process` takes less to end them.
+const PROGRAMS_END: Duration = Duration::from_secs(5);
 
 /// Every verb that comes this far has a default; this bounds what has none.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
