@@ -1,7 +1,8 @@
 //! The task behind a shared watch: reads the library's watcher and posts what it says on the board.
 //!
-//! The watcher resumes by itself after disconnects and starts over after a 410. What it lacks is
-//! added here: no request stays unanswered for ever, and a connection that died silently is noticed.
+//! The watcher resumes by itself after disconnects and starts over after a 410 within a watch. What it
+//! lacks is added here: no request stays unanswered for ever, a connection that died silently is
+//! noticed, and a watch that is refused with a 410 from its start on starts over as well.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,6 +81,11 @@ pub(super) async fn run(
             };
             let change = match timeout(patience, events.next()).await {
                 Ok(Some(Ok(event))) => take(event, &resource, &mut listing),
+                // The watcher would ask for the same forgotten version for ever.
+                Ok(Some(Err(error))) if is_forgotten_from_the_start(&error) => {
+                    tokio::time::sleep(FIRST_DELAY).await;
+                    break;
+                }
                 Ok(Some(Err(error))) => trouble(&error).map(Change::Trouble),
                 // The stream has no end by contract; were there one, starting over is right.
                 Ok(None) => break,
@@ -182,6 +188,15 @@ fn value(mut object: DynamicObject, resource: &Resource) -> Value {
         kind: resource.kind.clone(),
     });
     serde_json::to_value(object).expect("an object that came as JSON goes back to JSON")
+}
+
+/// Whether a watch was refused since the server forgot the version that it was to begin at: as the
+/// status of the answer, while most servers answer 200 and tell it as the first event.
+fn is_forgotten_from_the_start(error: &watcher::Error) -> bool {
+    matches!(
+        error,
+        watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 410
+    )
 }
 
 /// What an error of the watcher means; `None` where it is a part of its ordinary life.
