@@ -87,6 +87,54 @@ async fn a_create_whose_answer_was_lost_is_told_from_an_object_that_was_there() 
 }
 
 #[tokio::test]
+async fn a_create_that_is_refused_for_what_its_first_sending_took_has_made_it() {
+    let refusals = [
+        (403, "Forbidden", "exceeded quota: q"),
+        (409, "Conflict", "the object of the quota was changed"),
+        (422, "Invalid", "provided port is already allocated"),
+    ];
+    for (code, reason, message) in refusals {
+        for is_there in [true, false] {
+            let fake = Fake::start(move |asked| match asked.before {
+                _ if asked.line.starts_with("GET") && is_there => {
+                    made_at("2026-11-25T12:00:10Z", "ours")
+                }
+                _ if asked.line.starts_with("GET") => status(404, "NotFound", "not found"),
+                0 => Answer::Nothing(Then::Reset),
+                _ => status(code, reason, message),
+            })
+            .await;
+            let key = config_map();
+            let manifest = json!({"metadata": {"name": "x", "labels": {"run": "ours"}}});
+            let cluster = fake.cluster();
+            let made = cluster.create(&key.resource, Some("n"), &manifest).await;
+            match made {
+                Ok(made) => assert!(is_there && made.created && made.repeated, "{message}"),
+                Err(error) => {
+                    assert!(!is_there, "{error}");
+                    assert_eq!(error.to_string(), message);
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_look_is_told_of_the_create() {
+    let fake = Fake::start(|asked| match asked.before {
+        _ if asked.line.starts_with("GET") => status(403, "Forbidden", "you may not get it"),
+        0 => Answer::Nothing(Then::Reset),
+        _ => status(409, "AlreadyExists", "it exists"),
+    })
+    .await;
+    let key = config_map();
+    let manifest = json!({"metadata": {"name": "x"}});
+    let cluster = fake.cluster();
+    let made = cluster.create(&key.resource, Some("n"), &manifest).await;
+    assert_eq!(made.unwrap_err().to_string(), "it exists");
+}
+
+#[tokio::test]
 async fn an_object_that_was_there_is_not_looked_at() {
     let fake = Fake::start(|_| status(409, "AlreadyExists", "it exists")).await;
     let key = config_map();
