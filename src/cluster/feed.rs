@@ -18,10 +18,12 @@ use kube::{Api, Client};
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
+use super::attempts::Trouble;
 use super::cause::Cause;
 use super::error::{ClusterError, seconds};
 use super::resource::Resource;
-use super::transport::Transport;
+use super::retry::Setback;
+use super::transport::{Transport, setback};
 use super::watch::Board;
 
 /// After so long without any change, everything is read anew, in case the connection died.
@@ -60,10 +62,11 @@ pub(super) async fn run(
         client,
         request_timeout,
         watch_time,
+        trouble,
         ..
     } = transport;
     let kind = resource.to_kube();
-    let client = answering_soon(client, &resource, request_timeout);
+    let client = answering_soon(client, &resource, request_timeout, Arc::clone(&trouble));
     let api: Api<DynamicObject> = match &namespace {
         Some(namespace) => Api::namespaced_with(client, namespace, &kind),
         None => Api::all_with(client, &kind),
@@ -86,7 +89,9 @@ pub(super) async fn run(
                     tokio::time::sleep(FIRST_DELAY).await;
                     break;
                 }
-                Ok(Some(Err(error))) => trouble(&error).map(Change::Trouble),
+                Ok(Some(Err(error))) => {
+                    meaning(&error).map(|error| Change::Trouble(trouble.judge(error)))
+                }
                 // The stream has no end by contract; were there one, starting over is right.
                 Ok(None) => break,
                 Err(_elapsed) if listing.is_some() => {
@@ -116,19 +121,30 @@ pub(super) async fn run(
 
 /// The same client, of which each answer must begin in time. A server begins that of a watch at
 /// once, long before there is a change to tell; so one that does not was never asked.
-fn answering_soon(client: Client, resource: &Resource, patience: Duration) -> Client {
+fn answering_soon(
+    client: Client,
+    resource: &Resource,
+    patience: Duration,
+    trouble: Arc<Trouble>,
+) -> Client {
     let namespace = client.default_namespace().to_owned();
     let what = format!("the request for {}", resource.plural);
     let service = tower::service_fn(move |request: Request<Body>| {
-        let (client, what) = (client.clone(), what.clone());
+        let (client, what, trouble) = (client.clone(), what.clone(), Arc::clone(&trouble));
         async move {
-            let unanswered = |_elapsed| {
-                let after = patience;
-                kube::Error::Service(Box::new(ClusterError::TimedOut { what, after }))
-            };
-            timeout(patience, client.send(request))
-                .await
-                .map_err(unanswered)?
+            match timeout(patience, client.send(request)).await {
+                Ok(Ok(response)) => Ok(response),
+                Ok(Err(error)) => {
+                    trouble.note(&setback(&Cause::of(&error)));
+                    Err(error)
+                }
+                Err(_elapsed) => {
+                    trouble.note(&Setback::TimedOut);
+                    let after = patience;
+                    let error = ClusterError::TimedOut { what, after };
+                    Err(kube::Error::Service(Box::new(error)))
+                }
+            }
         }
     });
     Client::new(service, namespace)
@@ -200,7 +216,7 @@ fn is_forgotten_from_the_start(error: &watcher::Error) -> bool {
 }
 
 /// What an error of the watcher means; `None` where it is a part of its ordinary life.
-fn trouble(error: &watcher::Error) -> Option<ClusterError> {
+fn meaning(error: &watcher::Error) -> Option<ClusterError> {
     let status = match error {
         watcher::Error::WatchError(status) => status.as_ref(),
         watcher::Error::InitialListFailed(error)

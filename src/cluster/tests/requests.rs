@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::super::{
-    ApplyOptions, ClusterError, DeleteOptions, Deletion, ExecLimits, Identity, ObjectKey,
+    Access, ApplyOptions, ClusterError, DeleteOptions, Deletion, ExecLimits, Identity, ObjectKey,
     PatchKind, PodTarget, Resource,
 };
 use super::fake::{Answer, Fake, Then, cluster_at};
@@ -40,6 +40,49 @@ async fn a_read_is_tried_again_until_it_is_answered() {
     assert_eq!(object["data"]["k"], "v");
     assert_eq!(object["kind"], "ConfigMap");
     assert_eq!(fake.requests().len(), 4);
+}
+
+#[tokio::test]
+async fn a_refusal_by_a_server_that_was_away_a_moment_ago_is_asked_for_again() {
+    // Whether the server was away, how often it refuses then, and whether it is believed.
+    let cases = [(true, 2, false), (true, usize::MAX, true), (false, 1, true)];
+    for (was_away, refusals, is_believed) in cases {
+        let fake = Fake::start(move |asked| match asked.before {
+            0 if was_away => Answer::Nothing(Then::Reset),
+            number if number < refusals => status(403, "Forbidden", "configmaps is forbidden"),
+            0 => status(403, "Forbidden", "configmaps is forbidden"),
+            _ => Answer::Json(200, json!({"data": {"k": "v"}})),
+        })
+        .await;
+        let read = fake.cluster().get(&config_map()).await;
+        assert_eq!(
+            read.is_err_and(|error| error.is_forbidden()),
+            is_believed,
+            "{was_away} {refusals}"
+        );
+        assert_eq!(fake.requests().len() > 1, was_away);
+    }
+}
+
+#[tokio::test]
+async fn a_no_of_a_server_that_was_away_a_moment_ago_is_asked_for_again() {
+    let access = Access::Path {
+        verb: "get".into(),
+        path: "/metrics".into(),
+    };
+    for was_away in [true, false] {
+        let fake = Fake::start(move |asked| match asked.before {
+            0 if was_away => Answer::Nothing(Then::Reset),
+            0 | 1 => Answer::Json(201, json!({"status": {"allowed": false}})),
+            _ => Answer::Json(201, json!({"status": {"allowed": true}})),
+        })
+        .await;
+        let cluster = fake.cluster();
+        let answer = cluster.can(&access, None).await.unwrap();
+        assert_eq!(answer.allowed, was_away);
+        assert_eq!(cluster.trouble(), None);
+        assert_eq!(fake.requests().len(), if was_away { 3 } else { 1 });
+    }
 }
 
 /// The times of the object and of the server's clock, in an answer.
