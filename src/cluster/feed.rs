@@ -121,6 +121,9 @@ pub(super) async fn run(
 
 /// The same client, of which each answer must begin in time. A server begins that of a watch at
 /// once, long before there is a change to tell; so one that does not was never asked.
+///
+/// The watcher logs errors whole. Of a credential plugin that failed, that would be all that it
+/// printed and was given, so only words are passed on.
 fn answering_soon(
     client: Client,
     resource: &Resource,
@@ -135,8 +138,14 @@ fn answering_soon(
             match timeout(patience, client.send(request)).await {
                 Ok(Ok(response)) => Ok(response),
                 Ok(Err(error)) => {
-                    trouble.note(&setback(&Cause::of(&error)));
-                    Err(error)
+                    let cause = Cause::of(&error);
+                    trouble.note(&setback(&cause));
+                    Err(match cause {
+                        Cause::Credentials(words) => {
+                            kube::Error::Service(format!("no credentials: {words}").into())
+                        }
+                        _ => error,
+                    })
                 }
                 Err(_elapsed) => {
                     trouble.note(&Setback::TimedOut);
@@ -279,5 +288,48 @@ impl Backoff for Delays {
         {
             *self = Self::default();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    #[cfg(unix)]
+    async fn what_a_plugin_printed_does_not_reach_the_watcher() {
+        use std::os::unix::process::ExitStatusExt as _;
+        let failing = tower::service_fn(async |_: Request<Body>| {
+            Err::<http::Response<Body>, _>(kube::Error::Auth(
+                kube::client::AuthError::AuthExecRun {
+                    cmd: "TOKEN=hunter2 plugin".to_owned(),
+                    out: Box::new(std::process::Output {
+                        status: std::process::ExitStatus::from_raw(256),
+                        stdout: b"hunter2".to_vec(),
+                        stderr: b"you must log in\n".to_vec(),
+                    }),
+                },
+            ))
+        });
+        let resource = Resource::pod();
+        let client = answering_soon(
+            Client::new(failing, "n"),
+            &resource,
+            Duration::from_secs(1),
+            Arc::default(),
+        );
+        let api: Api<DynamicObject> = Api::all_with(client, &resource.to_kube());
+        let error = api.list(&kube::api::ListParams::default()).await;
+        let error = error.unwrap_err();
+        assert!(
+            !format!("{error:?}{error}").contains("hunter2"),
+            "{error:?}"
+        );
+        assert_eq!(
+            meaning(&watcher::Error::InitialListFailed(error))
+                .unwrap()
+                .to_string(),
+            "the cluster did not answer: no credentials: it ended with exit code 1: you must log in"
+        );
     }
 }
