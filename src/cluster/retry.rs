@@ -141,9 +141,11 @@ pub(super) fn decide(
     let jittered = backoff.min(LONGEST_DELAY).mul_f64(0.75 + 0.5 * jitter);
     // What the server asks for is a minimum, so the jitter comes on top of it.
     let delay = asked.map_or(jittered, |asked| {
-        asked.max(jittered) + FIRST_DELAY.mul_f64(jitter)
+        asked
+            .max(jittered)
+            .saturating_add(FIRST_DELAY.mul_f64(jitter))
     });
-    if spent + delay > patience {
+    if spent.saturating_add(delay) > patience {
         return Decision::GiveUp;
     }
     Decision::Retry(delay)
@@ -286,6 +288,7 @@ mod tests {
         let asked = |seconds| answer(429, Some(seconds), "");
         assert_eq!(after(&asked(2), 0), Decision::Retry(Duration::from_secs(2)));
         assert_eq!(after(&asked(60), 0), Decision::GiveUp);
+        assert_eq!(after(&asked(u64::MAX), 1), Decision::GiveUp);
         assert_eq!(after(&asked(2), 29), Decision::GiveUp);
         // A server that asks for no pause at all is not asked without one.
         assert_eq!(
