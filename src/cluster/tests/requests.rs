@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::super::{
-    Access, ApplyOptions, ClusterError, DeleteOptions, Deletion, ExecLimits, Identity, ObjectKey,
-    PatchKind, PodTarget, Resource,
+    Access, ApplyOptions, ClusterError, DeleteOptions, Deletion, Detail, ExecLimits, Identity,
+    ObjectKey, PatchKind, PodTarget, Resource,
 };
 use super::fake::{Answer, Fake, Then, cluster_at};
 
@@ -503,6 +503,50 @@ async fn lists_are_paged_and_start_over_when_the_server_forgot() {
             format!("GET /api/v1/namespaces/n/pods?limit=500&{selector}"),
             format!("GET /api/v1/namespaces/n/pods?limit=500&{selector}&continue=t%2F1"),
             format!("GET /api/v1/namespaces/n/pods?limit=0&{selector}"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_survey_starts_over_too_when_the_server_forgot() {
+    let fake = Fake::start(|asked| {
+        assert!(asked.head.contains("as=PartialObjectMetadataList"));
+        let page = |date: &'static str, name: &str, next: &str| {
+            let body =
+                json!({"metadata": {"continue": next}, "items": [{"metadata": {"name": name}}]});
+            Answer::WithHeader(200, "Date", date, body)
+        };
+        match asked.before {
+            0 => page("Wed, 25 Nov 2026 12:00:10 GMT", "a", "t/1"),
+            1 => status(410, "Expired", "too old"),
+            2 => page("Wed, 25 Nov 2026 12:00:20 GMT", "b", "t/2"),
+            _ => page("Wed, 25 Nov 2026 12:00:30 GMT", "c", ""),
+        }
+    })
+    .await;
+    let survey = fake
+        .cluster()
+        .survey(&Resource::pod(), None, "run=a", Detail::Metadata)
+        .await
+        .unwrap();
+    let names = survey
+        .objects
+        .iter()
+        .map(|object| &object["metadata"]["name"]);
+    assert_eq!(names.collect::<Vec<_>>(), ["b", "c"]);
+    let at = survey.at.map(|at| at.to_string());
+    assert_eq!(
+        at.as_deref(),
+        Some("2026-11-25T12:00:21Z"),
+        "of the first page"
+    );
+    assert_eq!(
+        fake.requests(),
+        [
+            "GET /api/v1/pods?limit=500&labelSelector=run%3Da",
+            "GET /api/v1/pods?limit=500&labelSelector=run%3Da&continue=t%2F1",
+            "GET /api/v1/pods?limit=0&labelSelector=run%3Da",
+            "GET /api/v1/pods?limit=0&labelSelector=run%3Da&continue=t%2F2",
         ]
     );
 }
