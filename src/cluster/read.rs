@@ -11,6 +11,8 @@ use super::transport::Call;
 
 /// How many objects one request brings, as with client-go.
 const PAGE_SIZE: u32 = 500;
+/// How many bytes are read of a path as it is: behind it may be a pod, which sends what it likes.
+const LARGEST: usize = 64 << 20;
 /// Objects as they are.
 pub(super) const JSON: &str = "application/json";
 
@@ -110,13 +112,16 @@ impl Cluster {
     /// they say nothing about what was asked for.
     ///
     /// # Errors
-    /// Where the cluster did not answer, or `path` does not begin with `/`.
+    /// Where the cluster did not answer, or with more than 64 MiB, or `path` does not begin with `/`.
     pub async fn get_raw(&self, path: &str) -> Result<RawReply, ClusterError> {
         if !path.starts_with('/') {
             let cause = format!("the path {path:?} does not begin with /");
             return Err(ClusterError::Unavailable { cause });
         }
-        let call = Call::get(path).accept("application/json, */*").any_status();
+        let call = Call::get(path)
+            .accept("application/json, */*")
+            .any_status()
+            .at_most(LARGEST);
         let reply = self.transport().send(&call).await?;
         Ok(RawReply {
             code: reply.code,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::super::transport::Call;
 use super::super::{
     Access, ApplyOptions, ClusterError, DeleteOptions, Deletion, Detail, ExecLimits, Identity,
     ObjectKey, PatchKind, PodTarget, Resource,
@@ -415,6 +416,35 @@ async fn a_raw_path_answers_with_whatever_status() {
     assert_eq!(fake.requests().len(), 2);
     assert!(cluster.get_raw("/x").await.unwrap_err().is_environment());
     assert!(cluster.get_raw("x").await.is_err());
+}
+
+#[tokio::test]
+async fn an_answer_that_never_ends_is_not_read_to_its_end() {
+    let fake = Fake::start(|asked| {
+        let then = match asked.line.as_str() {
+            "GET /endless" => Then::Hang,
+            _ => Then::Close,
+        };
+        Answer::Chunks(200, vec![b"0123".to_vec(), b"45678".to_vec()], then)
+    })
+    .await;
+    let cluster = fake.cluster();
+    let read = async |path: &str, bytes: usize| {
+        let call = Call::get(path).any_status().at_most(bytes);
+        cluster.transport().send(&call).await
+    };
+    assert_eq!(read("/whole", 9).await.unwrap().body, b"012345678");
+    for path in ["/whole", "/endless"] {
+        let error = read(path, 8).await.unwrap_err();
+        assert!(error.is_environment());
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "the cluster did not answer: what it sent for the request GET {path} is larger than 8 bytes"
+            )
+        );
+    }
+    assert_eq!(fake.requests().len(), 3);
 }
 
 #[tokio::test]
