@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::args::CleanupArgs;
 use super::exit::Exit;
+use super::runtime::Runtime;
 use super::{eprint_text, print_line, print_text};
 use crate::cluster::{Cluster, ClusterError};
 use crate::report::sanitize;
@@ -25,7 +26,7 @@ pub fn execute(args: &CleanupArgs) -> Exit {
         eprint_text("error: nobody can be asked, since this is no terminal: --all needs --yes\n");
         return Exit::Usage;
     }
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprint_text(&format!("error: no runtime: {error}\n"));

@@ -11,6 +11,7 @@ mod load;
 mod rbac;
 mod roles;
 mod run;
+mod runtime;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

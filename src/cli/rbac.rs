@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::args::RbacArgs;
 use super::exit::Exit;
 use super::roles::{self, Grant, Granted, Scope};
+use super::runtime::Runtime;
 use super::{eprint_text, load, print_text};
 use crate::cluster::{Cluster, ClusterError};
 use crate::plan::model::{Namespace, Suite};
@@ -124,7 +125,7 @@ impl Kinds {
                     first.place
                 )
             };
-            let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+            let runtime = Runtime::new().map_err(|error| error.to_string())?;
             let found = runtime
                 .block_on(ask(args, unknown.keys()))
                 .map_err(because)?;

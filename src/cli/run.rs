@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::path::Path;
-use std::time::Duration;
 
 use super::args::{Keep, Output, RunArgs};
 use super::exit::Exit;
+use super::runtime::Runtime;
 use super::{color_of, eprint_text, load};
 use crate::cluster::ConnectOptions;
 use crate::event::Stage;
@@ -22,13 +22,6 @@ use crate::report::style::Verbosity;
 use crate::run::{self, Ended, RunOptions};
 use crate::secret::Mask;
 
-/// Steps may stand in steps (`foreach`, `use`), as deep as YAML can be written, and each level
-/// takes some of the stack. Only what is used of it is ever taken from the machine.
-const STACK: usize = 64 << 20;
-
-/// How long what is still under way may take to end once the run is over.
-const LAST_WORDS: Duration = Duration::from_millis(200);
-
 /// Runs suites and says how that ended.
 pub fn execute(args: &RunArgs, verbosity: Verbosity, mask: &Mask) -> Exit {
     let reporters = match reporters(args, verbosity) {
@@ -42,11 +35,7 @@ pub fn execute(args: &RunArgs, verbosity: Verbosity, mask: &Mask) -> Exit {
             return exit;
         }
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_stack_size(STACK)
-        .build();
-    let runtime = match runtime {
+    let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprint_text(&format!("error: no runtime: {error}\n"));
@@ -55,10 +44,7 @@ pub fn execute(args: &RunArgs, verbosity: Verbosity, mask: &Mask) -> Exit {
     };
     let ended = runtime.block_on(run::execute(suites, options, reporters));
     match ended {
-        Ok(Ended { verdict, .. }) => {
-            runtime.shutdown_timeout(LAST_WORDS);
-            Exit::Run(verdict.exit_code())
-        }
+        Ok(Ended { verdict, .. }) => Exit::Run(verdict.exit_code()),
         Err(error) => {
             eprint_text(&format!("error: signals cannot be listened to: {error}\n"));
             Exit::Errored

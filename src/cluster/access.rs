@@ -5,10 +5,11 @@
 use http::Method;
 use serde_json::{Value, json};
 
+use super::attempts::{Attempts, Next};
 use super::client::Cluster;
 use super::error::ClusterError;
 use super::identity::Identity;
-use super::retry::Repeat;
+use super::retry::{Repeat, Setback};
 use super::transport::Call;
 
 /// Something one may or may not do.
@@ -53,6 +54,9 @@ impl Cluster {
     /// Asking for another takes the permission to create `subjectaccessreviews`, not that to
     /// impersonate them. Their groups are those that the server would take them to be in.
     ///
+    /// A no is asked for again for a while where the server was away a moment ago, since one that was
+    /// started anew says so until it has read who may do what.
+    ///
     /// # Errors
     /// Where the cluster did not answer, or refused to say.
     pub async fn can(
@@ -72,9 +76,29 @@ impl Cluster {
         });
         // Nothing is kept of a review, so asking twice is asking once.
         let call = Call::new(Method::POST, path, Repeat::Safe).json(&review);
-        let review = self.transport().send(&call).await?.json()?;
-        Ok(allowed(&review["status"]))
+        let mut attempts = self.transport().attempts();
+        loop {
+            let review = self.transport().send(&call).await?.json()?;
+            let answer = allowed(&review["status"]);
+            if answer.allowed || !is_asked_again(&mut attempts, &answer).await {
+                return Ok(answer);
+            }
+        }
     }
+}
+
+/// Waits until a no may be asked for again, if it may: just where a refusal would be.
+async fn is_asked_again(attempts: &mut Attempts, no: &Allowed) -> bool {
+    let refusal = Setback::Answer {
+        code: 403,
+        retry_after: None,
+        message: no.reason.clone(),
+    };
+    let error = ClusterError::Unavailable {
+        cause: "it was away a moment ago, and says that nothing is allowed".to_owned(),
+    };
+    let what = || "a review of access".to_owned();
+    attempts.wait(Repeat::Safe, &refusal, &error, what).await == Next::Again
 }
 
 fn spec(access: &Access, identity: Option<&Identity>) -> Value {

@@ -105,7 +105,8 @@ impl Cluster {
     /// Creates an object; with `metadata.generateName`, the server names it.
     ///
     /// Under a name, it is sent again where the answer was lost. It is refused then if the first
-    /// sending made the object, which is told from one that was there by its age and its labels.
+    /// sending made the object: since it is there, or even before that, as with a quota that it used
+    /// up or a port that it took. It is told from one that was there by its age and its labels.
     /// Without a name it is sent once: whether a lost answer meant a second object is not knowable.
     ///
     /// # Errors
@@ -128,20 +129,21 @@ impl Cluster {
             Ok(reply) => return applied(reply, resource),
             Err(failed) => failed,
         };
-        match name {
-            Some(name) if failed.attempts > 1 && is_there_already(&failed.error) => {
-                let key = ObjectKey::new(resource.clone(), namespace, name);
-                match self.made_since(&key, manifest, begun).await? {
-                    Some(object) => Ok(Applied {
-                        object,
-                        created: true,
-                        repeated: true,
-                        warnings: Vec::new(),
-                    }),
-                    None => Err(failed.error),
-                }
-            }
-            _ => Err(failed.error),
+        let Some(name) = name.filter(|_| failed.attempts > 1 && !failed.error.is_environment())
+        else {
+            return Err(failed.error);
+        };
+        let key = ObjectKey::new(resource.clone(), namespace, name);
+        match self.made_since(&key, manifest, begun).await {
+            Ok(Some(object)) => Ok(Applied {
+                object,
+                created: true,
+                repeated: true,
+                warnings: Vec::new(),
+            }),
+            Err(error) if error.is_environment() => Err(error),
+            // Who may not even look is told what became of the create.
+            Ok(None) | Err(_) => Err(failed.error),
         }
     }
 
@@ -214,10 +216,6 @@ impl Cluster {
         let call = Call::new(Method::PATCH, path, Repeat::Unsafe).content(kind.media_type(), patch);
         applied(self.transport().send(&call).await?, &key.resource)
     }
-}
-
-fn is_there_already(error: &ClusterError) -> bool {
-    matches!(error, ClusterError::Refused(refusal) if refusal.reason == "AlreadyExists")
 }
 
 fn applied(mut reply: Reply, resource: &Resource) -> Result<Applied, ClusterError> {

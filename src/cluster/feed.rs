@@ -1,7 +1,8 @@
 //! The task behind a shared watch: reads the library's watcher and posts what it says on the board.
 //!
-//! The watcher resumes by itself after disconnects and starts over after a 410. What it lacks is
-//! added here: no request stays unanswered for ever, and a connection that died silently is noticed.
+//! The watcher resumes by itself after disconnects and starts over after a 410 within a watch. What it
+//! lacks is added here: no request stays unanswered for ever, a connection that died silently is
+//! noticed, and a watch that is refused with a 410 from its start on starts over as well.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +18,12 @@ use kube::{Api, Client};
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
+use super::attempts::Trouble;
 use super::cause::Cause;
 use super::error::{ClusterError, seconds};
 use super::resource::Resource;
-use super::transport::Transport;
+use super::retry::Setback;
+use super::transport::{Transport, setback};
 use super::watch::Board;
 
 /// After so long without any change, everything is read anew, in case the connection died.
@@ -59,10 +62,11 @@ pub(super) async fn run(
         client,
         request_timeout,
         watch_time,
+        trouble,
         ..
     } = transport;
     let kind = resource.to_kube();
-    let client = answering_soon(client, &resource, request_timeout);
+    let client = answering_soon(client, &resource, request_timeout, Arc::clone(&trouble));
     let api: Api<DynamicObject> = match &namespace {
         Some(namespace) => Api::namespaced_with(client, namespace, &kind),
         None => Api::all_with(client, &kind),
@@ -80,7 +84,14 @@ pub(super) async fn run(
             };
             let change = match timeout(patience, events.next()).await {
                 Ok(Some(Ok(event))) => take(event, &resource, &mut listing),
-                Ok(Some(Err(error))) => trouble(&error).map(Change::Trouble),
+                // The watcher would ask for the same forgotten version for ever.
+                Ok(Some(Err(error))) if is_forgotten_from_the_start(&error) => {
+                    tokio::time::sleep(FIRST_DELAY).await;
+                    break;
+                }
+                Ok(Some(Err(error))) => {
+                    meaning(&error).map(|error| Change::Trouble(trouble.judge(error)))
+                }
                 // The stream has no end by contract; were there one, starting over is right.
                 Ok(None) => break,
                 Err(_elapsed) if listing.is_some() => {
@@ -110,19 +121,39 @@ pub(super) async fn run(
 
 /// The same client, of which each answer must begin in time. A server begins that of a watch at
 /// once, long before there is a change to tell; so one that does not was never asked.
-fn answering_soon(client: Client, resource: &Resource, patience: Duration) -> Client {
+///
+/// The watcher logs errors whole. Of a credential plugin that failed, that would be all that it
+/// printed and was given, so only words are passed on.
+fn answering_soon(
+    client: Client,
+    resource: &Resource,
+    patience: Duration,
+    trouble: Arc<Trouble>,
+) -> Client {
     let namespace = client.default_namespace().to_owned();
     let what = format!("the request for {}", resource.plural);
     let service = tower::service_fn(move |request: Request<Body>| {
-        let (client, what) = (client.clone(), what.clone());
+        let (client, what, trouble) = (client.clone(), what.clone(), Arc::clone(&trouble));
         async move {
-            let unanswered = |_elapsed| {
-                let after = patience;
-                kube::Error::Service(Box::new(ClusterError::TimedOut { what, after }))
-            };
-            timeout(patience, client.send(request))
-                .await
-                .map_err(unanswered)?
+            match timeout(patience, client.send(request)).await {
+                Ok(Ok(response)) => Ok(response),
+                Ok(Err(error)) => {
+                    let cause = Cause::of(&error);
+                    trouble.note(&setback(&cause));
+                    Err(match cause {
+                        Cause::Credentials(words) => {
+                            kube::Error::Service(format!("no credentials: {words}").into())
+                        }
+                        _ => error,
+                    })
+                }
+                Err(_elapsed) => {
+                    trouble.note(&Setback::TimedOut);
+                    let after = patience;
+                    let error = ClusterError::TimedOut { what, after };
+                    Err(kube::Error::Service(Box::new(error)))
+                }
+            }
         }
     });
     Client::new(service, namespace)
@@ -184,8 +215,17 @@ fn value(mut object: DynamicObject, resource: &Resource) -> Value {
     serde_json::to_value(object).expect("an object that came as JSON goes back to JSON")
 }
 
+/// Whether a watch was refused since the server forgot the version that it was to begin at: as the
+/// status of the answer, while most servers answer 200 and tell it as the first event.
+fn is_forgotten_from_the_start(error: &watcher::Error) -> bool {
+    matches!(
+        error,
+        watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 410
+    )
+}
+
 /// What an error of the watcher means; `None` where it is a part of its ordinary life.
-fn trouble(error: &watcher::Error) -> Option<ClusterError> {
+fn meaning(error: &watcher::Error) -> Option<ClusterError> {
     let status = match error {
         watcher::Error::WatchError(status) => status.as_ref(),
         watcher::Error::InitialListFailed(error)
@@ -248,5 +288,48 @@ impl Backoff for Delays {
         {
             *self = Self::default();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    #[cfg(unix)]
+    async fn what_a_plugin_printed_does_not_reach_the_watcher() {
+        use std::os::unix::process::ExitStatusExt as _;
+        let failing = tower::service_fn(async |_: Request<Body>| {
+            Err::<http::Response<Body>, _>(kube::Error::Auth(
+                kube::client::AuthError::AuthExecRun {
+                    cmd: "TOKEN=hunter2 plugin".to_owned(),
+                    out: Box::new(std::process::Output {
+                        status: std::process::ExitStatus::from_raw(256),
+                        stdout: b"hunter2".to_vec(),
+                        stderr: b"you must log in\n".to_vec(),
+                    }),
+                },
+            ))
+        });
+        let resource = Resource::pod();
+        let client = answering_soon(
+            Client::new(failing, "n"),
+            &resource,
+            Duration::from_secs(1),
+            Arc::default(),
+        );
+        let api: Api<DynamicObject> = Api::all_with(client, &resource.to_kube());
+        let error = api.list(&kube::api::ListParams::default()).await;
+        let error = error.unwrap_err();
+        assert!(
+            !format!("{error:?}{error}").contains("hunter2"),
+            "{error:?}"
+        );
+        assert_eq!(
+            meaning(&watcher::Error::InitialListFailed(error))
+                .unwrap()
+                .to_string(),
+            "the cluster did not answer: no credentials: it ended with exit code 1: you must log in"
+        );
     }
 }

@@ -208,9 +208,7 @@ fn server_config(
     } else {
         format!("https://{server}")
     };
-    let url: Uri = server
-        .parse()
-        .map_err(|_| invalid("the server's URL cannot be read"))?;
+    let url = without_user(&server).ok_or_else(|| invalid("the server's URL cannot be read"))?;
     let mut config = kube::Config::new(url);
     config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
     config.tls_server_name.clone_from(&cluster.tls_server_name);
@@ -234,6 +232,19 @@ fn server_config(
     let proxy = proxy.or_else(|| proxies.proxy_for(&config.cluster_url));
     config.proxy_url = proxy.map(proxy::parse).transpose().map_err(invalid)?;
     Ok(config)
+}
+
+/// Reads a URL, of which a user and a password are left out: the library does nothing with them but
+/// show them in its messages.
+fn without_user(url: &str) -> Option<Uri> {
+    let url: Uri = url.parse().ok()?;
+    let mut parts = url.into_parts();
+    if let Some(authority) = &parts.authority
+        && let Some((_user, host)) = authority.as_str().rsplit_once('@')
+    {
+        parts.authority = Some(host.parse().ok()?);
+    }
+    Uri::from_parts(parts).ok()
 }
 
 /// A credential plugin must never ask on the terminal: nobody may be there, and the suites own stdin.
@@ -309,6 +320,28 @@ fn data_or_file(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_in_the_url_of_a_server_goes_no_further() {
+        let url = |server: &str| {
+            let cluster = Cluster {
+                server: Some(server.to_owned()),
+                ..Cluster::default()
+            };
+            let config = server_config(&cluster, "k", &ProxyEnvironment::default());
+            config.ok().map(|config| config.cluster_url.to_string())
+        };
+        let cases = [
+            ("https://me:hunter2@host:6443/a", "https://host:6443/a"),
+            ("me:hunter2@host:6443", "https://host:6443/"),
+            ("https://me@[::1]:6443", "https://[::1]:6443/"),
+            ("https://host:6443/a", "https://host:6443/a"),
+        ];
+        for (server, expected) in cases {
+            assert_eq!(url(server).as_deref(), Some(expected), "{server}");
+        }
+        assert_eq!(url("https://me:hunter2@"), None);
+    }
 
     #[test]
     fn the_end_of_a_certificate_is_read() {

@@ -1,6 +1,7 @@
 //! Reads objects once: one by its key, or all of a kind; or a path as it is. To follow them, see `watch`.
 
 use http::HeaderMap;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::client::Cluster;
@@ -10,6 +11,10 @@ use super::transport::Call;
 
 /// How many objects one request brings, as with client-go.
 const PAGE_SIZE: u32 = 500;
+/// How many bytes are read of a path as it is: behind it may be a pod, which sends what it likes.
+const LARGEST: usize = 64 << 20;
+/// Objects as they are.
+pub(super) const JSON: &str = "application/json";
 
 /// Which objects of a kind are meant; by default all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,6 +25,16 @@ pub struct Selection {
     /// A [field selector](https://kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors/):
     /// `status.phase!=Running,spec.nodeName=a`. Each kind knows a few fields only.
     pub fields: Option<String>,
+}
+
+/// A whole list.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    /// Without their `apiVersion` and `kind`, as a rule.
+    pub(super) items: Vec<Value>,
+    /// The server's clock at the first page, which may be much older than the last; without parts of
+    /// a second.
+    pub(super) date: Option<Timestamp>,
 }
 
 /// What a path of the API server answered, whatever that is.
@@ -97,13 +112,16 @@ impl Cluster {
     /// they say nothing about what was asked for.
     ///
     /// # Errors
-    /// Where the cluster did not answer, or `path` does not begin with `/`.
+    /// Where the cluster did not answer, or with more than 64 MiB, or `path` does not begin with `/`.
     pub async fn get_raw(&self, path: &str) -> Result<RawReply, ClusterError> {
         if !path.starts_with('/') {
             let cause = format!("the path {path:?} does not begin with /");
             return Err(ClusterError::Unavailable { cause });
         }
-        let call = Call::get(path).accept("application/json, */*").any_status();
+        let call = Call::get(path)
+            .accept("application/json, */*")
+            .any_status()
+            .at_most(LARGEST);
         let reply = self.transport().send(&call).await?;
         Ok(RawReply {
             code: reply.code,
@@ -129,10 +147,25 @@ impl Cluster {
         namespace: Option<&str>,
         query: &str,
     ) -> Result<Vec<Value>, ClusterError> {
-        match self.list_paged(resource, namespace, query, PAGE_SIZE).await {
+        let path = resource.path(namespace);
+        let mut items = self.list_items(&path, query, JSON).await?.items;
+        for item in &mut items {
+            resource.fill_type(item);
+        }
+        Ok(items)
+    }
+
+    /// Lists what is at a path as the server sends it, in a form that `accept` names.
+    pub(super) async fn list_items(
+        &self,
+        path: &str,
+        query: &str,
+        accept: &'static str,
+    ) -> Result<Listed, ClusterError> {
+        match self.list_paged(path, query, accept, PAGE_SIZE).await {
             // The server forgot the snapshot the pages are cut from: take it in one piece.
             Err(ClusterError::Refused(refusal)) if refusal.code == 410 => {
-                self.list_paged(resource, namespace, query, 0).await
+                self.list_paged(path, query, accept, 0).await
             }
             result => result,
         }
@@ -140,29 +173,28 @@ impl Cluster {
 
     async fn list_paged(
         &self,
-        resource: &Resource,
-        namespace: Option<&str>,
+        path: &str,
         query: &str,
+        accept: &'static str,
         limit: u32,
-    ) -> Result<Vec<Value>, ClusterError> {
-        let path = resource.path(namespace);
-        let mut objects = Vec::new();
+    ) -> Result<Listed, ClusterError> {
+        let mut listed = Listed::default();
         let mut token = String::new();
         loop {
             let mut url = format!("{path}?limit={limit}{query}");
             if !token.is_empty() {
                 url = format!("{url}&continue={}", encoded(&token));
             }
-            let mut page = self.transport().send(&Call::get(url)).await?.json()?;
+            let call = Call::get(url).accept(accept);
+            let reply = self.transport().send(&call).await?;
+            listed.date = listed.date.or(reply.date());
+            let mut page = reply.json()?;
             if let Value::Array(items) = page["items"].take() {
-                objects.extend(items.into_iter().map(|mut item| {
-                    resource.fill_type(&mut item);
-                    item
-                }));
+                listed.items.extend(items);
             }
             match page["metadata"]["continue"].as_str() {
                 Some(next) if !next.is_empty() => token = next.to_owned(),
-                _ => return Ok(objects),
+                _ => return Ok(listed),
             }
         }
     }

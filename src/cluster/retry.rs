@@ -17,6 +17,11 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) const PATIENCE_TO_CONNECT: Duration = Duration::from_secs(3);
 /// The same for what the server itself calls an error of its own (500): most of these stay.
 const PATIENCE_WITH_ERRORS: Duration = Duration::from_secs(10);
+/// How long after a connection to the server last failed it may have been started anew so lately
+/// that its authorizer has not read yet who may do what, and refuses everybody.
+const SOON: Duration = Duration::from_secs(10);
+/// How long such a refusal is not believed, from the first one on.
+const PATIENCE_WITH_REFUSALS: Duration = Duration::from_secs(5);
 const FIRST_DELAY: Duration = Duration::from_millis(200);
 /// A server that is back is noticed soon, and is not overrun by those who waited for it.
 const LONGEST_DELAY: Duration = Duration::from_secs(2);
@@ -45,6 +50,9 @@ pub(super) enum Setback {
         /// The message of the `Status`.
         message: String,
     },
+    /// The server refused, so soon after it was away that this may not be its last word. What was
+    /// spent is counted from the first such refusal on.
+    TooEarly,
     /// Nothing was sent: there was no connection.
     NotSent,
     /// The connection broke while the request was under way.
@@ -53,6 +61,24 @@ pub(super) enum Setback {
     TimedOut,
     /// Trying again cannot help: TLS, credentials.
     Hopeless,
+}
+
+impl Setback {
+    /// Whether the server was away, as far as this tells.
+    pub(super) fn is_absence(&self) -> bool {
+        match self {
+            Self::NotSent | Self::Broken | Self::TimedOut => true,
+            Self::Answer { .. } | Self::TooEarly | Self::Hopeless => false,
+        }
+    }
+
+    /// The same in the light of how long ago the server was away, if it ever was.
+    pub(super) fn after_absence(&self, absence: Option<Duration>) -> Self {
+        match self {
+            Self::Answer { code, .. } if is_too_early(*code, absence) => Self::TooEarly,
+            other => other.clone(),
+        }
+    }
 }
 
 /// What to do next.
@@ -85,6 +111,8 @@ pub(super) fn decide(
             ..
         } => (true, *retry_after, patience),
         Setback::NotSent => (true, None, patience),
+        // Whoever is not let in has changed nothing.
+        Setback::TooEarly => (true, None, patience.min(PATIENCE_WITH_REFUSALS)),
         Setback::Answer {
             code: 500,
             retry_after,
@@ -113,9 +141,11 @@ pub(super) fn decide(
     let jittered = backoff.min(LONGEST_DELAY).mul_f64(0.75 + 0.5 * jitter);
     // What the server asks for is a minimum, so the jitter comes on top of it.
     let delay = asked.map_or(jittered, |asked| {
-        asked.max(jittered) + FIRST_DELAY.mul_f64(jitter)
+        asked
+            .max(jittered)
+            .saturating_add(FIRST_DELAY.mul_f64(jitter))
     });
-    if spent + delay > patience {
+    if spent.saturating_add(delay) > patience {
         return Decision::GiveUp;
     }
     Decision::Retry(delay)
@@ -125,6 +155,12 @@ pub(super) fn decide(
 /// everything until it has read what it decides by. That is no answer to the request.
 pub(super) fn is_not_ready_yet(code: u16, message: &str) -> bool {
     code == 403 && message.contains("not yet ready to handle request")
+}
+
+/// Whether an answer may only say that the server does not know yet who may do what, where it was
+/// away so long ago.
+pub(super) fn is_too_early(code: u16, absence: Option<Duration>) -> bool {
+    code == 403 && absence.is_some_and(|absence| absence < SOON)
 }
 
 #[cfg(test)]
@@ -172,6 +208,7 @@ mod tests {
             (answer(404, None, ""), false, false),
             (answer(409, None, ""), false, false),
             (answer(422, None, ""), false, false),
+            (Setback::TooEarly, true, true),
             (Setback::NotSent, true, true),
             (Setback::Broken, true, false),
             (Setback::TimedOut, true, false),
@@ -218,6 +255,26 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_soon_after_an_absence_is_not_believed_for_a_while() {
+        let seen = |setback: &Setback, seconds: Option<u64>| {
+            setback.after_absence(seconds.map(Duration::from_secs))
+        };
+        let refused = answer(403, None, "pods is forbidden");
+        assert_eq!(seen(&refused, Some(0)), Setback::TooEarly);
+        assert_eq!(seen(&refused, Some(9)), Setback::TooEarly);
+        assert_eq!(seen(&refused, Some(10)), refused);
+        assert_eq!(seen(&refused, None), refused);
+        let missing = answer(404, None, "no");
+        assert_eq!(seen(&missing, Some(0)), missing);
+        assert_ne!(after(&Setback::TooEarly, 4), Decision::GiveUp);
+        assert_eq!(after(&Setback::TooEarly, 5), Decision::GiveUp);
+        let absences = [Setback::NotSent, Setback::Broken, Setback::TimedOut];
+        assert!(absences.iter().all(Setback::is_absence));
+        let others = [answer(503, None, ""), Setback::TooEarly, Setback::Hopeless];
+        assert!(!others.iter().any(Setback::is_absence));
+    }
+
+    #[test]
     fn jitter_stays_within_a_quarter() {
         for (jitter, expected) in [(0.0, 150), (1.0, 250), (7.0, 250)] {
             let setback = Setback::Broken;
@@ -231,6 +288,7 @@ mod tests {
         let asked = |seconds| answer(429, Some(seconds), "");
         assert_eq!(after(&asked(2), 0), Decision::Retry(Duration::from_secs(2)));
         assert_eq!(after(&asked(60), 0), Decision::GiveUp);
+        assert_eq!(after(&asked(u64::MAX), 1), Decision::GiveUp);
         assert_eq!(after(&asked(2), 29), Decision::GiveUp);
         // A server that asks for no pause at all is not asked without one.
         assert_eq!(

@@ -6,11 +6,8 @@ use serde_json::Value;
 
 use super::client::Cluster;
 use super::error::ClusterError;
+use super::read::JSON;
 use super::resource::{Resource, encoded};
-use super::transport::Call;
-
-/// How many objects one request brings.
-const PAGE_SIZE: u32 = 500;
 
 /// Metadata where the server can (all but some aggregated APIs can), whole objects otherwise: the
 /// metadata is in the same place.
@@ -58,32 +55,18 @@ impl Cluster {
         selector: &str,
         detail: Detail,
     ) -> Result<Survey, ClusterError> {
-        let path = resource.path(namespace);
-        let selector = encoded(selector);
-        let mut survey = Survey::default();
-        let mut token = String::new();
-        loop {
-            let mut url = format!("{path}?limit={PAGE_SIZE}&labelSelector={selector}");
-            if !token.is_empty() {
-                url = format!("{url}&continue={}", encoded(&token));
-            }
-            let mut call = Call::get(url);
-            if detail == Detail::Metadata {
-                call = call.accept(METADATA);
-            }
-            let reply = self.transport().send(&call).await?;
-            let date = reply.date().and_then(end_of_second);
-            // of the first page: what stands on it is as old as that
-            survey.at = survey.at.or(date);
-            let mut page = reply.json()?;
-            if let Value::Array(items) = page["items"].take() {
-                survey.objects.extend(items);
-            }
-            match page["metadata"]["continue"].as_str() {
-                Some(next) if !next.is_empty() => token = next.to_owned(),
-                _ => return Ok(survey),
-            }
-        }
+        let query = format!("&labelSelector={}", encoded(selector));
+        let accept = match detail {
+            Detail::Metadata => METADATA,
+            Detail::Whole => JSON,
+        };
+        let listed = self
+            .list_items(&resource.path(namespace), &query, accept)
+            .await?;
+        Ok(Survey {
+            objects: listed.items,
+            at: listed.date.and_then(end_of_second),
+        })
     }
 }
 

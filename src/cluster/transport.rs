@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use http_body_util::{BodyExt as _, Limited};
 use jiff::Timestamp;
 use kube::client::Body;
 use serde_json::Value;
@@ -25,6 +26,7 @@ pub(super) struct Call {
     content: Option<(&'static str, Vec<u8>)>,
     repeat: Repeat,
     answers: Answers,
+    largest: usize,
 }
 
 /// Which answers count as such.
@@ -65,6 +67,7 @@ impl Call {
             content: None,
             repeat: Repeat::Safe,
             answers: Answers::Good,
+            largest: usize::MAX,
         }
     }
 
@@ -84,6 +87,12 @@ impl Call {
     /// Takes an answer with a bad status for an answer too.
     pub(super) fn any_status(mut self) -> Self {
         self.answers = Answers::Any;
+        self
+    }
+
+    /// Takes an answer of no more than so many bytes.
+    pub(super) fn at_most(mut self, bytes: usize) -> Self {
+        self.largest = bytes;
         self
     }
 
@@ -224,10 +233,10 @@ impl Transport {
         let exchange = async {
             let response = self.client.send(request).await?;
             let (parts, body) = response.into_parts();
-            let body = body.collect_bytes().await?.to_vec();
-            Ok((parts, body))
+            let body = collected(body, call).await?;
+            Ok(body.map(|body| (parts, body)))
         };
-        let (parts, body) = self.in_time(call, exchange).await?;
+        let (parts, body) = self.in_time(call, exchange).await??;
         let code = parts.status.as_u16();
         let is_answer = match call.answers {
             Answers::Good => code < 400,
@@ -298,6 +307,33 @@ fn written(call: &Call) -> Result<Request<Body>, ClusterError> {
     call.request().map_err(|error| ClusterError::Unavailable {
         cause: format!("{} cannot be written: {error}", call.what()),
     })
+}
+
+/// The whole body of the answer to a call, unless that is larger than it may be.
+async fn collected(body: Body, call: &Call) -> Result<Result<Vec<u8>, Failed>, kube::Error> {
+    let error = match Limited::new(body, call.largest).collect().await {
+        Ok(body) => return Ok(Ok(body.to_bytes().to_vec())),
+        Err(error) => error,
+    };
+    match error.downcast() {
+        Ok(error) => Err(*error),
+        Err(_length) => Ok(Err(Failed::hopeless(ClusterError::Unavailable {
+            cause: format!(
+                "what it sent for {} is larger than {}",
+                call.what(),
+                size(call.largest)
+            ),
+        }))),
+    }
+}
+
+/// `64 MiB`; in bytes where that is no whole number.
+fn size(bytes: usize) -> String {
+    const MIB: usize = 1 << 20;
+    match bytes % MIB {
+        0 => format!("{} MiB", bytes / MIB),
+        _ => format!("{bytes} bytes"),
+    }
 }
 
 fn bad_answer(code: u16, headers: &HeaderMap, body: &[u8]) -> Failed {
@@ -429,6 +465,12 @@ mod tests {
         let date = read("Thu, 01 Jan 2026 00:00:07 GMT");
         assert_eq!(date.as_deref(), Some("2026-01-01T00:00:07Z"));
         assert_eq!(read("soon"), None);
+    }
+
+    #[test]
+    fn sizes_are_told_in_whole_numbers() {
+        assert_eq!(size(64 << 20), "64 MiB");
+        assert_eq!(size(1_048_577), "1048577 bytes");
     }
 
     #[test]

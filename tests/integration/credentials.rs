@@ -93,6 +93,16 @@ fn credentials_are_in_no_report_and_no_message() {
 }
 
 #[test]
+fn a_password_in_the_url_of_the_server_is_not_told() {
+    let address = free_address();
+    serve(address);
+    let server = format!("http://admin:{PASSWORD}@{address}");
+    let told = told_with(&kubeconfig(&server, "    {}"));
+    assert!(told.contains("case-finished"), "nothing ran\n{told}");
+    assert_no_secret("the URL", &told);
+}
+
+#[test]
 fn a_kubeconfig_that_cannot_be_read_is_not_quoted() {
     let whole = kubeconfig("http://127.0.0.1:1", &format!("    token: {TOKEN}"));
     let broken = [

@@ -22,6 +22,7 @@ use super::super::retry::{Repeat, Setback};
 use super::super::transport;
 use super::status::{Ending, ending};
 use super::stop;
+use super::witness::lacks_shell;
 use crate::output::Output;
 
 const STDIN: u8 = 0;
@@ -183,8 +184,16 @@ impl Cluster {
         // What printed something has started, whatever the status says.
         let has_printed = !(progress.stdout.is_empty() && progress.stderr.is_empty());
         let has_started = progress.has_started;
+        let mut reached = match has_started {
+            true => ExecReached::Command,
+            false => ExecReached::Nothing,
+        };
         if ended.is_err() && has_started {
-            self.stop(target, command, took).await;
+            let is_answering = self.stop(target, command, took).await;
+            // The API server takes a request before it has reached the node.
+            if !has_printed && !is_answering {
+                reached = ExecReached::ApiServer;
+            }
         }
         let left_out = progress.stdout.left_out() + progress.stderr.left_out();
         let stdout = progress.stdout.into_bytes();
@@ -201,10 +210,7 @@ impl Cluster {
             }
             Err(_elapsed) => {
                 return Err(ExecError::TimedOut {
-                    reached: match has_started {
-                        true => ExecReached::Command,
-                        false => ExecReached::Nothing,
-                    },
+                    reached,
                     after: limits.timeout,
                     stdout,
                     stderr,
@@ -294,8 +300,9 @@ impl Cluster {
         }
     }
 
-    /// Ends a command inside its container, if it can be.
-    async fn stop(&self, target: &PodTarget, command: &[String], age: Duration) {
+    /// Ends a command inside its container, if it can be. Tells whether the node answered: also
+    /// that there is no shell to end it is an answer.
+    async fn stop(&self, target: &PodTarget, command: &[String], age: Duration) -> bool {
         let stop = stop::command(command, age);
         let mut progress = Progress::new(1024);
         let ended = timeout(
@@ -308,6 +315,12 @@ impl Cluster {
                 pod = target.pod,
                 "a command that outlived its time-out may still run"
             );
+        }
+        match ended {
+            Ok(Ok(Ending::Exit(_))) => true,
+            // The API server tells in the same way that it cannot reach the node.
+            Ok(Ok(Ending::Failure(cause)) | Err(cause)) => lacks_shell(&cause),
+            Err(_elapsed) => false,
         }
     }
 }

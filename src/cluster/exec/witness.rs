@@ -4,7 +4,9 @@
 //! never came to its end (kubernetes#73056); and it answers the upgrade before it has reached the
 //! node at all. So a shell in the container says on stderr when it starts the command and when the
 //! command has ended, in lines that nobody else can know; they are taken out again. In an image
-//! without a shell, commands run bare, and what the API server says is believed.
+//! without a shell, commands run bare, and what the API server says is believed; but for a command that
+//! prints nothing until its time is over, where the node must answer something else before it is taken
+//! to run.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -121,8 +123,8 @@ fn wrapped(token: &str, command: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// Whether the runtime could not start the shell itself.
-fn lacks_shell(cause: &str) -> bool {
+/// Whether the runtime could not start the shell itself; only the node can tell so.
+pub(super) fn lacks_shell(cause: &str) -> bool {
     cause.contains("\"sh\": executable file not found")
         || cause.contains("stat sh: no such file or directory")
 }

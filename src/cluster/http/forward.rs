@@ -3,9 +3,17 @@
 //!
 //! Frames are carried here rather than by the library, which hides why a connection ended.
 
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll};
+
 use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
 use kube::core::Request;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{DuplexStream, join, split};
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 
 use super::super::cause::{Cause, without_number};
@@ -21,12 +29,21 @@ const LONGEST_WORDS: usize = 500;
 impl Cluster {
     /// Forwards a port: gives the near end, and what carries the bytes, which must be polled
     /// while the near end is used. It ends with its pod's end of the connection.
+    ///
+    /// Where the way there breaks, reading the near end fails after the last byte, so that what
+    /// ends with the connection is never taken for whole.
     pub(super) async fn forward(
         &self,
         namespace: &str,
         pod: &str,
         port: u16,
-    ) -> Result<(DuplexStream, impl Future<Output = Result<(), HttpError>>), HttpError> {
+    ) -> Result<
+        (
+            impl AsyncRead + AsyncWrite + Unpin + Send + use<>,
+            impl Future<Output = Result<(), HttpError>>,
+        ),
+        HttpError,
+    > {
         let request = Request::new(Resource::pod().path(Some(namespace)))
             .portforward(&encoded(pod), &[port])
             .map_err(|error| HttpError::Invalid {
@@ -40,13 +57,32 @@ impl Cluster {
             },
         })?;
         let (near, far) = tokio::io::duplex(BUFFER);
+        let (from_far, to_far) = split(near);
+        let is_cut = Arc::new(AtomicBool::new(false));
+        let near = join(from_far.chain(End(Arc::clone(&is_cut))), to_far);
         let (writer, reader) = connection.into_stream().split();
         let what = format!("port {port} of pod {pod}");
         let carrying = async move {
-            let carried = carry(far, writer, reader).await;
+            let carried = carry(far, writer, reader, &is_cut).await;
             carried.map_err(|error| plain(error, &what))
         };
         Ok((near, carrying))
+    }
+}
+
+/// What is read after the last byte: the end of the stream, or, where the way there was cut, an error.
+struct End(Arc<AtomicBool>);
+
+impl AsyncRead for End {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Ready(match self.0.load(Relaxed) {
+            true => Err(io::ErrorKind::ConnectionReset.into()),
+            false => Ok(()),
+        })
     }
 }
 
@@ -62,13 +98,16 @@ fn plain(error: HttpError, what: &str) -> HttpError {
     }
 }
 
-/// Carries bytes both ways until the socket ends or breaks.
+/// Carries bytes both ways until the socket ends or breaks; `is_cut` says that it broke, before the
+/// near end can see that nothing more comes.
 async fn carry(
     far: DuplexStream,
     mut writer: impl Sink<Message> + Unpin,
     reader: impl Stream<Item = Result<Message, SocketError>> + Unpin,
+    is_cut: &AtomicBool,
 ) -> Result<(), HttpError> {
-    let (mut from_near, to_near) = tokio::io::split(far);
+    // Both halves live until it is said how it ended.
+    let (mut from_near, mut to_near) = split(far);
     let sending = async {
         let mut buffer = vec![DATA; BUFFER];
         // The near end is done where it is closed; the pod's may still answer. Where the socket is
@@ -81,15 +120,18 @@ async fn carry(
         }
         std::future::pending::<()>().await;
     };
-    tokio::select! {
-        result = receive(reader, to_near) => result,
+    let carried = tokio::select! {
+        result = receive(reader, &mut to_near) => result,
         () = sending => Ok(()),
-    }
+    };
+    // What the pod's end tells of is no break: all that it sent has come by then.
+    is_cut.store(matches!(carried, Err(HttpError::Broken { .. })), Relaxed);
+    carried
 }
 
 async fn receive(
     mut reader: impl Stream<Item = Result<Message, SocketError>> + Unpin,
-    mut to_near: impl tokio::io::AsyncWrite + Unpin,
+    to_near: &mut (impl AsyncWrite + Unpin),
 ) -> Result<(), HttpError> {
     let mut is_open = [false; 2];
     loop {
@@ -100,8 +142,11 @@ async fn receive(
             Some(Err(error)) => {
                 let cause = match &error {
                     SocketError::Io(error) => without_number(&error.to_string()),
-                    // The API server closes some sockets without a word; that is an end as well.
-                    SocketError::Protocol(_) | SocketError::ConnectionClosed => return Ok(()),
+                    SocketError::ConnectionClosed => return Ok(()),
+                    // Where the pod's end is the cause, the socket is closed as the protocol says.
+                    SocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+                        "the connection to the API server ended without a word".to_owned()
+                    }
                     other => other.to_string(),
                 };
                 return Err(HttpError::Broken { cause });

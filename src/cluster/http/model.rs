@@ -54,6 +54,18 @@ pub enum HttpTarget {
     Url(String),
 }
 
+impl HttpTarget {
+    /// Whether the API server carries the request and the answer.
+    pub(super) fn is_carried(&self) -> bool {
+        match self {
+            Self::ServiceProxy { .. } | Self::ServiceForward { .. } | Self::PodForward { .. } => {
+                true
+            }
+            Self::Url(_) => false,
+        }
+    }
+}
+
 /// What is spoken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Scheme {
@@ -214,6 +226,16 @@ pub enum HttpError {
         cause: String,
     },
 
+    /// The way to the target broke before the answer was whole: the API server, which carried it,
+    /// does not answer either.
+    #[error(
+        "the way to it broke before the answer was whole: {cause}; the API server does not answer"
+    )]
+    Lost {
+        /// What happened.
+        cause: String,
+    },
+
     /// The time was over.
     #[error("{} within {}", if *.reached { "the answer did not come, or not whole," } else { "no connection" }, seconds(*.after))]
     TimedOut {
@@ -231,7 +253,7 @@ impl HttpError {
     #[must_use]
     pub fn is_environment(&self) -> bool {
         match self {
-            Self::Invalid { .. } | Self::NotAsked { .. } => true,
+            Self::Invalid { .. } | Self::NotAsked { .. } | Self::Lost { .. } => true,
             Self::NotReached { .. } | Self::Tls { .. } | Self::Broken { .. } => false,
             Self::TimedOut { reached, .. } => !reached,
         }

@@ -21,7 +21,8 @@ use super::tls;
 use super::wire::{self, Answer};
 use crate::output::Output;
 
-/// How long the API server may take to say that it is there, after a service did not answer.
+/// How long the API server may take to say that it is there, after a service did not answer, or
+/// not to the end.
 const PROBE: Duration = Duration::from_secs(2);
 
 /// What came of a request, before it is known how long it took.
@@ -48,6 +49,11 @@ impl Cluster {
         let reached = AtomicBool::new(false);
         let asking = self.ask(target, request, &reached);
         match timeout(request.timeout, asking).await {
+            Ok(Err(HttpError::Broken { cause }))
+                if target.is_carried() && !self.is_answering().await =>
+            {
+                Err(HttpError::Lost { cause })
+            }
             Ok(done) => {
                 let Done { answer, tls, peer } = done?;
                 Ok(HttpReply {
@@ -72,9 +78,10 @@ impl Cluster {
         }
     }
 
+    /// Asked once: a server that was away and is back is no excuse for what was lost meanwhile.
     async fn is_answering(&self) -> bool {
         let version = Call::get("/version");
-        let probe = self.transport().send(&version);
+        let probe = self.transport().send_once(&version);
         matches!(timeout(PROBE, probe).await, Ok(Ok(_)))
     }
 

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::super::resource::{Resource, encoded};
+use super::super::retry::is_not_ready_yet;
 use super::model::{HttpError, HttpRequest, Scheme};
 
 /// A `Status` of the API server's proxy has one line, no more than so many bytes.
@@ -52,6 +53,10 @@ pub(super) fn refusal(status: u16, body: &[u8], service: &str) -> Option<HttpErr
     if status < 400 {
         return None;
     }
+    if status == 429 && is_told_to_slow_down(body) {
+        let cause = String::from_utf8_lossy(body).trim().to_owned();
+        return Some(HttpError::NotAsked { cause });
+    }
     let answer: Value = serde_json::from_slice(body).ok()?;
     if answer["kind"] != "Status" || answer["apiVersion"] != "v1" {
         return None;
@@ -69,6 +74,7 @@ pub(super) fn refusal(status: u16, body: &[u8], service: &str) -> Option<HttpErr
     let details = &answer["details"];
     match status {
         500.. if is_about_service(&cause) => Some(HttpError::NotReached { cause }),
+        500.. if is_of_the_server(&answer) => Some(HttpError::NotAsked { cause }),
         404 if details["kind"] == "services" && details["name"] == service => {
             Some(HttpError::NotReached { cause })
         }
@@ -76,10 +82,33 @@ pub(super) fn refusal(status: u16, body: &[u8], service: &str) -> Option<HttpErr
             Some(HttpError::Invalid { problem: cause })
         }
         401 if cause == "Unauthorized" => Some(HttpError::NotAsked { cause }),
-        403 if cause.contains("services/proxy") => Some(HttpError::NotAsked { cause }),
+        403 if cause.contains("services/proxy") || is_not_ready_yet(status, &cause) => {
+            Some(HttpError::NotAsked { cause })
+        }
         429 if cause.contains("too many requests") => Some(HttpError::NotAsked { cause }),
         _ => None,
     }
+}
+
+/// Whether a `Status` tells of a fault of the API server's own, or of what it keeps its objects in.
+///
+/// A service that is an API may send the same. What it is worth is not known then, which is an error
+/// rather than a failure.
+fn is_of_the_server(answer: &Value) -> bool {
+    let reason = answer["reason"].as_str().unwrap_or_default();
+    let message = answer["message"].as_str().unwrap_or_default();
+    ["InternalError", "Timeout", "ServerTimeout"].contains(&reason)
+        || message.contains("etcdserver: ")
+}
+
+/// Whether the API server itself is too busy, or about to end or to begin: it tells so in a line of
+/// plain text.
+///
+/// Many services have the first of these words too, but hardly one that ends them with a line break.
+fn is_told_to_slow_down(body: &[u8]) -> bool {
+    body == b"Too many requests, please try again later.\n"
+        || body.starts_with(b"The apiserver is shutting down")
+        || body.starts_with(b"The apiserver hasn't been fully initialized")
 }
 
 #[cfg(test)]
@@ -147,6 +176,12 @@ mod tests {
         let forbidden = "services \"http:web:80\" is forbidden: User \"x\" cannot get resource \"services/proxy\"";
         let forbidden = judge(403, &status(forbidden, none.clone())).unwrap();
         assert!(forbidden.is_environment());
+        let forbidden = "services \"http:web:80\" is forbidden: not yet ready to handle request";
+        assert!(
+            judge(403, &status(forbidden, none.clone()))
+                .unwrap()
+                .is_environment()
+        );
         // The service's own.
         assert_eq!(judge(503, "down for repair"), None);
         assert_eq!(judge(503, "{\"kind\": \"Status\"}"), None);
@@ -157,5 +192,58 @@ mod tests {
             judge(200, &status("no endpoints available for service", none)),
             None
         );
+    }
+    #[test]
+    fn what_the_api_server_says_of_itself_is_not_the_services() {
+        let status = |reason: &str, message: &str| {
+            json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason,
+                   "message": message})
+            .to_string()
+        };
+        let cases = [
+            (
+                500,
+                status("InternalError", "Internal error occurred"),
+                true,
+            ),
+            (504, status("Timeout", "request did not complete"), true),
+            (500, status("ServerTimeout", "try again"), true),
+            (500, status("", "etcdserver: leader changed"), true),
+            (503, status("ServiceUnavailable", "down for repair"), false),
+            (404, status("InternalError", "no"), false),
+            (500, "etcdserver: leader changed".to_owned(), false),
+            (
+                429,
+                "Too many requests, please try again later.\n".to_owned(),
+                true,
+            ),
+            // What servers of other kinds say by default.
+            (
+                429,
+                "Too many requests, please try again later.".to_owned(),
+                false,
+            ),
+            (
+                429,
+                "The apiserver is shutting down, please try again later.\n".to_owned(),
+                true,
+            ),
+            (
+                429,
+                "The apiserver hasn't been fully initialized yet, please try again later.\n"
+                    .to_owned(),
+                true,
+            ),
+            (
+                503,
+                "The apiserver is shutting down, please try again later.\n".to_owned(),
+                false,
+            ),
+        ];
+        for (code, body, is_servers) in cases {
+            let error = refusal(code, body.as_bytes(), "web");
+            let is_environment = error.is_some_and(|error| error.is_environment());
+            assert_eq!(is_environment, is_servers, "{code} {body}");
+        }
     }
 }

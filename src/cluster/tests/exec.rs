@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::super::{ExecError, ExecLimits, ExecResult, ExecTarget};
+use super::super::{ExecError, ExecLimits, ExecReached, ExecResult, ExecTarget};
 use super::fake::{Answer, Fake, Then};
 
 const SUCCESS: &[u8] = b"\x03{\"status\":\"Success\"}";
@@ -143,6 +143,30 @@ async fn a_time_out_tells_whether_it_had_started_and_ends_the_command() {
         "{requests:?}"
     );
     assert!(requests[1].ends_with("command=kubeproof&command=0&command=true"));
+}
+
+#[tokio::test]
+async fn a_silent_command_runs_only_where_the_node_answers() {
+    let no_shell = b"\x03{\"status\":\"Failure\",\"message\":\"exec: \\\"sh\\\": executable file not found in $PATH\"}";
+    let no_node = b"\x03{\"status\":\"Failure\",\"message\":\"error dialing backend: dial tcp: connection refused\"}";
+    let cases: [(&'static [u8], Then, ExecReached); 4] = [
+        (SUCCESS, Then::Close, ExecReached::Command),
+        (no_shell, Then::Close, ExecReached::Command),
+        (no_node, Then::Close, ExecReached::ApiServer),
+        (b"", Then::Hang, ExecReached::ApiServer),
+    ];
+    for (answer, then, expected) in cases {
+        let fake = Fake::start(move |asked| match asked.before {
+            0 => Answer::Exec(vec![], Then::Hang),
+            _ => Answer::Exec(vec![answer.to_vec()], then),
+        })
+        .await;
+        let error = run(&fake, None, Duration::from_millis(500)).await;
+        let Err(ExecError::TimedOut { reached, .. }) = error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(reached, expected, "{}", String::from_utf8_lossy(answer));
+    }
 }
 
 #[tokio::test]

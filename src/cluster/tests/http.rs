@@ -43,7 +43,11 @@ async fn ask(fake: &Fake, target: &HttpTarget) -> Result<HttpReply, HttpError> {
 
 async fn forward(frames: &[&[u8]], then: Then) -> Result<HttpReply, HttpError> {
     let frames: Vec<Vec<u8>> = OPENED.iter().chain(frames).map(|f| f.to_vec()).collect();
-    let fake = Fake::start(move |_| Answer::Forward(frames.clone(), then)).await;
+    let fake = Fake::start(move |asked| match asked.line.as_str() {
+        "GET /version" => Answer::Json(200, json!({})),
+        _ => Answer::Forward(frames.clone(), then),
+    })
+    .await;
     ask(&fake, &forwarded()).await
 }
 
@@ -117,11 +121,20 @@ async fn a_pod_answers_through_a_forwarded_port() {
 #[tokio::test]
 async fn an_answer_that_ends_with_the_connection_is_whole() {
     let answer = b"\x00HTTP/1.1 200 OK\r\n\r\nall";
-    for then in [Then::Close, Then::Drop] {
-        let reply = forward(&[answer], then).await.unwrap();
-        assert_eq!(reply.body, b"all");
+    let reply = forward(&[answer], Then::Close).await.unwrap();
+    assert_eq!(reply.body, b"all");
+    let complaint = b"\x01error forwarding port 80: broken pipe\n";
+    let reply = forward(&[answer, complaint], Then::Close).await.unwrap();
+    assert_eq!(reply.body, b"all");
+    // But not where it is the way to the pod that ended: more may have been to come.
+    for then in [Then::Drop, Then::Reset] {
+        let error = forward(&[answer], then).await.unwrap_err();
+        assert!(matches!(error, HttpError::Broken { .. }), "{error:?}");
     }
     // One that says its length is, whatever becomes of the connection.
+    let answer = b"\x00HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nall";
+    let reply = forward(&[answer], Then::Drop).await.unwrap();
+    assert_eq!(reply.body, b"all");
     let answer = b"\x00HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nall";
     let reply = forward(&[answer], Then::Reset).await;
     assert!(
@@ -151,6 +164,39 @@ async fn each_way_a_forwarded_port_breaks_is_told() {
         error.unwrap_err().to_string(),
         "the connection broke: what answers does not speak HTTP/1"
     );
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_with_the_server_is_not_the_services() {
+    let half = |then| Answer::Chunks(200, vec![b"half".to_vec()], then);
+    let opened = OPENED.map(<[u8]>::to_vec).to_vec();
+    for then in [Then::Drop, Then::Reset] {
+        let frames = [
+            opened.clone(),
+            vec![b"\x00HTTP/1.1 200 OK\r\n\r\nhalf".to_vec()],
+        ]
+        .concat();
+        for is_there in [true, false] {
+            let frames = frames.clone();
+            let fake = Fake::start(move |asked| match asked.line.as_str() {
+                "GET /version" if is_there => Answer::Json(200, json!({})),
+                "GET /version" => Answer::Nothing(Then::Reset),
+                line if line.contains("/proxy/") => half(then),
+                _ => Answer::Forward(frames.clone(), then),
+            })
+            .await;
+            for target in [proxied(), forwarded()] {
+                let error = ask(&fake, &target).await.unwrap_err();
+                assert_eq!(error.is_environment(), !is_there, "{target:?}: {error:?}");
+            }
+        }
+    }
+    // What is asked straight has nothing to do with the API server.
+    let fake = Fake::start(move |_| half(Then::Drop)).await;
+    let target = HttpTarget::Url(format!("http://{}/", fake.address));
+    let error = ask(&fake, &target).await.unwrap_err();
+    assert!(matches!(error, HttpError::Broken { .. }), "{error:?}");
+    assert_eq!(fake.requests(), ["GET /"]);
 }
 
 #[tokio::test]

@@ -321,6 +321,7 @@ async fn http(cluster: &Cluster, namespace: &str) {
             (200, &b"hello\n"[..]),
             "{target:?}"
         );
+        // This answer has no length: it ends with the connection of the pod.
         assert_eq!(
             cluster.http(&target, &missing).await.unwrap().status,
             404,

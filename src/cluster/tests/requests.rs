@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::super::transport::Call;
 use super::super::{
-    ApplyOptions, ClusterError, DeleteOptions, Deletion, ExecLimits, Identity, ObjectKey,
-    PatchKind, PodTarget, Resource,
+    Access, ApplyOptions, ClusterError, DeleteOptions, Deletion, Detail, ExecLimits, Identity,
+    ObjectKey, PatchKind, PodTarget, Resource,
 };
 use super::fake::{Answer, Fake, Then, cluster_at};
 
@@ -40,6 +41,49 @@ async fn a_read_is_tried_again_until_it_is_answered() {
     assert_eq!(object["data"]["k"], "v");
     assert_eq!(object["kind"], "ConfigMap");
     assert_eq!(fake.requests().len(), 4);
+}
+
+#[tokio::test]
+async fn a_refusal_by_a_server_that_was_away_a_moment_ago_is_asked_for_again() {
+    // Whether the server was away, how often it refuses then, and whether it is believed.
+    let cases = [(true, 2, false), (true, usize::MAX, true), (false, 1, true)];
+    for (was_away, refusals, is_believed) in cases {
+        let fake = Fake::start(move |asked| match asked.before {
+            0 if was_away => Answer::Nothing(Then::Reset),
+            number if number < refusals => status(403, "Forbidden", "configmaps is forbidden"),
+            0 => status(403, "Forbidden", "configmaps is forbidden"),
+            _ => Answer::Json(200, json!({"data": {"k": "v"}})),
+        })
+        .await;
+        let read = fake.cluster().get(&config_map()).await;
+        assert_eq!(
+            read.is_err_and(|error| error.is_forbidden()),
+            is_believed,
+            "{was_away} {refusals}"
+        );
+        assert_eq!(fake.requests().len() > 1, was_away);
+    }
+}
+
+#[tokio::test]
+async fn a_no_of_a_server_that_was_away_a_moment_ago_is_asked_for_again() {
+    let access = Access::Path {
+        verb: "get".into(),
+        path: "/metrics".into(),
+    };
+    for was_away in [true, false] {
+        let fake = Fake::start(move |asked| match asked.before {
+            0 if was_away => Answer::Nothing(Then::Reset),
+            0 | 1 => Answer::Json(201, json!({"status": {"allowed": false}})),
+            _ => Answer::Json(201, json!({"status": {"allowed": true}})),
+        })
+        .await;
+        let cluster = fake.cluster();
+        let answer = cluster.can(&access, None).await.unwrap();
+        assert_eq!(answer.allowed, was_away);
+        assert_eq!(cluster.trouble(), None);
+        assert_eq!(fake.requests().len(), if was_away { 3 } else { 1 });
+    }
 }
 
 /// The times of the object and of the server's clock, in an answer.
@@ -84,6 +128,54 @@ async fn a_create_whose_answer_was_lost_is_told_from_an_object_that_was_there() 
         assert_eq!(fake.requests().len(), 3);
         assert_eq!(cluster.trouble(), None);
     }
+}
+
+#[tokio::test]
+async fn a_create_that_is_refused_for_what_its_first_sending_took_has_made_it() {
+    let refusals = [
+        (403, "Forbidden", "exceeded quota: q"),
+        (409, "Conflict", "the object of the quota was changed"),
+        (422, "Invalid", "provided port is already allocated"),
+    ];
+    for (code, reason, message) in refusals {
+        for is_there in [true, false] {
+            let fake = Fake::start(move |asked| match asked.before {
+                _ if asked.line.starts_with("GET") && is_there => {
+                    made_at("2026-11-25T12:00:10Z", "ours")
+                }
+                _ if asked.line.starts_with("GET") => status(404, "NotFound", "not found"),
+                0 => Answer::Nothing(Then::Reset),
+                _ => status(code, reason, message),
+            })
+            .await;
+            let key = config_map();
+            let manifest = json!({"metadata": {"name": "x", "labels": {"run": "ours"}}});
+            let cluster = fake.cluster();
+            let made = cluster.create(&key.resource, Some("n"), &manifest).await;
+            match made {
+                Ok(made) => assert!(is_there && made.created && made.repeated, "{message}"),
+                Err(error) => {
+                    assert!(!is_there, "{error}");
+                    assert_eq!(error.to_string(), message);
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_look_is_told_of_the_create() {
+    let fake = Fake::start(|asked| match asked.before {
+        _ if asked.line.starts_with("GET") => status(403, "Forbidden", "you may not get it"),
+        0 => Answer::Nothing(Then::Reset),
+        _ => status(409, "AlreadyExists", "it exists"),
+    })
+    .await;
+    let key = config_map();
+    let manifest = json!({"metadata": {"name": "x"}});
+    let cluster = fake.cluster();
+    let made = cluster.create(&key.resource, Some("n"), &manifest).await;
+    assert_eq!(made.unwrap_err().to_string(), "it exists");
 }
 
 #[tokio::test]
@@ -327,6 +419,35 @@ async fn a_raw_path_answers_with_whatever_status() {
 }
 
 #[tokio::test]
+async fn an_answer_that_never_ends_is_not_read_to_its_end() {
+    let fake = Fake::start(|asked| {
+        let then = match asked.line.as_str() {
+            "GET /endless" => Then::Hang,
+            _ => Then::Close,
+        };
+        Answer::Chunks(200, vec![b"0123".to_vec(), b"45678".to_vec()], then)
+    })
+    .await;
+    let cluster = fake.cluster();
+    let read = async |path: &str, bytes: usize| {
+        let call = Call::get(path).any_status().at_most(bytes);
+        cluster.transport().send(&call).await
+    };
+    assert_eq!(read("/whole", 9).await.unwrap().body, b"012345678");
+    for path in ["/whole", "/endless"] {
+        let error = read(path, 8).await.unwrap_err();
+        assert!(error.is_environment());
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "the cluster did not answer: what it sent for the request GET {path} is larger than 8 bytes"
+            )
+        );
+    }
+    assert_eq!(fake.requests().len(), 3);
+}
+
+#[tokio::test]
 async fn a_deletion_tells_what_it_was_warned_of() {
     let fake = Fake::start(|_| {
         Answer::WithHeader(
@@ -412,6 +533,50 @@ async fn lists_are_paged_and_start_over_when_the_server_forgot() {
             format!("GET /api/v1/namespaces/n/pods?limit=500&{selector}"),
             format!("GET /api/v1/namespaces/n/pods?limit=500&{selector}&continue=t%2F1"),
             format!("GET /api/v1/namespaces/n/pods?limit=0&{selector}"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_survey_starts_over_too_when_the_server_forgot() {
+    let fake = Fake::start(|asked| {
+        assert!(asked.head.contains("as=PartialObjectMetadataList"));
+        let page = |date: &'static str, name: &str, next: &str| {
+            let body =
+                json!({"metadata": {"continue": next}, "items": [{"metadata": {"name": name}}]});
+            Answer::WithHeader(200, "Date", date, body)
+        };
+        match asked.before {
+            0 => page("Wed, 25 Nov 2026 12:00:10 GMT", "a", "t/1"),
+            1 => status(410, "Expired", "too old"),
+            2 => page("Wed, 25 Nov 2026 12:00:20 GMT", "b", "t/2"),
+            _ => page("Wed, 25 Nov 2026 12:00:30 GMT", "c", ""),
+        }
+    })
+    .await;
+    let survey = fake
+        .cluster()
+        .survey(&Resource::pod(), None, "run=a", Detail::Metadata)
+        .await
+        .unwrap();
+    let names = survey
+        .objects
+        .iter()
+        .map(|object| &object["metadata"]["name"]);
+    assert_eq!(names.collect::<Vec<_>>(), ["b", "c"]);
+    let at = survey.at.map(|at| at.to_string());
+    assert_eq!(
+        at.as_deref(),
+        Some("2026-11-25T12:00:21Z"),
+        "of the first page"
+    );
+    assert_eq!(
+        fake.requests(),
+        [
+            "GET /api/v1/pods?limit=500&labelSelector=run%3Da",
+            "GET /api/v1/pods?limit=500&labelSelector=run%3Da&continue=t%2F1",
+            "GET /api/v1/pods?limit=0&labelSelector=run%3Da",
+            "GET /api/v1/pods?limit=0&labelSelector=run%3Da&continue=t%2F2",
         ]
     );
 }

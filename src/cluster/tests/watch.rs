@@ -147,6 +147,55 @@ async fn an_error_is_told_and_forgotten_when_it_is_over() {
 }
 
 #[tokio::test]
+async fn a_watch_refused_with_a_410_from_its_start_on_starts_over() {
+    let fake = Fake::start(|asked| {
+        let is_watch = asked.line.contains("watch=true");
+        if is_watch && asked.line.contains("resourceVersion=10") {
+            let gone = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                "reason": "Expired", "message": "too old resource version: 10 (20)", "code": 410});
+            return Answer::Json(410, gone);
+        }
+        match (is_watch, asked.before) {
+            (true, _) => Answer::Events(vec![], Then::Hang),
+            (false, 0) => list(&[pod("a", 10)], 10),
+            (false, _) => list(&[pod("late", 40)], 40),
+        }
+    })
+    .await;
+    let mut watch = fake.cluster().watch(&Resource::pod(), Some("n"));
+    names(&mut watch, &["late"]).await;
+    assert_eq!(watch.last_error(), None);
+    let lists = fake.requests();
+    let lists = lists.iter().filter(|line| !line.contains("watch=true"));
+    assert_eq!(lists.count(), 2);
+}
+
+#[tokio::test]
+async fn a_refusal_by_a_server_that_was_away_a_moment_ago_is_not_believed() {
+    let fake = Fake::start(|asked| match asked.before {
+        0 => Answer::Nothing(Then::Reset),
+        1 => Answer::Json(
+            403,
+            json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "reason": "Forbidden", "message": "pods is forbidden", "code": 403}),
+        ),
+        _ => list(&[pod("a", 10)], 10),
+    })
+    .await;
+    let mut watch = fake.cluster().watch(&Resource::pod(), Some("n"));
+    let refused = watch.wait_until(|state| {
+        let error = state.last_error()?;
+        error
+            .to_string()
+            .contains("forbidden")
+            .then(|| error.clone())
+    });
+    let error = timeout(PATIENCE, refused).await.unwrap();
+    assert!(error.is_environment(), "{error:?}");
+    names(&mut watch, &["a"]).await;
+}
+
+#[tokio::test]
 async fn a_watch_that_is_never_answered_is_asked_for_again() {
     let fake = Fake::start(|asked| {
         let is_watch = asked.line.contains("watch=true");

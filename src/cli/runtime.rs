@@ -1,0 +1,64 @@
+//! What a command asks clusters on. It ends in good time, whatever is still under way then.
+
+use std::io;
+use std::time::Duration;
+
+/// Steps may stand in steps (`foreach`, `use`), as deep as YAML can be written, and each level
+/// takes some of the stack. Only what is used of it is ever taken from the machine.
+const STACK: usize = 64 << 20;
+
+/// How long what is still under way may take to end once a command is done.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// A runtime that, dropped, waits for little: its own drop waits for every thread that blocks, as
+/// that of a credential plugin does that hangs.
+pub struct Runtime(Option<tokio::runtime::Runtime>);
+
+impl Runtime {
+    /// Starts one.
+    pub fn new() -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .thread_stack_size(STACK)
+            .build()?;
+        Ok(Self(Some(runtime)))
+    }
+
+    /// Runs something to its end.
+    pub fn block_on<F: Future>(&self, work: F) -> F::Output {
+        let runtime = self.0.as_ref();
+        runtime
+            .expect("it is there until it is dropped")
+            .block_on(work)
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_timeout(LAST_WORDS);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use std::time::Instant;
+
+    #[test]
+    fn a_thread_that_hangs_keeps_no_command_from_its_end() {
+        const HANGING: Duration = Duration::from_secs(20);
+        let (_kept, never) = mpsc::channel::<()>();
+        let begun = Instant::now();
+        let runtime = Runtime::new().unwrap();
+        let hanging = runtime.block_on(async {
+            let hanging = tokio::task::spawn_blocking(move || never.recv_timeout(HANGING));
+            tokio::time::timeout(Duration::from_millis(10), hanging).await
+        });
+        assert!(hanging.is_err());
+        drop(runtime);
+        assert!(begun.elapsed() < HANGING / 2);
+    }
+}
