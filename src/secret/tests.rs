@@ -121,6 +121,45 @@ fn a_long_secret_is_masked_also_where_it_is_cut() {
     assert_eq!(mask.mask(&encoded), "***");
 }
 
+/// A token as it is quoted in a message, and as an output has it of which the middle is left out.
+#[test]
+fn what_is_left_of_a_secret_that_is_cut_is_masked() {
+    let token: String = (0..300)
+        .map(|number| format!("{:06}.", number * 7919))
+        .collect();
+    let mask = mask(&[&token]);
+    for length in [160, 60, 32] {
+        let quoted = format!("it is \"{}…", &token[..length]);
+        assert_eq!(
+            mask.mask(&quoted),
+            "it is \"***…",
+            "{length} of its characters"
+        );
+        let kept = format!("[…]\n{}\nend", &token[token.len() - length..]);
+        assert_eq!(
+            mask.mask(&kept),
+            "[…]\n***\nend",
+            "{length} of its characters"
+        );
+    }
+    let other = format!("{}, and no more", &token[..40]);
+    assert_eq!(mask.mask(&other), "***, and no more");
+    let encoded = BASE64_STANDARD.encode(&token);
+    assert_eq!(mask.mask(&encoded[..160]), "***");
+    assert_eq!(mask.mask(&encoded[encoded.len() - 160..]), "***");
+}
+
+#[test]
+fn a_secret_is_cut_between_characters() {
+    let secret = "é".repeat(40);
+    for (text, expected) in [
+        (format!("{}x", "é".repeat(20)), "***x"),
+        (format!("x{}", "é".repeat(20)), "x***"),
+    ] {
+        check(&[&secret, &format!("a{secret}")], &text, expected);
+    }
+}
+
 #[test]
 fn the_values_of_secret_objects_are_masked() {
     let mask = Mask::new();
