@@ -122,3 +122,49 @@ fn assert_no_secret(way: &str, told: &str) {
         assert!(!told.contains(secret), "{way}: {secret} is told\n{told}");
     }
 }
+
+/// A suite whose steps print what they were given, in a run that can reach an API server.
+fn told_of(suite: &str, arguments: &[&str]) -> String {
+    let address = free_address();
+    serve(address);
+    let whole = kubeconfig(&format!("http://{address}"), &format!("    token: {TOKEN}"));
+    let reports = [
+        "--kubeconfig",
+        "here.yaml",
+        "--junit",
+        "junit.xml",
+        "--json",
+        "events.json",
+    ];
+    let run = Kubeproof::new(&[&["run", "suite.yaml"], arguments, &reports[..]].concat())
+        .file("here.yaml", &whole)
+        .file("suite.yaml", suite)
+        .run();
+    let told = all_of(&run);
+    assert!(told.contains("case-finished"), "nothing ran\n{told}");
+    told
+}
+
+#[test]
+fn a_secret_that_is_given_to_shared_steps_is_masked() {
+    let steps = suite(
+        r#"
+  namespace: none
+  cases:
+    - name: a
+      steps:
+        - use: {steps: log-in, with: {password: "made-{{ 'of' }}-parts"}}
+"#,
+    ) + r#"---
+apiVersion: kubeproof.dev/v1alpha1
+kind: Steps
+metadata: {name: log-in}
+spec:
+  inputs: {password: {type: secret}}
+  steps:
+    - script: {text: echo "it is $P"; exit 1, env: {P: "{{ inputs.password }}"}}
+"#;
+    let told = told_of(&steps, &[]);
+    assert!(told.contains("it is ***"), "{told}");
+    assert!(!told.contains("made-of-parts"), "{told}");
+}
