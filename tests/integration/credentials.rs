@@ -168,3 +168,50 @@ spec:
     assert!(told.contains("it is ***"), "{told}");
     assert!(!told.contains("made-of-parts"), "{told}");
 }
+
+#[test]
+fn a_kubeconfig_that_a_script_prints_is_masked() {
+    let script = suite(
+        r#"
+  namespace: none
+  cases:
+    - name: a
+      steps:
+        - script: cat "$KUBECONFIG"; exit 1
+"#,
+    );
+    let told = told_of(&script, &[]);
+    assert!(told.contains("token: ***"), "{told}");
+    assert_no_secret("a script", &told);
+}
+
+/// What is secret in one suite may be met in another that knows nothing of it.
+#[test]
+fn the_secrets_of_suites_to_come_are_masked() {
+    let first = suite(
+        r#"
+  namespace: none
+  cases:
+    - name: a
+      steps:
+        - script: echo "met hunter2-and-more"; exit 1
+"#,
+    );
+    let second = suite(
+        r#"
+  inputs: {password: {type: secret}}
+  namespace: none
+  cases:
+    - name: b
+      steps:
+        - script: "true"
+"#,
+    )
+    .replace("name: verbs", "name: later");
+    let told = told_of(
+        &format!("{first}---\n{second}"),
+        &["--set", "password=hunter2-and-more"],
+    );
+    assert!(told.contains("met ***"), "{told}");
+    assert!(!told.contains("hunter2"), "{told}");
+}
