@@ -182,6 +182,36 @@ fn the_values_of_secret_objects_are_masked() {
 }
 
 #[test]
+fn the_items_of_a_list_of_secrets_are_secrets() {
+    let mask = Mask::new();
+    let data = BASE64_STANDARD.encode("from-data");
+    mask.add_secret_object(&json!({"kind": "SecretList", "items": [{"data": {"a": data}}]}));
+    mask.add_secret_object(&json!({"kind": "ConfigMapList", "items": [{"data": {"a": "plain"}}]}));
+    assert_eq!(mask.mask("from-data, plain"), "***, plain");
+}
+
+#[test]
+fn what_a_patch_of_a_secret_writes_is_masked() {
+    let data = BASE64_STANDARD.encode("from-data");
+    for patch in [
+        json!({"data": {"a": data}, "stringData": {"b": "from-string"}}),
+        json!([
+            {"op": "add", "path": "/data/a", "value": data},
+            {"op": "replace", "path": "/stringData", "value": {"b": "from-string"}},
+            {"op": "add", "path": "/metadata/labels/c", "value": "label"},
+            {"op": "remove", "path": "/data/d"},
+        ]),
+        json!([{"op": "replace", "path": "",
+            "value": {"data": {"a": data}, "stringData": {"b": "from-string"}}}]),
+    ] {
+        let mask = Mask::new();
+        mask.add_secret_patch(&patch);
+        let masked = mask.mask("from-data, from-string, label");
+        assert_eq!(masked, "***, ***, label", "{patch}");
+    }
+}
+
+#[test]
 fn clones_share_and_debug_is_silent() {
     let one = Mask::new();
     let other = one.clone();

@@ -215,3 +215,27 @@ fn the_secrets_of_suites_to_come_are_masked() {
     assert!(told.contains("met ***"), "{told}");
     assert!(!told.contains("hunter2"), "{told}");
 }
+
+#[test]
+fn secrets_that_are_read_by_their_path_are_masked() {
+    let steps = suite(
+        r#"
+  namespace: none
+  cases:
+    - name: a
+      steps:
+        - get: {raw: /api/v1/secrets}
+          expect: {body: {contains: something else}}
+    - name: b
+      steps:
+        - get: {raw: /api/v1/secrets}
+          capture: {password: "{{ (body | fromjson).items[0].data.password | b64decode }}"}
+        - error: "it is {{ password }}"
+"#,
+    );
+    let told = told_of(&steps, &[]);
+    assert!(told.contains("it is ***"), "{told}");
+    for secret in ["hunter2", "aHVudGVy"] {
+        assert!(!told.contains(secret), "{told}");
+    }
+}

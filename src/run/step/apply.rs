@@ -46,6 +46,7 @@ async fn one(
     let is_new = present.is_none();
     match present {
         Some(present) => {
+            write::note_secret(&present, context);
             // one that setup made keeps the run's labels; anybody else's gets none
             if has_labels(&present, labels) {
                 add_labels(&mut manifest, labels);
@@ -67,6 +68,7 @@ async fn one(
     let answer = context.cluster.apply(&key, &manifest, &options).await;
     if let Ok(applied) = &answer {
         context.suite.writes.note(&subject, &applied.object);
+        write::note_secret(&applied.object, context);
         if is_new && !applied.created && !applied.repeated {
             give_back(&subject, context).await;
             return Err(StepFailure::errored(format!(

@@ -41,6 +41,7 @@ async fn one(patch: &Patch, context: &StepContext<'_>) -> Result<StepResult, Ste
         )?;
     }
     let body = patch.patch.render(&context.scope_of(before))?;
+    write::note_patch(&key.resource.kind, &body, context);
     let kind = match patch.kind {
         PatchKind::Merge => cluster::PatchKind::Merge,
         PatchKind::Strategic => cluster::PatchKind::Strategic,
@@ -63,6 +64,7 @@ async fn one(patch: &Patch, context: &StepContext<'_>) -> Result<StepResult, Ste
     };
     // a subresource such as `scale` answers with another kind, of the same version
     context.suite.writes.note(&subject, &patched.object);
+    write::note_secret(&patched.object, context);
     let version = |object: &serde_json::Value| object["metadata"]["resourceVersion"].clone();
     if version(before) == version(&patched.object) && !patch.allow_no_change {
         let hint = match (&patch.subresource, body.get("status")) {
