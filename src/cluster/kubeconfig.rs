@@ -317,6 +317,33 @@ fn data_or_file(
         })
 }
 
+/// What in a kubeconfig proves who one is, of all its users: tokens, passwords, keys, and what is
+/// in the files that it names for them. Nothing of a file that cannot be read; connecting tells why.
+#[must_use]
+pub fn credentials_in(path: &Path) -> Vec<Vec<u8>> {
+    let users = Kubeconfig::read_from(path).unwrap_or_default().auth_infos;
+    let users = users.iter().filter_map(|user| user.auth_info.as_ref());
+    // The library's type for secrets is not ours to open; written out, they are text.
+    let users: Vec<_> = users.flat_map(serde_json::to_value).collect();
+    let mut found = Vec::new();
+    for user in &users {
+        let text = |field: &str| user[field].as_str().map(str::to_owned);
+        let plain = ["token", "password"].into_iter().filter_map(text);
+        found.extend(plain.map(String::into_bytes));
+        let key = text("client-key-data").unwrap_or_default();
+        found.extend(base64::engine::general_purpose::STANDARD.decode(key));
+        let files = ["tokenFile", "client-key"].into_iter().filter_map(text);
+        found.extend(files.flat_map(std::fs::read));
+        let provider = user["auth-provider"]["config"].as_object();
+        let provider = provider.into_iter().flatten();
+        let secret = provider.filter(|(name, _)| name.contains("token") || name.contains("secret"));
+        let secret = secret.filter_map(|(_, value)| value.as_str());
+        found.extend(secret.map(|text| text.as_bytes().to_owned()));
+    }
+    found.retain(|secret| !secret.is_empty());
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -341,6 +368,30 @@ mod tests {
             assert_eq!(url(server).as_deref(), Some(expected), "{server}");
         }
         assert_eq!(url("https://me:hunter2@"), None);
+    }
+
+    #[test]
+    fn the_credentials_of_every_user_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("token"), "from-a-file").unwrap();
+        let path = folder.path().join("config");
+        let text = "apiVersion: v1
+kind: Config
+users:
+- {name: a, user: {token: a-token, username: admin, password: a-password}}
+- {name: b, user: {tokenFile: token, client-key: not-there}}
+- {name: c, user: {client-key-data: YS1rZXk=, client-certificate-data: bm8=}}
+- {name: d, user: {auth-provider: {name: oidc, config: {id-token: an-id, client-id: no}}}}
+- {name: e}
+";
+        std::fs::write(&path, text).unwrap();
+        let found: Vec<_> = credentials_in(&path)
+            .into_iter()
+            .map(|secret| String::from_utf8(secret).unwrap())
+            .collect();
+        let expected = ["a-token", "a-password", "from-a-file", "a-key", "an-id"];
+        assert_eq!(found, expected);
+        assert!(credentials_in(&folder.path().join("none")).is_empty());
     }
 
     #[test]

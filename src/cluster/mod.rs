@@ -50,6 +50,7 @@ pub use events::{EventFilter, EventInfo};
 pub use exec::{ExecError, ExecLimits, ExecReached, ExecResult};
 pub use http::{HttpError, HttpReply, HttpRequest, HttpTarget, Resolve, Scheme, TlsInfo};
 pub use identity::Identity;
+pub use kubeconfig::credentials_in;
 pub use label_query::{LabelQuery, LabelQueryError};
 pub use logs::{LogError, LogOptions, LogStream, LogText};
 pub use read::{RawReply, Selection};

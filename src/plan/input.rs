@@ -193,6 +193,15 @@ pub(super) fn check_defaults(
     values
 }
 
+/// The names of those whose values must never be shown.
+pub(super) fn secrets(inputs: &[InputSpec]) -> Vec<String> {
+    inputs
+        .iter()
+        .filter(|input| input.kind == Some(InputKind::Secret))
+        .map(|input| input.name.value.clone())
+        .collect()
+}
+
 /// Refuses `--set` of an input that none of the suites has.
 pub(super) fn check_set<'a>(
     sources: &InputSources,

@@ -598,6 +598,8 @@ pub struct Use {
     pub name: String,
     /// Its inputs with what they are here: `with`, or else the default.
     pub inputs: Vec<(String, Tree)>,
+    /// The inputs whose values must never be shown.
+    pub secrets: Vec<String>,
     /// Its steps, which see `inputs` and `run` only.
     pub steps: Arc<Vec<Step>>,
     /// What it gives back: captured by the caller under these names.

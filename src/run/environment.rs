@@ -75,7 +75,7 @@ impl ProcessEnvironments {
 }
 
 /// The files that the connection was read from, made absolute: programs run elsewhere.
-fn kubeconfigs(options: &ConnectOptions) -> Vec<PathBuf> {
+pub fn kubeconfigs(options: &ConnectOptions) -> Vec<PathBuf> {
     let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
     if let Some(file) = &options.kubeconfig {
         return vec![absolute(file.clone())];

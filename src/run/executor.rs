@@ -26,6 +26,7 @@ use super::namespace;
 use super::panic::held;
 use super::permissions;
 use super::scope::{Names, node_value, server_value};
+use super::secrets;
 use super::signal::Signals;
 use super::suite::SuiteRun;
 use super::writes::Writes;
@@ -160,6 +161,7 @@ type Obstacle = Option<(Stage, Explanation)>;
 
 impl Run {
     async fn execute(self, suites: Vec<Suite>) {
+        secrets::note(&suites, &self.options);
         let references: Vec<_> = suites
             .iter()
             .enumerate()
@@ -363,13 +365,6 @@ impl Run {
             (RUN_LABEL.to_owned(), self.id.clone()),
             (SUITE_LABEL.to_owned(), suite.name.clone()),
         ];
-        for name in &suite.secrets {
-            match suite.inputs.get(name) {
-                Some(Value::String(secret)) => self.options.mask.add(secret),
-                Some(other) => self.options.mask.add(&other.to_string()),
-                None => {}
-            }
-        }
         let (clusters, connections) = self.clusters(&suite, &surroundings.cluster).await;
         let others = connections
             .iter()

@@ -29,6 +29,7 @@ mod permissions;
 mod process;
 mod requirements;
 mod scope;
+mod secrets;
 mod signal;
 mod step;
 mod suite;

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use serde_json::Value;
+
 use super::forms::{base64_forms, text_forms};
 use super::search::Search;
 
@@ -54,6 +56,15 @@ impl Mask {
     /// base64 only.
     pub fn add_bytes(&self, value: &[u8]) {
         self.extend(forms_of_bytes(value));
+    }
+
+    /// As [`add`](Self::add), for the value of an input, which is text but for what a template
+    /// makes of it.
+    pub fn add_input(&self, value: &Value) {
+        match value {
+            Value::String(text) => self.add(text),
+            other => self.add(&other.to_string()),
+        }
     }
 
     pub(super) fn extend(&self, texts: impl IntoIterator<Item = String>) {

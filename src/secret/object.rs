@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::mask::{Mask, forms_of, forms_of_bytes};
 
@@ -16,22 +16,50 @@ impl Mask {
         collect(object, &mut forms);
         self.extend(forms);
     }
+
+    /// Masks what a patch of a Secret writes into `data` and `stringData`, from now on: one that
+    /// looks like the object, or a list of the operations of JSON Patch.
+    pub fn add_secret_patch(&self, patch: &Value) {
+        let mut forms = BTreeSet::new();
+        collect_secret(patch, &mut forms);
+        for operation in patch.as_array().into_iter().flatten() {
+            let path = operation["path"].as_str().unwrap_or_default();
+            let mut path = path.trim_start_matches('/').split('/');
+            let (field, value) = (path.next().unwrap_or_default(), &operation["value"]);
+            match (field, path.next()) {
+                ("", _) => collect_secret(value, &mut forms),
+                (field, None) => collect_secret(&json!({field: value}), &mut forms),
+                (field, Some(key)) => {
+                    collect_secret(&json!({field: {key: value}}), &mut forms);
+                }
+            }
+        }
+        self.extend(forms);
+    }
 }
 
 fn collect(object: &Value, forms: &mut BTreeSet<String>) {
     let kind = object["kind"].as_str().unwrap_or_default();
     if kind == "Secret" {
-        for value in values(&object["data"]) {
-            forms.extend(encoded(&value));
-        }
-        for value in values(&object["stringData"]) {
-            forms.extend(forms_of(&value));
-        }
+        collect_secret(object, forms);
     }
     if kind.ends_with("List") {
         for item in object["items"].as_array().into_iter().flatten() {
-            collect(item, forms);
+            match kind {
+                // The items of a list of one kind do not say which.
+                "SecretList" => collect_secret(item, forms),
+                _ => collect(item, forms),
+            }
         }
+    }
+}
+
+fn collect_secret(object: &Value, forms: &mut BTreeSet<String>) {
+    for value in values(&object["data"]) {
+        forms.extend(encoded(&value));
+    }
+    for value in values(&object["stringData"]) {
+        forms.extend(forms_of(&value));
     }
 }
 

@@ -121,6 +121,45 @@ fn a_long_secret_is_masked_also_where_it_is_cut() {
     assert_eq!(mask.mask(&encoded), "***");
 }
 
+/// A token as it is quoted in a message, and as an output has it of which the middle is left out.
+#[test]
+fn what_is_left_of_a_secret_that_is_cut_is_masked() {
+    let token: String = (0..300)
+        .map(|number| format!("{:06}.", number * 7919))
+        .collect();
+    let mask = mask(&[&token]);
+    for length in [160, 60, 32] {
+        let quoted = format!("it is \"{}…", &token[..length]);
+        assert_eq!(
+            mask.mask(&quoted),
+            "it is \"***…",
+            "{length} of its characters"
+        );
+        let kept = format!("[…]\n{}\nend", &token[token.len() - length..]);
+        assert_eq!(
+            mask.mask(&kept),
+            "[…]\n***\nend",
+            "{length} of its characters"
+        );
+    }
+    let other = format!("{}, and no more", &token[..40]);
+    assert_eq!(mask.mask(&other), "***, and no more");
+    let encoded = BASE64_STANDARD.encode(&token);
+    assert_eq!(mask.mask(&encoded[..160]), "***");
+    assert_eq!(mask.mask(&encoded[encoded.len() - 160..]), "***");
+}
+
+#[test]
+fn a_secret_is_cut_between_characters() {
+    let secret = "é".repeat(40);
+    for (text, expected) in [
+        (format!("{}x", "é".repeat(20)), "***x"),
+        (format!("x{}", "é".repeat(20)), "x***"),
+    ] {
+        check(&[&secret, &format!("a{secret}")], &text, expected);
+    }
+}
+
 #[test]
 fn the_values_of_secret_objects_are_masked() {
     let mask = Mask::new();
@@ -140,6 +179,36 @@ fn the_values_of_secret_objects_are_masked() {
     mask.add_secret_object(&json!("no object"));
     mask.add_secret_object(&json!({"kind": "Secret", "data": ["no", "map"]}));
     assert_eq!(mask.mask(&text), expected);
+}
+
+#[test]
+fn the_items_of_a_list_of_secrets_are_secrets() {
+    let mask = Mask::new();
+    let data = BASE64_STANDARD.encode("from-data");
+    mask.add_secret_object(&json!({"kind": "SecretList", "items": [{"data": {"a": data}}]}));
+    mask.add_secret_object(&json!({"kind": "ConfigMapList", "items": [{"data": {"a": "plain"}}]}));
+    assert_eq!(mask.mask("from-data, plain"), "***, plain");
+}
+
+#[test]
+fn what_a_patch_of_a_secret_writes_is_masked() {
+    let data = BASE64_STANDARD.encode("from-data");
+    for patch in [
+        json!({"data": {"a": data}, "stringData": {"b": "from-string"}}),
+        json!([
+            {"op": "add", "path": "/data/a", "value": data},
+            {"op": "replace", "path": "/stringData", "value": {"b": "from-string"}},
+            {"op": "add", "path": "/metadata/labels/c", "value": "label"},
+            {"op": "remove", "path": "/data/d"},
+        ]),
+        json!([{"op": "replace", "path": "",
+            "value": {"data": {"a": data}, "stringData": {"b": "from-string"}}}]),
+    ] {
+        let mask = Mask::new();
+        mask.add_secret_patch(&patch);
+        let masked = mask.mask("from-data, from-string, label");
+        assert_eq!(masked, "***, ***, label", "{patch}");
+    }
 }
 
 #[test]

@@ -94,6 +94,12 @@ fn answer(mut client: TcpStream, versions: &AtomicUsize) -> Option<()> {
     if first.starts_with("GET /readyz") {
         return reply("200 OK", "ok");
     }
+    if first.starts_with("GET /api/v1/secrets") {
+        return reply(
+            "200 OK",
+            r#"{"kind": "SecretList", "items": [{"data": {"password": "aHVudGVyMi1hbmQtbW9yZQ=="}}]}"#,
+        );
+    }
     if !first.starts_with("GET /api/v1/nodes") {
         return reply("404 Not Found", "{}");
     }

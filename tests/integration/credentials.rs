@@ -132,3 +132,120 @@ fn assert_no_secret(way: &str, told: &str) {
         assert!(!told.contains(secret), "{way}: {secret} is told\n{told}");
     }
 }
+
+/// A suite whose steps print what they were given, in a run that can reach an API server.
+fn told_of(suite: &str, arguments: &[&str]) -> String {
+    let address = free_address();
+    serve(address);
+    let whole = kubeconfig(&format!("http://{address}"), &format!("    token: {TOKEN}"));
+    let reports = [
+        "--kubeconfig",
+        "here.yaml",
+        "--junit",
+        "junit.xml",
+        "--json",
+        "events.json",
+    ];
+    let run = Kubeproof::new(&[&["run", "suite.yaml"], arguments, &reports[..]].concat())
+        .file("here.yaml", &whole)
+        .file("suite.yaml", suite)
+        .run();
+    let told = all_of(&run);
+    assert!(told.contains("case-finished"), "nothing ran\n{told}");
+    told
+}
+
+#[test]
+fn a_secret_that_is_given_to_shared_steps_is_masked() {
+    let steps = suite(
+        r#"
+  namespace: none
+  cases:
+    - name: a
+      steps:
+        - use: {steps: log-in, with: {password: "made-{{ 'of' }}-parts"}}
+"#,
+    ) + r#"---
+apiVersion: kubeproof.dev/v1alpha1
+kind: Steps
+metadata: {name: log-in}
+spec:
+  inputs: {password: {type: secret}}
+  steps:
+    - script: {text: echo "it is $P"; exit 1, env: {P: "{{ inputs.password }}"}}
+"#;
+    let told = told_of(&steps, &[]);
+    assert!(told.contains("it is ***"), "{told}");
+    assert!(!told.contains("made-of-parts"), "{told}");
+}
+
+#[test]
+fn a_kubeconfig_that_a_script_prints_is_masked() {
+    let script = suite(
+        r#"
+  namespace: none
+  cases:
+    - name: a
+      steps:
+        - script: cat "$KUBECONFIG"; exit 1
+"#,
+    );
+    let told = told_of(&script, &[]);
+    assert!(told.contains("token: ***"), "{told}");
+    assert_no_secret("a script", &told);
+}
+
+/// What is secret in one suite may be met in another that knows nothing of it.
+#[test]
+fn the_secrets_of_suites_to_come_are_masked() {
+    let first = suite(
+        r#"
+  namespace: none
+  cases:
+    - name: a
+      steps:
+        - script: echo "met hunter2-and-more"; exit 1
+"#,
+    );
+    let second = suite(
+        r#"
+  inputs: {password: {type: secret}}
+  namespace: none
+  cases:
+    - name: b
+      steps:
+        - script: "true"
+"#,
+    )
+    .replace("name: verbs", "name: later");
+    let told = told_of(
+        &format!("{first}---\n{second}"),
+        &["--set", "password=hunter2-and-more"],
+    );
+    assert!(told.contains("met ***"), "{told}");
+    assert!(!told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn secrets_that_are_read_by_their_path_are_masked() {
+    let steps = suite(
+        r#"
+  namespace: none
+  cases:
+    - name: a
+      steps:
+        - get: {raw: /api/v1/secrets}
+          expect: {body: {contains: something else}}
+    - name: b
+      steps:
+        - get: {raw: /api/v1/secrets}
+          capture: {password: "{{ (body | fromjson).items[0].data.password | b64decode }}"}
+        - error: "it is {{ password }}"
+"#,
+    );
+    let told = told_of(&steps, &[]);
+    assert!(told.contains("it is ***"), "{told}");
+    for secret in ["hunter2", "aHVudGVy"] {
+        assert!(!told.contains(secret), "{told}");
+    }
+}

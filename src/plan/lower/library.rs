@@ -179,6 +179,7 @@ impl Lowering<'_> {
         Some(Verb::Use(Use {
             name: name.value.clone(),
             inputs: trees,
+            secrets: input::secrets(&document.spec().inputs),
             steps: lowered.steps,
             outputs: lowered.outputs,
         }))

@@ -15,7 +15,7 @@ use crate::plan::model::{
 };
 use crate::source::Span;
 use crate::spec::schema::{
-    InputKind, InputSpec, NamespaceSpec, RequirementCheckSpec, RequirementSpec, SeveritySpec, Text,
+    InputSpec, NamespaceSpec, RequirementCheckSpec, RequirementSpec, SeveritySpec, Text,
     TimeoutKind,
 };
 
@@ -51,12 +51,7 @@ impl Lowering<'_> {
             labels: owned(&spec.labels),
             file: std::sync::Arc::clone(&spec.file),
             folder: self.here.origin.folder(),
-            secrets: spec
-                .inputs
-                .iter()
-                .filter(|input| input.kind == Some(InputKind::Secret))
-                .map(|input| input.name.value.clone())
-                .collect(),
+            secrets: input::secrets(&spec.inputs),
             requires,
             timeout: self.timeout(spec.timeout.as_ref()),
             timeouts: self.timeouts(),

@@ -90,6 +90,25 @@ fn steps_are_used_with_what_they_need() {
 }
 
 #[test]
+fn a_use_knows_which_of_its_inputs_are_secret() {
+    let documents = document(
+        "log-in",
+        "{inputs: {who: {type: string}, password: {type: secret}}, \
+         steps: [{assert: {that: inputs.who != inputs.password}}]}",
+    );
+    let with = "{who: a, password: 'b-{{ run.id }}'}";
+    let suite = load(
+        &format!("cases:\n- name: a\n  steps:\n  - use: {{steps: log-in, with: {with}}}"),
+        &documents,
+    )
+    .unwrap();
+    let Verb::Use(used) = &suite.cases[0].steps[0].verb else {
+        panic!("it is a use");
+    };
+    assert_eq!(used.secrets, ["password"]);
+}
+
+#[test]
 fn uses_are_checked() {
     assert_snapshot!(told("cases:\n- name: a\n  steps:\n  - use: {steps: deplo, with: {who: '{{ nobody }}'}}\n  - use: {steps: deploy, with: {who: 3, replica: 1, replicas: many, wait: 10}}\n  - use: {steps: deploy}", STEPS), @r#"
     a.yaml:8:20: there are no steps `deplo` (did you mean `deploy`?)

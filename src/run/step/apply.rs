@@ -47,6 +47,7 @@ async fn one(
     let is_new = present.is_none();
     let is_first = match present {
         Some(present) => {
+            write::note_secret(&present, context);
             // one that setup made keeps the run's labels; anybody else's gets none
             if has_labels(&present, labels) {
                 add_labels(&mut manifest, labels);
@@ -70,6 +71,7 @@ async fn one(
     let answer = context.cluster.apply(&key, &manifest, &options).await;
     if let Ok(applied) = &answer {
         context.suite.writes.note(&subject, &applied.object);
+        write::note_secret(&applied.object, context);
         let is_ours = applied.created || applied.repeated && may_have_made(&applied.object);
         if is_new && !is_ours {
             context.ledger.forget(&subject);

@@ -40,6 +40,7 @@ async fn one(
     match &answer {
         Ok(created) => {
             context.suite.writes.note(&subject, &created.object);
+            write::note_secret(&created.object, context);
             if let Some(uid) = created.object["metadata"]["uid"].as_str() {
                 context.ledger.made(&subject, uid);
             }

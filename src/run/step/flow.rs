@@ -70,6 +70,10 @@ pub async fn used(
         .iter()
         .map(|(name, value)| Ok((name.clone(), value.render(&scope)?)))
         .collect::<Result<serde_json::Map<_, _>, StepFailure>>()?;
+    // what a template makes of secrets is one that nobody has seen yet
+    for secret in used.secrets.iter().filter_map(|name| inputs.get(name)) {
+        context.suite.options.mask.add_input(secret);
+    }
     let mut inner = context.clone();
     inner.deadline = deadline.or(inner.deadline);
     inner.names = Names::default()

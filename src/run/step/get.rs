@@ -38,6 +38,9 @@ pub async fn run(
                 Ok(context.cluster.get_raw(&path).await?)
             })
             .await?;
+            if let Ok(object) = serde_json::from_slice(&reply.body) {
+                context.suite.options.mask.add_secret_object(&object);
+            }
             let answer = http::Answer {
                 status: reply.code,
                 headers: reply.headers,

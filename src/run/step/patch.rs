@@ -33,6 +33,7 @@ async fn one(patch: &Patch, context: &StepContext<'_>) -> Result<StepResult, Ste
     let key = selected.key(before);
     let subject = context.subject(&key);
     let body = patch.patch.render(&context.scope_of(before))?;
+    write::note_patch(&key.resource.kind, &body, context);
     let is_first = !is_ours(before, context)
         && context.register(
             &subject,
@@ -66,6 +67,7 @@ async fn one(patch: &Patch, context: &StepContext<'_>) -> Result<StepResult, Ste
     };
     // a subresource such as `scale` answers with another kind, of the same version
     context.suite.writes.note(&subject, &patched.object);
+    write::note_secret(&patched.object, context);
     let version = |object: &serde_json::Value| object["metadata"]["resourceVersion"].clone();
     if version(before) == version(&patched.object) && !patch.allow_no_change {
         let hint = match (&patch.subresource, body.get("status")) {

@@ -119,6 +119,13 @@ pub fn note_secret(object: &Value, context: &StepContext<'_>) {
     }
 }
 
+/// Masks what a patch writes into a Secret from here on.
+pub fn note_patch(kind: &str, patch: &Value, context: &StepContext<'_>) {
+    if kind == "Secret" {
+        context.suite.options.mask.add_secret_patch(patch);
+    }
+}
+
 /// Holds the answer to a write against what is expected of it. `Ok(None)` is a refusal
 /// that was expected.
 pub fn judge<T>(

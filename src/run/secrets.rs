@@ -1,0 +1,35 @@
+//! What a run knows to be secret before it does anything. What it meets later is the steps' to tell.
+
+use super::environment::kubeconfigs;
+use super::executor::RunOptions;
+use crate::cluster::credentials_in;
+use crate::plan::model::Suite;
+
+/// The token of a pod's service account, which every program of the pod can read.
+const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+/// Masks the secret inputs of all suites, since what one of them was given may be met in another,
+/// and the credentials of every kubeconfig, since local programs get the whole of it.
+pub fn note(suites: &[Suite], options: &RunOptions) {
+    let mask = &options.mask;
+    for suite in suites {
+        let secrets = suite.secrets.iter();
+        for value in secrets.filter_map(|name| suite.inputs.get(name)) {
+            mask.add_input(value);
+        }
+    }
+    let of_options = [&options.connect]
+        .into_iter()
+        .chain(options.clusters.values())
+        .flat_map(kubeconfigs);
+    let of_suites = suites.iter().flat_map(|suite| &suite.clusters);
+    let of_suites = of_suites.filter_map(|choice| choice.kubeconfig.clone());
+    for path in of_options.chain(of_suites) {
+        for secret in credentials_in(&path) {
+            mask.add_bytes(&secret);
+        }
+    }
+    if let Ok(token) = std::fs::read(SERVICE_ACCOUNT_TOKEN) {
+        mask.add_bytes(&token);
+    }
+}
