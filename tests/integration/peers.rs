@@ -313,6 +313,36 @@ fn a_signal_ends_the_children_of_a_script() {
 
 #[test]
 #[ignore = "needs ci/cluster up"]
+fn a_script_that_is_cancelled_ends_itself() {
+    let _cluster = healthy_cluster();
+    let mut running = Kubeproof::on_cluster(&["run", "suite.yaml"])
+        .file(
+            "suite.yaml",
+            &suite(
+                r#"
+  namespace: none
+  cases:
+    - name: one
+      steps:
+        - script: |
+            trap 'echo by itself >ended; exit 0' TERM
+            echo now >begun
+            while true; do sleep 0.1; done
+"#,
+            ),
+        )
+        .start();
+    running.until_event("\"case-started\"");
+    running.until_file("begun");
+    running.signal("INT");
+    let run = running.finish();
+    run.assert_code(130);
+    assert!(run.took < Duration::from_secs(15), "{:?}", run.took);
+    assert_eq!(run.read("ended"), "by itself\n");
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
 fn nothing_selected_is_no_success() {
     let _cluster = healthy_cluster();
     let text = suite("  namespace: none\n  cases:\n    - name: one\n      steps: [{sleep: 1ms}]\n");

@@ -110,19 +110,25 @@ pub struct Running {
 impl Running {
     /// Waits until an event with this text was written to `events.json`.
     pub fn until_event(&mut self, text: &str) {
+        let has_event = |events: &str| events.lines().any(|line| line.contains(text));
+        self.until("events.json", has_event, &format!("an event with {text:?}"));
+    }
+
+    /// Waits until a program of it has written something to a file of its folder.
+    pub fn until_file(&mut self, name: &str) {
+        self.until(name, |text| !text.is_empty(), name);
+    }
+
+    fn until(&mut self, file: &str, has: impl Fn(&str) -> bool, what: &str) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let events =
-                std::fs::read_to_string(self.folder.path().join("events.json")).unwrap_or_default();
-            if events.lines().any(|line| line.contains(text)) {
+            let text = std::fs::read_to_string(self.folder.path().join(file)).unwrap_or_default();
+            if has(&text) {
                 return;
             }
-            assert!(
-                Instant::now() < deadline,
-                "no event with {text:?}: {events}"
-            );
+            assert!(Instant::now() < deadline, "there is not {what}: {text}");
             if let Ok(Some(status)) = self.child.try_wait() {
-                panic!("ended ({status}) before an event with {text:?}: {events}");
+                panic!("it ended ({status}) before there was {what}: {text}");
             }
             std::thread::sleep(Duration::from_millis(20));
         }

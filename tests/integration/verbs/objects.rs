@@ -466,3 +466,102 @@ fn objects_outside_of_namespaces_are_made_and_cleaned_up() {
     assert!(left.trim().is_empty(), "{left}\n{run}");
     run.assert_nothing_left();
 }
+
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn a_second_create_that_is_refused_leaves_nothing_of_the_first() {
+    let _cluster = healthy_cluster();
+    let namespace = TestNamespace::new("objects-twice");
+    let run = run_spec_with(
+        &["--namespace", &namespace.name],
+        r#"
+  cases:
+    - name: one
+      steps:
+        - create: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: again}}}
+        - create: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: again}}}
+          expect: {rejected: {code: 409, reason: AlreadyExists}}
+"#,
+    );
+    run.assert_code(0);
+    run.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn what_is_kept_is_told_and_what_was_changed_is_put_back() {
+    let _cluster = healthy_cluster();
+    let namespace = TestNamespace::new("objects-keep");
+    let literal = "--from-literal=color=blue";
+    namespace.kubectl(&["create", "configmap", "theirs", literal]);
+    let run = run_spec_with(
+        &["--namespace", &namespace.name, "--keep", "always"],
+        r#"
+  cases:
+    - name: one
+      steps:
+        - create: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: made}}}
+        - patch: {target: configmap/theirs, patch: {data: {color: red}}}
+    - name: two
+      needs: [one]
+      steps:
+        - patch: {target: configmap/theirs, patch: {data: {color: green}}}
+"#,
+    );
+    run.assert_code(0);
+    let color = ["get", "configmap", "theirs", "-o", "jsonpath={.data.color}"];
+    assert_eq!(namespace.kubectl(&color), "blue", "{run}");
+    let kept = run.events("leftover");
+    assert_eq!(kept.len(), 1, "{run}");
+    let object = kept[0]["object"].as_str().unwrap();
+    assert!(object.starts_with("configmap/made"), "{object}");
+    namespace.kubectl(&["get", "configmap", "made"]);
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn another_attempt_finds_the_names_free_whatever_is_kept() {
+    let _cluster = healthy_cluster();
+    let namespace = TestNamespace::new("objects-attempts");
+    let arguments = ["--keep", "on-failure", "--retries", "1"];
+    let run = run_spec_with(
+        &[&["--namespace", &namespace.name], &arguments[..]].concat(),
+        r#"
+  cases:
+    - name: one
+      steps:
+        - create: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: fixed}}}
+        - assert: {that: "1 == 2"}
+"#,
+    );
+    run.assert_code(1);
+    assert_failed(&run, "one", &["1 == 2"]);
+    assert_eq!(
+        run.events("leftover").len(),
+        1,
+        "of the last attempt\n{run}"
+    );
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn a_time_out_of_zero_looks_once_also_where_the_last_write_is_gone() {
+    let _cluster = healthy_cluster();
+    let namespace = TestNamespace::new("objects-zero");
+    let run = run_spec_with(
+        &["--namespace", &namespace.name],
+        r#"
+  cases:
+    - name: one
+      timeout: 20s
+      steps:
+        - create: {manifest: {apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: gone}, spec: {minAvailable: 1, selector: {matchLabels: {a: b}}}}}
+        - delete: {target: pdb/gone}
+        - absent: {target: pdb/gone}
+          timeout: 0s
+        - absent: {target: pdb/gone}
+"#,
+    );
+    run.assert_code(0);
+    assert!(case(&run, "one").took < 10.0, "{run}");
+}
