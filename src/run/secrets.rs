@@ -24,12 +24,8 @@ pub fn note(suites: &[Suite], options: &RunOptions) {
         .flat_map(kubeconfigs);
     let of_suites = suites.iter().flat_map(|suite| &suite.clusters);
     let of_suites = of_suites.filter_map(|choice| choice.kubeconfig.clone());
-    for path in of_options.chain(of_suites) {
-        for secret in credentials_in(&path) {
-            mask.add_bytes(&secret);
-        }
-    }
-    if let Ok(token) = std::fs::read(SERVICE_ACCOUNT_TOKEN) {
-        mask.add_bytes(&token);
-    }
+    let credentials = of_options
+        .chain(of_suites)
+        .flat_map(|path| credentials_in(&path));
+    mask.add_all(credentials.chain(std::fs::read(SERVICE_ACCOUNT_TOKEN)));
 }

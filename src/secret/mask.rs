@@ -52,10 +52,11 @@ impl Mask {
         self.extend(forms_of(value));
     }
 
-    /// As [`add`](Self::add), for what may not be text: bytes that are not UTF-8 are masked in their
-    /// base64 only.
-    pub fn add_bytes(&self, value: &[u8]) {
-        self.extend(forms_of_bytes(value));
+    /// As [`add`](Self::add), for many at once that may not be text: bytes that are not UTF-8 are
+    /// masked in their base64 only. Costs hardly more than one, since all that is looked for is put
+    /// together anew each time.
+    pub fn add_all(&self, values: impl IntoIterator<Item = Vec<u8>>) {
+        self.extend(values.into_iter().flat_map(|value| forms_of_bytes(&value)));
     }
 
     /// As [`add`](Self::add), for the value of an input, which is text but for what a template

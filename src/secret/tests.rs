@@ -224,7 +224,7 @@ fn clones_share_and_debug_is_silent() {
 fn bytes_are_masked_among_others() {
     let mask = mask(&["hunter2"]);
     assert_eq!(*mask.mask_bytes(b"\xffhunter2\0"), *b"\xff***\0");
-    mask.add_bytes(b"other-one");
+    mask.add_all([b"other-one".to_vec()]);
     assert_eq!(mask.mask("other-one"), "***");
 }
 

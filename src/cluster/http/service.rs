@@ -193,6 +193,7 @@ mod tests {
             None
         );
     }
+
     #[test]
     fn what_the_api_server_says_of_itself_is_not_the_services() {
         let status = |reason: &str, message: &str| {
