@@ -17,12 +17,33 @@ use crate::secret::Mask;
 
 /// Where the parts of a run tell what happens.
 #[derive(Clone)]
-pub struct Teller(mpsc::UnboundedSender<EventKind>);
+pub struct Teller {
+    events: mpsc::UnboundedSender<EventKind>,
+    /// Pulled at what a run with `--fail-fast` ends at.
+    fail_fast: Option<Cancellation>,
+}
 
 impl Teller {
     /// Tells one thing. After a third signal nobody listens, and nothing is lost by that.
+    ///
+    /// What `--fail-fast` ends a run at stops the work here already: until the dispatcher has read
+    /// of it, the next case would begin.
     pub fn tell(&self, kind: EventKind) {
-        let _ = self.0.send(kind);
+        let hasty = self.fail_fast.as_ref().filter(|_| is_bad_end(&kind));
+        let _ = self.events.send(kind);
+        if let Some(cancellation) = hasty {
+            cancellation.cancel(CancelReason::FailFast);
+        }
+    }
+}
+
+/// Whether a case failed or errored.
+fn is_bad_end(kind: &EventKind) -> bool {
+    match kind {
+        EventKind::CaseFinished(result) => {
+            matches!(result.outcome, Outcome::Failed | Outcome::Errored)
+        }
+        _ => false,
     }
 }
 
@@ -65,11 +86,7 @@ impl State {
     /// A case that failed or errored ends a run with `--fail-fast`.
     fn on_event(&mut self, kind: &EventKind) -> Response {
         match kind {
-            EventKind::CaseFinished(result)
-                if self.fail_fast
-                    && !self.cancelled
-                    && matches!(result.outcome, Outcome::Failed | Outcome::Errored) =>
-            {
+            kind if self.fail_fast && !self.cancelled && is_bad_end(kind) => {
                 self.cancelled = true;
                 Response::Cancel(CancelReason::FailFast)
             }
@@ -123,6 +140,10 @@ impl Dispatcher {
         mask: Mask,
     ) -> (Self, Arc<Teller>) {
         let (sender, events) = mpsc::unbounded_channel();
+        let teller = Teller {
+            events: sender,
+            fail_fast: fail_fast.then(|| cancellation.clone()),
+        };
         let dispatcher = Self {
             state: State {
                 fail_fast,
@@ -134,7 +155,7 @@ impl Dispatcher {
             mask,
             events,
         };
-        (dispatcher, Arc::new(Teller(sender)))
+        (dispatcher, Arc::new(teller))
     }
 
     /// Works until the run is over or the user would not wait any longer. `timeout`
@@ -315,6 +336,25 @@ mod tests {
             state.on_interruption(Interruption::Signal(CancelReason::Interrupt)),
             Response::Cancel(CancelReason::Interrupt)
         );
+    }
+
+    #[test]
+    fn work_stops_where_a_hasty_run_is_told_of_a_failure() {
+        for (fail_fast, outcome, stops) in [
+            (true, Outcome::Failed, true),
+            (true, Outcome::Errored, true),
+            (true, Outcome::Skipped, false),
+            (false, Outcome::Failed, false),
+        ] {
+            let cancellation = Cancellation::default();
+            let reporters = Reporters::new();
+            let (_dispatcher, teller) =
+                Dispatcher::new(reporters, cancellation.clone(), fail_fast, Mask::new());
+            teller.tell(finished(outcome));
+            assert_eq!(cancellation.work.is_cancelled(), stops, "{outcome:?}");
+            let reason = stops.then_some(CancelReason::FailFast);
+            assert_eq!(cancellation.reason(), reason);
+        }
     }
 
     #[test]
