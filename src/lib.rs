@@ -20,6 +20,7 @@ pub mod catalog;
 pub mod diagnose;
 pub mod image;
 pub mod matcher;
+pub mod output;
 pub mod partial;
 pub mod plan;
 pub mod spec;
@@ -27,7 +28,6 @@ pub mod template;
 pub mod value;
 // what is done
 pub mod cluster;
-mod output;
 pub mod run;
 pub mod sweep;
 // what is told

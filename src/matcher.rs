@@ -1,7 +1,13 @@
 //! Expectations on what a process wrote and how it ended, and whether they hold:
 //! pure.
+//!
+//! Of an output that is not whole, only that is decided which what is missing cannot change.
+
+use std::sync::Arc;
 
 use regex::{Regex, RegexBuilder};
+
+use crate::output::{CutText, Look, Text};
 
 /// How much of an actual output a message quotes, in characters.
 const QUOTED: usize = 200;
@@ -197,7 +203,148 @@ impl ExitExpectation {
     }
 }
 
-fn without_final_newline(text: &str) -> &str {
+/// An expectation on an output that is still to come, which is looked through as it comes.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    expectation: OutputExpectation<String>,
+    look: Arc<Look>,
+}
+
+/// What an output is worth.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// What does not hold.
+    pub wrong: Vec<Mismatch>,
+    /// What cannot be known, since the output is not whole: in a line each.
+    pub unknown: Vec<String>,
+}
+
+impl Judge {
+    /// # Errors
+    /// A pattern of `matches` that is no regular expression.
+    pub fn new(expectation: OutputExpectation<String>) -> Result<Self, PatternError> {
+        let patterns: Vec<&str> = expectation.matches.iter().map(String::as_str).collect();
+        for text in &patterns {
+            pattern(text)?;
+        }
+        let whole = expectation.equals.as_deref().map(without_final_newline);
+        // `contains` first, then `absent`
+        let texts = expectation.contains.iter().chain(&expectation.absent);
+        let look = Look::new(
+            texts.cloned().collect(),
+            &patterns,
+            whole.map(str::to_owned),
+        );
+        Ok(Self {
+            look: Arc::new(look),
+            expectation,
+        })
+    }
+
+    /// What must be looked for while the output comes.
+    pub fn look(&self) -> Arc<Look> {
+        Arc::clone(&self.look)
+    }
+
+    /// What does not hold of an output, and what cannot be known. `stream` is its name for the
+    /// messages, such as `stdout`.
+    ///
+    /// # Errors
+    /// As [`Judge::new`].
+    pub fn judge(&self, stream: &str, text: &Text) -> Result<Verdict, PatternError> {
+        match text {
+            Text::Whole(text) => Ok(Verdict {
+                wrong: self.expectation.check(stream, text)?,
+                unknown: Vec::new(),
+            }),
+            Text::Cut(cut) => Ok(self.judge_cut(stream, cut)),
+        }
+    }
+
+    fn judge_cut(&self, stream: &str, cut: &CutText) -> Verdict {
+        let mut verdict = Verdict::default();
+        let was = quote_beginning(cut);
+        let mut hold = |holds: Option<bool>, wrong: String, asked: String| match holds {
+            Some(true) => {}
+            Some(false) => verdict.wrong.push(Mismatch {
+                message: format!("{stream} {wrong}; it was {was}"),
+                expected: None,
+                actual: Text::Cut(cut.clone()).shown().into_owned(),
+            }),
+            None => verdict.unknown.push(format!(
+                "whether {stream} {asked} is not known: {}",
+                not_whole(cut)
+            )),
+        };
+        let seen = cut.seen();
+        let expectation = &self.expectation;
+        if let Some(expected) = &expectation.equals {
+            let expected = quote(without_final_newline(expected));
+            hold(
+                seen.is_whole(),
+                format!("is not {expected}"),
+                format!("is {expected}"),
+            );
+        }
+        for (number, part) in expectation.contains.iter().enumerate() {
+            hold(
+                seen.has_text(number),
+                format!("does not contain {}", quote(part)),
+                format!("contains {}", quote(part)),
+            );
+        }
+        for (number, text) in expectation.matches.iter().enumerate() {
+            hold(
+                seen.has_match(number),
+                format!("does not match /{text}/"),
+                format!("matches /{text}/"),
+            );
+        }
+        let numbers = expectation.contains.len()..;
+        for (number, part) in numbers.zip(&expectation.absent) {
+            hold(
+                seen.has_text(number).map(|is_there| !is_there),
+                format!("contains {}", quote(part)),
+                format!("contains {}", quote(part)),
+            );
+        }
+        if let Some(expected) = expectation.empty {
+            let wrong = match expected {
+                true => "is not empty",
+                false => "should not be empty",
+            };
+            hold(
+                seen.is_empty().map(|is_empty| is_empty == expected),
+                wrong.to_owned(),
+                "is empty".to_owned(),
+            );
+        }
+        if let Some(expected) = expectation.lines {
+            let (count, may_have_more) = seen.lines();
+            let holds = match may_have_more {
+                true if count <= expected => None,
+                _ => Some(count == expected),
+            };
+            hold(
+                holds,
+                format!("has {}, not {expected}", counted(count)),
+                format!("has {}", counted(expected)),
+            );
+        }
+        verdict
+    }
+}
+
+/// How much is missing of an output, for messages.
+pub fn not_whole(cut: &CutText) -> String {
+    format!(
+        "{} of its {} bytes are not kept",
+        cut.left_out(),
+        cut.bytes()
+    )
+}
+
+pub(crate) fn without_final_newline(text: &str) -> &str {
     let text = text.strip_suffix('\n').unwrap_or(text);
     text.strip_suffix('\r').unwrap_or(text)
 }
@@ -218,6 +365,13 @@ fn quote(text: &str) -> String {
         Some((cut, _)) => format!("{:?}… ({} bytes)", &text[..cut], text.len()),
         None => format!("{text:?}"),
     }
+}
+
+/// How an output begins that is not whole, as [`quote`] quotes it.
+fn quote_beginning(cut: &CutText) -> String {
+    let end = cut.head().char_indices().nth(QUOTED);
+    let end = end.map_or(cut.head().len(), |(at, _)| at);
+    format!("{:?}… ({} bytes)", &cut.head()[..end], cut.bytes())
 }
 
 #[cfg(test)]
@@ -317,6 +471,84 @@ mod tests {
             expectation.check("stdout", "").unwrap_err().to_string(),
             "`(` is not a regular expression: unclosed group"
         );
+    }
+
+    /// The verdict on a text of which no more than ten bytes are kept.
+    fn judged(expectation: &Expectation, actual: &str) -> (Vec<String>, Vec<String>) {
+        let owned = expectation.try_map(|text| Ok::<_, ()>((*text).to_owned()));
+        let judge = Judge::new(owned.unwrap()).unwrap();
+        let mut output = crate::output::Intake::keep(10)
+            .looking_for(judge.look())
+            .begin();
+        output.push(actual.as_bytes());
+        let Verdict { wrong, unknown } = judge.judge("stdout", &output.finish()).unwrap();
+        let wrong = wrong.into_iter().map(|mismatch| mismatch.message);
+        (wrong.collect(), unknown)
+    }
+
+    #[test]
+    fn what_is_not_kept_was_seen_all_the_same() {
+        let text = "one\ntwo, in the middle\nthree\n";
+        let holds = Expectation {
+            equals: Some(text),
+            contains: vec!["middle", "one\ntwo"],
+            matches: vec!["^two", "middle$", r"(?s)\Aone.*three\z"],
+            absent: vec!["four", "left out", "1"],
+            empty: Some(false),
+            lines: Some(3),
+        };
+        assert_eq!(judged(&holds, text), (vec![], vec![]));
+        let wrong = Expectation {
+            equals: Some("one"),
+            contains: vec!["left out"],
+            matches: vec!["^in"],
+            absent: vec!["middle"],
+            empty: Some(true),
+            lines: Some(2),
+        };
+        assert_eq!(
+            judged(&wrong, text).0,
+            [
+                r#"stdout is not "one"; it was "one\nt"… (29 bytes)"#,
+                r#"stdout does not contain "left out"; it was "one\nt"… (29 bytes)"#,
+                r#"stdout does not match /^in/; it was "one\nt"… (29 bytes)"#,
+                r#"stdout contains "middle"; it was "one\nt"… (29 bytes)"#,
+                r#"stdout is not empty; it was "one\nt"… (29 bytes)"#,
+                r#"stdout has 3 lines, not 2; it was "one\nt"… (29 bytes)"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_known_is_neither_right_nor_wrong() {
+        let words = Expectation {
+            matches: vec![r"\bé\b", r"(?-u:\bb\b)", "^é"],
+            ..Expectation::default()
+        };
+        let (wrong, unknown) = judged(&words, "a b\né\n0123456789");
+        assert_eq!(wrong, [""; 0]);
+        assert_eq!(
+            unknown,
+            [r"whether stdout matches /\bé\b/ is not known: 7 of its 17 bytes are not kept"]
+        );
+    }
+
+    /// A text that nobody looked through for this expectation proves nothing.
+    #[test]
+    fn a_text_that_was_not_looked_through_is_not_known() {
+        let mut output = crate::output::Intake::keep(4).begin();
+        output.push(b"abcdefgh\n");
+        let everything = OutputExpectation {
+            equals: Some("x".to_owned()),
+            contains: vec!["abcd".to_owned()],
+            matches: vec!["a".to_owned()],
+            absent: vec!["x".to_owned()],
+            empty: None,
+            lines: None,
+        };
+        let judge = Judge::new(everything).unwrap();
+        let verdict = judge.judge("stdout", &output.finish()).unwrap();
+        assert_eq!((verdict.wrong, verdict.unknown.len()), (vec![], 4));
     }
 
     #[test]

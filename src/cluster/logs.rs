@@ -1,10 +1,12 @@
-//! Reads and follows what containers log. Which pods are meant is the caller's.
+//! Reads and follows what containers log. Which pods are meant, and what is kept of it, is the
+//! caller's.
 //!
 //! See [the log subresource](https://kubernetes.io/docs/reference/kubernetes-api/core/pod-v1/#get-read-log-of-the-specified-pod).
 
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
+use jiff::Timestamp;
 use kube::client::Body;
 use tokio::time::{Instant, timeout_at};
 
@@ -18,21 +20,17 @@ use super::retry::{Repeat, Setback};
 use super::transport::{Call, Opened};
 use crate::output::Output;
 
-/// Which part of a log is wanted, and how much of it is kept.
+/// Which part of a log is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogOptions {
-    /// Only what was logged this long ago or later; whole seconds, rounded up.
-    pub since: Option<Duration>,
+    /// Only what is this young.
+    pub since: Option<LogSince>,
     /// Of the container before this one, which ended.
     pub previous: bool,
     /// Only so many lines from the end; they are counted after `since`.
     pub tail: Option<u64>,
     /// Begins each line with its time, RFC 3339 with nanoseconds.
     pub timestamps: bool,
-    /// How many bytes are kept; 1 MiB by default. Of more, the beginning and the end are.
-    ///
-    /// Does not count when following: there, each chunk goes to the caller.
-    pub limit: usize,
     /// The time for all of it; 30 s by default. When following, for the beginning only.
     pub timeout: Duration,
 }
@@ -44,20 +42,18 @@ impl Default for LogOptions {
             previous: false,
             tail: None,
             timestamps: false,
-            limit: 1024 * 1024,
             timeout: Duration::from_secs(30),
         }
     }
 }
 
-/// What a container logged.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LogText {
-    /// The log, stdout and stderr together; of more than the limit, the beginning and the end with
-    /// a line between that says so.
-    pub bytes: Vec<u8>,
-    /// How many bytes are not kept.
-    pub left_out: u64,
+/// From when on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogSince {
+    /// So long ago, by the clock of the container's node; whole seconds, rounded up.
+    Ago(Duration),
+    /// This moment, by the same clock; whole seconds, rounded down.
+    Time(Timestamp),
 }
 
 /// Why there is no log.
@@ -86,8 +82,6 @@ pub enum LogError {
     Broken {
         /// What happened.
         cause: String,
-        /// What had come in; empty when following.
-        partial: Vec<u8>,
     },
 }
 
@@ -131,9 +125,8 @@ impl LogStream {
                     }
                 }
                 Some(Err(error)) => {
-                    let partial = Vec::new();
                     let cause = Cause::of(&error).to_string();
-                    return Err(LogError::Broken { cause, partial });
+                    return Err(LogError::Broken { cause });
                 }
             }
         }
@@ -141,10 +134,12 @@ impl LogStream {
 }
 
 impl Cluster {
-    /// Reads what a container has logged so far; from its beginning again where the connection breaks.
+    /// Reads what a container has logged so far into an output, stdout and stderr together; from its
+    /// beginning again where the connection breaks. What had come in is there after an error too.
     ///
-    /// The kubelet keeps the last 10 MiB of a container by default, and of those that ended the one
-    /// before this.
+    /// It is the log of the container that runs, or ran last. The kubelet tells of its current file
+    /// only, which has 10 MiB at most by default: what a container logged before is gone, and nothing
+    /// says so.
     ///
     /// # Errors
     /// [`LogError`].
@@ -152,43 +147,33 @@ impl Cluster {
         &self,
         target: &PodTarget,
         options: &LogOptions,
-    ) -> Result<LogText, LogError> {
+        output: &mut Output,
+    ) -> Result<(), LogError> {
         let end = Instant::now() + options.timeout;
-        let mut output = Output::new(options.limit);
+        let before = output.clone();
         let reading = async {
             let mut attempts = self.transport().attempts();
             loop {
-                let broken = match self.read_log(target, options, &mut output).await {
-                    Err(LogError::Broken { cause, .. }) => cause,
+                let cause = match self.read_log(target, options, output).await {
+                    Err(LogError::Broken { cause }) => cause,
                     result => return result,
                 };
                 let error = ClusterError::Unavailable {
-                    cause: broken.clone(),
+                    cause: cause.clone(),
                 };
                 let what = || format!("reading the log of pod {}", target.pod);
                 let again = attempts.wait(Repeat::Safe, &Setback::Broken, &error, what);
                 if again.await == Next::Not {
-                    let (cause, partial) = (broken, Vec::new());
-                    return Err(LogError::Broken { cause, partial });
+                    return Err(LogError::Broken { cause });
                 }
-                output = Output::new(options.limit);
+                output.clone_from(&before);
             }
         };
-        let ended = timeout_at(end, reading).await;
-        let left_out = output.left_out();
-        let bytes = output.into_bytes();
-        match ended {
-            Ok(Ok(())) => Ok(LogText { bytes, left_out }),
-            Ok(Err(LogError::Broken { cause, .. })) => Err(LogError::Broken {
-                cause,
-                partial: bytes,
-            }),
-            Ok(Err(error)) => Err(error),
-            Err(_elapsed) => Err(LogError::Broken {
+        timeout_at(end, reading).await.unwrap_or_else(|_elapsed| {
+            Err(LogError::Broken {
                 cause: format!("it did not end within {}", seconds(options.timeout)),
-                partial: bytes,
-            }),
-        }
+            })
+        })
     }
 
     async fn read_log(
@@ -198,10 +183,15 @@ impl Cluster {
         output: &mut Output,
     ) -> Result<(), LogError> {
         let mut stream = self.open_log(target, options, Follow::No).await?;
+        let mut last = LastLine::default();
         while let Some(bytes) = stream.next().await? {
             output.push(&bytes);
+            last.push(&bytes);
         }
-        Ok(())
+        match last.complaint() {
+            Some(cause) => Err(LogError::Broken { cause }),
+            None => Ok(()),
+        }
     }
 
     /// Follows what a container logs, from the part that the options pick, until it ends.
@@ -255,6 +245,43 @@ impl Cluster {
     }
 }
 
+/// What comes after the last line end of a log, as much of it as a message has.
+///
+/// A kubelet that cannot read a log answers 200 all the same, and writes why in place of the log, or
+/// of its rest (kubernetes#142258).
+#[derive(Default)]
+struct LastLine(Vec<u8>);
+
+impl LastLine {
+    const LONGEST: usize = 1024;
+
+    fn push(&mut self, bytes: &[u8]) {
+        let line = match bytes.iter().rposition(|byte| *byte == b'\n') {
+            Some(end) => {
+                self.0.clear();
+                &bytes[end + 1..]
+            }
+            None => bytes,
+        };
+        let room = Self::LONGEST.saturating_sub(self.0.len());
+        self.0.extend_from_slice(&line[..line.len().min(room)]);
+    }
+
+    /// Why the log is none, in the kubelet's words.
+    fn complaint(&self) -> Option<String> {
+        let line = String::from_utf8_lossy(&self.0);
+        let is_complaint = [
+            "unable to retrieve container logs for ",
+            "failed to try resolving symlinks in path ",
+            "failed to open log file ",
+            "failed to create fsnotify watcher",
+        ]
+        .iter()
+        .any(|words| line.starts_with(words));
+        is_complaint.then(|| line.into_owned())
+    }
+}
+
 /// Whether to wait for more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Follow {
@@ -268,10 +295,17 @@ fn path(target: &PodTarget, options: &LogOptions, follow: Follow) -> String {
     if let Some(container) = &target.container {
         query.push(format!("container={}", encoded(container)));
     }
-    if let Some(since) = options.since {
+    match options.since {
+        None => {}
         // Zero is refused. Nothing younger may be lost, so a part of a second counts as one.
-        let seconds = since.as_secs() + u64::from(since.subsec_nanos() > 0);
-        query.push(format!("sinceSeconds={}", seconds.max(1)));
+        Some(LogSince::Ago(span)) => {
+            let seconds = span.as_secs() + u64::from(span.subsec_nanos() > 0);
+            query.push(format!("sinceSeconds={}", seconds.max(1)));
+        }
+        Some(LogSince::Time(time)) => {
+            let time = time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            query.push(format!("sinceTime={}", encoded(&time)));
+        }
     }
     if let Some(tail) = options.tail {
         query.push(format!("tailLines={tail}"));
@@ -318,7 +352,7 @@ mod tests {
     #[test]
     fn the_path_is_that_of_the_api() {
         let options = LogOptions {
-            since: Some(Duration::from_millis(1500)),
+            since: Some(LogSince::Ago(Duration::from_millis(1500))),
             tail: Some(7),
             previous: true,
             ..LogOptions::default()
@@ -328,13 +362,41 @@ mod tests {
             "/api/v1/namespaces/n/pods/p/log?container=c&sinceSeconds=2&tailLines=7&previous=true"
         );
         let options = LogOptions {
-            since: Some(Duration::ZERO),
+            since: Some(LogSince::Ago(Duration::ZERO)),
             ..LogOptions::default()
         };
         assert_eq!(
             path(&target(None), &options, Follow::Yes),
             "/api/v1/namespaces/n/pods/p/log?sinceSeconds=1&follow=true"
         );
+        let time = "2026-01-02T03:04:05.9Z".parse().unwrap();
+        let options = LogOptions {
+            since: Some(LogSince::Time(time)),
+            ..LogOptions::default()
+        };
+        let sent = path(&target(None), &options, Follow::No);
+        assert!(sent.ends_with("sinceTime=2026-01-02T03:04:05Z"), "{sent}");
+    }
+
+    #[test]
+    fn a_kubelets_complaint_is_no_log() {
+        let complaint = |pieces: &[&str]| {
+            let mut last = LastLine::default();
+            for piece in pieces {
+                last.push(piece.as_bytes());
+            }
+            last.complaint()
+        };
+        let words = "unable to retrieve container logs for containerd://b91c";
+        assert_eq!(complaint(&[words]).as_deref(), Some(words));
+        assert_eq!(
+            complaint(&["a\n", &words[..9], &words[9..]]).as_deref(),
+            Some(words)
+        );
+        // a container's own line has an end, or is another
+        assert_eq!(complaint(&[words, "\n"]), None);
+        assert_eq!(complaint(&["it was ", words]), None);
+        assert_eq!(complaint(&[]), None);
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub use http::{HttpError, HttpReply, HttpRequest, HttpTarget, Resolve, Scheme, T
 pub use identity::Identity;
 pub use kubeconfig::credentials_in;
 pub use label_query::{LabelQuery, LabelQueryError};
-pub use logs::{LogError, LogOptions, LogStream, LogText};
+pub use logs::{LogError, LogOptions, LogSince, LogStream};
 pub use read::{RawReply, Selection};
 pub use readiness::{
     ConditionState, PodReadiness, Readiness, condition_state, job_failed, node_excluded_by,

@@ -444,15 +444,28 @@ pub struct Logs {
     /// One container; all of them where none is named.
     pub container: Option<Template>,
     /// Only what is this young.
-    pub since: Option<Duration>,
+    pub since: Option<Since>,
     /// Of the container before its last restart.
     pub previous: bool,
     /// Only so many last lines of each.
     pub tail: Option<u32>,
     /// Begins each line with its time, RFC 3339.
     pub timestamps: bool,
+    /// Only some of the lines, chosen as they come.
+    pub lines: Option<LineChoice>,
     /// Of all the lines together.
     pub expect: TextExpectation,
+}
+
+/// Which lines of a log: all must hold that are given.
+#[derive(Clone, Debug)]
+pub struct LineChoice {
+    /// This text is in the line.
+    pub containing: Option<Template>,
+    /// This pattern matches in the line.
+    pub matching: Option<Template>,
+    /// So many of them, the first ones of all containers.
+    pub first: Option<u32>,
 }
 
 /// `events`.
@@ -472,7 +485,7 @@ pub struct Events {
     pub count: Option<CountExpectation>,
 }
 
-/// From when on events count.
+/// From when on events or lines of a log count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Since {
     /// Since the run began.

@@ -12,3 +12,5 @@ mod witness;
 pub(super) use places::Places;
 pub use session::{ExecError, ExecLimits, ExecReached, ExecResult};
 pub(super) use witness::Shellless;
+#[cfg(test)]
+pub(super) use witness::Witness;

@@ -22,8 +22,8 @@ use super::super::retry::{Repeat, Setback};
 use super::super::transport;
 use super::status::{Ending, ending};
 use super::stop;
-use super::witness::lacks_shell;
-use crate::output::Output;
+use super::witness::{Witness, lacks_shell};
+use crate::output::{Intake, Output, Text};
 
 const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
@@ -39,20 +39,23 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How much a command may take.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ExecLimits {
     /// The time for all of it, connecting included; 30 s by default. Waiting until fewer than
     /// [`MAX_CONCURRENT_EXECS`](super::super::MAX_CONCURRENT_EXECS) others run does not count.
     pub timeout: Duration,
-    /// How many bytes of stdout are kept, and of stderr; 1 MiB by default.
-    pub output: usize,
+    /// How stdout is taken in; 1 MiB of it is kept by default.
+    pub stdout: Intake,
+    /// As `stdout`.
+    pub stderr: Intake,
 }
 
 impl Default for ExecLimits {
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(30),
-            output: 1024 * 1024,
+            stdout: Intake::default(),
+            stderr: Intake::default(),
         }
     }
 }
@@ -62,12 +65,10 @@ impl Default for ExecLimits {
 pub struct ExecResult {
     /// Its exit code; 128 + n where signal n ended it.
     pub exit: i32,
-    /// What it printed; of more than the limit, the beginning and the end with a line between that says so.
-    pub stdout: Vec<u8>,
+    /// What it printed.
+    pub stdout: Text,
     /// As `stdout`.
-    pub stderr: Vec<u8>,
-    /// How many bytes of both are not kept.
-    pub left_out: u64,
+    pub stderr: Text,
     /// From the request to the last answer.
     pub took: Duration,
 }
@@ -101,10 +102,10 @@ pub enum ExecError {
     Broken {
         /// What happened.
         cause: String,
-        /// What it had printed.
-        stdout: Vec<u8>,
-        /// What it had printed.
-        stderr: Vec<u8>,
+        /// What it had printed, for people.
+        stdout: String,
+        /// As `stdout`.
+        stderr: String,
     },
 
     /// The time was over.
@@ -114,10 +115,10 @@ pub enum ExecError {
         reached: ExecReached,
         /// The time it had.
         after: Duration,
-        /// What it had printed.
-        stdout: Vec<u8>,
-        /// What it had printed.
-        stderr: Vec<u8>,
+        /// What it had printed, for people.
+        stdout: String,
+        /// As `stdout`.
+        stderr: String,
     },
 }
 
@@ -133,18 +134,21 @@ impl ExecError {
 }
 
 /// What has come so far, kept outside of the future that a time-out drops.
-struct Progress {
+struct Progress<'a> {
     stdout: Output,
     stderr: Output,
+    /// Hears what stderr has for it alone.
+    witness: &'a mut Witness,
     status: Vec<u8>,
     has_started: bool,
 }
 
-impl Progress {
-    fn new(limit: usize) -> Self {
+impl<'a> Progress<'a> {
+    fn new(stdout: &Intake, stderr: &Intake, witness: &'a mut Witness) -> Self {
         Self {
-            stdout: Output::new(limit),
-            stderr: Output::new(limit),
+            stdout: stdout.begin(),
+            stderr: stderr.begin(),
+            witness,
             status: Vec::new(),
             has_started: false,
         }
@@ -153,7 +157,7 @@ impl Progress {
     fn take(&mut self, frame: &[u8]) {
         match frame.split_first() {
             Some((&STDOUT, bytes)) => self.stdout.push(bytes),
-            Some((&STDERR, bytes)) => self.stderr.push(bytes),
+            Some((&STDERR, bytes)) => self.stderr.push(&self.witness.hear(bytes)),
             // a status is short; one that never comes to its end must not fill the memory
             Some((&STATUS, bytes)) => {
                 let room = STATUS_LIMIT.saturating_sub(self.status.len());
@@ -164,25 +168,37 @@ impl Progress {
             Some(_) | None => {}
         }
     }
+
+    fn has_printed(&self) -> bool {
+        let is_silent = self.stdout.is_empty() && self.stderr.is_empty();
+        !is_silent || self.witness.has_spoken()
+    }
+
+    fn into_outputs(mut self) -> (Text, Text) {
+        self.stderr.push(&self.witness.rest());
+        (self.stdout.finish(), self.stderr.finish())
+    }
 }
 
 impl Cluster {
-    /// One session, as the API server tells it: what [`Cluster::exec`] is made of.
+    /// One session, as the API server tells it: what [`Cluster::exec`] is made of. The witness's own
+    /// lines are no part of stderr.
     pub(in super::super) async fn exec_bare(
         &self,
         target: &PodTarget,
         command: &[String],
         stdin: Option<Vec<u8>>,
         limits: &ExecLimits,
+        witness: &mut Witness,
     ) -> Result<ExecResult, ExecError> {
         let _place = self.inner.shared.execs.take(target).await;
         let begun = Instant::now();
-        let mut progress = Progress::new(limits.output);
+        let mut progress = Progress::new(&limits.stdout, &limits.stderr, witness);
         let session = self.session(target, command, stdin, &mut progress);
         let ended = timeout_at(begun + limits.timeout, session).await;
         let took = begun.elapsed();
         // What printed something has started, whatever the status says.
-        let has_printed = !(progress.stdout.is_empty() && progress.stderr.is_empty());
+        let has_printed = progress.has_printed();
         let has_started = progress.has_started;
         let mut reached = match has_started {
             true => ExecReached::Command,
@@ -195,16 +211,13 @@ impl Cluster {
                 reached = ExecReached::ApiServer;
             }
         }
-        let left_out = progress.stdout.left_out() + progress.stderr.left_out();
-        let stdout = progress.stdout.into_bytes();
-        let stderr = progress.stderr.into_bytes();
+        let (stdout, stderr) = progress.into_outputs();
         let (cause, has_run) = match ended {
             Ok(Ok(Ending::Exit(exit))) => {
                 return Ok(ExecResult {
                     exit,
                     stdout,
                     stderr,
-                    left_out,
                     took,
                 });
             }
@@ -212,8 +225,8 @@ impl Cluster {
                 return Err(ExecError::TimedOut {
                     reached,
                     after: limits.timeout,
-                    stdout,
-                    stderr,
+                    stdout: stdout.shown().into_owned(),
+                    stderr: stderr.shown().into_owned(),
                 });
             }
             Ok(Ok(Ending::Failure(cause))) => (cause, has_printed),
@@ -222,8 +235,8 @@ impl Cluster {
         Err(if has_run {
             ExecError::Broken {
                 cause,
-                stdout,
-                stderr,
+                stdout: stdout.shown().into_owned(),
+                stderr: stderr.shown().into_owned(),
             }
         } else {
             ExecError::NotStarted { cause }
@@ -235,7 +248,7 @@ impl Cluster {
         target: &PodTarget,
         command: &[String],
         stdin: Option<Vec<u8>>,
-        progress: &mut Progress,
+        progress: &mut Progress<'_>,
     ) -> Result<Ending, String> {
         let connection = match self.upgrade(target, command, stdin.is_some()).await {
             Err(cause) if target.container.is_none() && needs_container(&cause) => {
@@ -304,7 +317,8 @@ impl Cluster {
     /// that there is no shell to end it is an answer.
     async fn stop(&self, target: &PodTarget, command: &[String], age: Duration) -> bool {
         let stop = stop::command(command, age);
-        let mut progress = Progress::new(1024);
+        let (few, mut nobody) = (Intake::keep(1024), Witness::none());
+        let mut progress = Progress::new(&few, &few, &mut nobody);
         let ended = timeout(
             STOP_PATIENCE,
             self.session(target, &stop, None, &mut progress),
@@ -328,7 +342,7 @@ impl Cluster {
 /// Reads until the server closes; the words of the error say why there is no status.
 async fn read(
     mut frames: impl Stream<Item = Result<Message, SocketError>> + Unpin,
-    progress: &mut Progress,
+    progress: &mut Progress<'_>,
 ) -> Result<Ending, String> {
     loop {
         let known = ending(&progress.status);
@@ -427,7 +441,8 @@ mod tests {
                 frames
             },
             |frames| {
-                let mut progress = Progress::new(64);
+                let (few, mut nobody) = (Intake::keep(64), Witness::none());
+                let mut progress = Progress::new(&few, &few, &mut nobody);
                 let frames = frames.iter().cloned().map(Ok);
                 let reading = read(futures::stream::iter(frames), &mut progress);
                 let runtime = tokio::runtime::Builder::new_current_thread()
@@ -435,15 +450,18 @@ mod tests {
                     .build();
                 let _ = runtime.unwrap().block_on(reading);
                 assert!(progress.status.len() <= STATUS_LIMIT);
-                assert!(progress.stdout.into_bytes().len() <= 64 + 100);
-                assert!(progress.stderr.into_bytes().len() <= 64 + 100);
+                let (stdout, stderr) = progress.into_outputs();
+                // bytes that are no text are replaced by three each
+                assert!(stdout.shown().len() <= 3 * 64 + 100);
+                assert!(stderr.shown().len() <= 3 * 64 + 100);
             },
         );
     }
 
     #[test]
     fn a_status_without_an_end_is_bounded() {
-        let mut progress = Progress::new(64);
+        let (few, mut nobody) = (Intake::keep(64), Witness::none());
+        let mut progress = Progress::new(&few, &few, &mut nobody);
         for _ in 0..100 {
             progress.take(&[vec![STATUS], vec![b'['; 10_000]].concat());
         }

@@ -41,16 +41,126 @@ exit "$code"
 "#;
 
 /// What the shell said of a command.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Testimony {
+    /// It runs now.
+    Started,
     /// It ended with this code.
     Ended(i32),
     /// There is no such program.
     Missing,
 }
 
-/// The line that says that the command runs now.
-const STARTED: &str = "started\n";
+/// Listens on stderr for the shell's lines, which are no part of it.
+#[derive(Debug)]
+pub(in super::super) struct Witness {
+    /// What its lines begin with, and a space; nothing where there is no witness.
+    token: Vec<u8>,
+    /// What may be the beginning of a line of its own.
+    held: Vec<u8>,
+    has_started: bool,
+    end: Option<Testimony>,
+}
+
+impl Witness {
+    /// No line of a witness has more after its token.
+    const LONGEST: usize = "started\n".len();
+
+    fn of(token: &str) -> Self {
+        Self {
+            token: format!("{token} ").into_bytes(),
+            held: Vec::new(),
+            has_started: false,
+            end: None,
+        }
+    }
+
+    /// Of a command that runs bare.
+    pub(in super::super) fn none() -> Self {
+        Self {
+            token: Vec::new(),
+            ..Self::of("")
+        }
+    }
+
+    /// Takes the witness's lines out of a piece of stderr; gives back what is the command's, as far
+    /// as that is known by now.
+    pub(super) fn hear(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut rest = std::mem::take(&mut self.held);
+        rest.extend_from_slice(bytes);
+        if self.token.is_empty() {
+            return rest;
+        }
+        let mut own = Vec::new();
+        while let Some(start) = position(&rest, &self.token) {
+            let after = &rest[start + self.token.len()..];
+            let line = &after[..after.len().min(Self::LONGEST)];
+            let end = line.iter().position(|byte| *byte == b'\n');
+            match end.and_then(|end| Some((end, testimony(&line[..end])?))) {
+                Some((end, testimony)) => {
+                    match testimony {
+                        Testimony::Started => self.has_started = true,
+                        testimony => self.end = Some(testimony),
+                    }
+                    own.extend_from_slice(&rest[..start]);
+                    rest.drain(..start + self.token.len() + end + 1);
+                }
+                // its rest is still to come
+                None if end.is_none() && line.len() < Self::LONGEST => {
+                    own.extend_from_slice(&rest[..start]);
+                    rest.drain(..start);
+                    self.held = rest;
+                    return own;
+                }
+                // somebody else's words
+                None => {
+                    let end = start + self.token.len();
+                    own.extend_from_slice(&rest[..end]);
+                    rest.drain(..end);
+                }
+            }
+        }
+        let begun = (1..self.token.len())
+            .rev()
+            .find(|length| rest.ends_with(&self.token[..*length]));
+        self.held = rest.split_off(rest.len() - begun.unwrap_or(0));
+        own.append(&mut rest);
+        own
+    }
+
+    /// What was held back, where no more comes.
+    pub(super) fn rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.held)
+    }
+
+    /// Whether anything came from it.
+    pub(super) fn has_spoken(&self) -> bool {
+        self.has_started || self.end.is_some()
+    }
+}
+
+fn position(bytes: &[u8], part: &[u8]) -> Option<usize> {
+    let first = *part.first()?;
+    let mut from = 0;
+    loop {
+        from += bytes[from..].iter().position(|byte| *byte == first)?;
+        if bytes[from..].starts_with(part) {
+            return Some(from);
+        }
+        from += 1;
+    }
+}
+
+fn testimony(line: &[u8]) -> Option<Testimony> {
+    match line {
+        b"started" => Some(Testimony::Started),
+        b"missing" => Some(Testimony::Missing),
+        code => {
+            let code = std::str::from_utf8(code).ok()?.parse().ok()?;
+            Some(Testimony::Ended(code))
+        }
+    }
+}
 
 /// Containers that turned out to have no shell.
 #[derive(Default)]
@@ -97,21 +207,22 @@ impl Cluster {
         if !self.inner.shared.shellless.has(target) {
             let token = format!("kubeproof-{}", uuid::Uuid::new_v4().simple());
             let wrapped = wrapped(&token, command);
-            match self
-                .exec_bare(target, &wrapped, stdin.clone(), limits)
-                .await
-            {
+            let mut witness = Witness::of(&token);
+            let ended = self.exec_bare(target, &wrapped, stdin.clone(), limits, &mut witness);
+            match ended.await {
                 Err(ExecError::NotStarted { cause }) if lacks_shell(&cause) => {
                     self.inner.shared.shellless.add(target);
                 }
-                ended => return heard(&token, command, ended),
+                ended => return heard(&witness, command, ended),
             }
         }
         let limits = ExecLimits {
             timeout: limits.timeout.saturating_sub(begun.elapsed()),
             ..limits.clone()
         };
-        self.exec_bare(target, command, stdin, &limits).await
+        let mut nobody = Witness::none();
+        self.exec_bare(target, command, stdin, &limits, &mut nobody)
+            .await
     }
 }
 
@@ -129,44 +240,25 @@ pub(super) fn lacks_shell(cause: &str) -> bool {
         || cause.contains("stat sh: no such file or directory")
 }
 
-/// The end of a command as its witness tells it, the testimony taken out of the output.
+/// The end of a command as its witness tells it.
 fn heard(
-    token: &str,
+    witness: &Witness,
     command: &[String],
     ended: Result<ExecResult, ExecError>,
 ) -> Result<ExecResult, ExecError> {
-    let mut result = match ended {
-        Ok(mut result) => {
-            take_start(token, &mut result.stderr);
-            result
-        }
-        Err(ExecError::Broken {
-            cause,
-            stdout,
-            mut stderr,
-        }) => {
-            if !take_start(token, &mut stderr) {
-                return Err(ExecError::NotStarted { cause });
-            }
-            take_testimony(token, &mut stderr);
-            return Err(ExecError::Broken {
-                cause,
-                stdout,
-                stderr,
-            });
+    let result = match ended {
+        Ok(result) => result,
+        Err(ExecError::Broken { cause, .. }) if !witness.has_started => {
+            return Err(ExecError::NotStarted { cause });
         }
         Err(ExecError::TimedOut {
             reached: ExecReached::Command,
             after,
             stdout,
-            mut stderr,
-        }) => {
-            let reached = match take_start(token, &mut stderr) {
-                true => ExecReached::Command,
-                false => ExecReached::ApiServer,
-            };
+            stderr,
+        }) if !witness.has_started => {
             return Err(ExecError::TimedOut {
-                reached,
+                reached: ExecReached::ApiServer,
                 after,
                 stdout,
                 stderr,
@@ -174,7 +266,7 @@ fn heard(
         }
         Err(error) => return Err(error),
     };
-    match take_testimony(token, &mut result.stderr) {
+    match witness.end {
         Some(Testimony::Ended(code)) => Ok(ExecResult {
             exit: code,
             ..result
@@ -185,44 +277,14 @@ fn heard(
                 command.first().map_or("", String::as_str)
             ),
         }),
-        None => Err(ExecError::Broken {
+        Some(Testimony::Started) | None => Err(ExecError::Broken {
             cause: match result.exit {
                 0 => "its node reported success, but it had not come to its end".to_owned(),
                 code => format!("it was ended from outside, with exit code {code}"),
             },
-            stdout: result.stdout,
-            stderr: result.stderr,
+            stdout: result.stdout.shown().into_owned(),
+            stderr: result.stderr.shown().into_owned(),
         }),
-    }
-}
-
-/// Whether the witness said that it starts the command; its line is taken out.
-fn take_start(token: &str, stderr: &mut Vec<u8>) -> bool {
-    let line = format!("{token} {STARTED}");
-    let at = stderr
-        .windows(line.len())
-        .position(|window| window == line.as_bytes());
-    match at {
-        Some(at) => {
-            stderr.drain(at..at + line.len());
-            true
-        }
-        None => false,
-    }
-}
-
-/// Finds what the witness said of the end and takes its line out.
-fn take_testimony(token: &str, stderr: &mut Vec<u8>) -> Option<Testimony> {
-    let token = token.as_bytes();
-    let start = stderr
-        .windows(token.len())
-        .rposition(|window| window == token)?;
-    let line_end = stderr[start..].iter().position(|byte| *byte == b'\n')?;
-    let line: Vec<u8> = stderr.drain(start..=start + line_end).collect();
-    let words = String::from_utf8_lossy(&line[token.len()..]);
-    match words.trim() {
-        "missing" => Some(Testimony::Missing),
-        code => code.parse().ok().map(Testimony::Ended),
     }
 }
 
@@ -233,20 +295,39 @@ mod tests {
 
     const TOKEN: &str = "kubeproof-1234";
 
-    fn result(exit: i32, stderr: &str) -> ExecResult {
-        ExecResult {
-            exit,
-            stdout: b"out".to_vec(),
-            stderr: stderr.as_bytes().to_vec(),
-            left_out: 0,
-            took: Duration::ZERO,
+    /// What a witness hears of a stderr that comes in pieces of so many bytes, and what is left of it.
+    fn listened(stderr: &[u8], piece: usize) -> (Witness, Vec<u8>) {
+        let mut witness = Witness::of(TOKEN);
+        let mut own = Vec::new();
+        for piece in stderr.chunks(piece) {
+            own.extend(witness.hear(piece));
         }
+        own.extend(witness.rest());
+        (witness, own)
+    }
+
+    fn own_text(own: &[u8]) -> String {
+        String::from_utf8(own.to_vec()).unwrap()
     }
 
     fn hear(exit: i32, stderr: &str) -> Result<(i32, String), String> {
-        heard(TOKEN, &["ping".to_owned()], Ok(result(exit, stderr)))
-            .map(|result| (result.exit, String::from_utf8(result.stderr).unwrap()))
-            .map_err(|error| error.to_string())
+        let hear = |piece| {
+            let (witness, own) = listened(stderr.as_bytes(), piece);
+            let result = ExecResult {
+                exit,
+                stdout: "out".into(),
+                stderr: own_text(&own).as_str().into(),
+                took: Duration::ZERO,
+            };
+            heard(&witness, &["ping".to_owned()], Ok(result))
+                .map(|result| (result.exit, result.stderr.shown().into_owned()))
+                .map_err(|error| error.to_string())
+        };
+        let heard = hear(1000);
+        for piece in [1, 2, 7, 20] {
+            assert_eq!(hear(piece), heard, "in pieces of {piece}");
+        }
+        heard
     }
 
     #[test]
@@ -256,6 +337,10 @@ mod tests {
             hear(3, "no newlinekubeproof-1234 3\nlater\n"),
             Ok((3, "no newlinelater\n".to_owned()))
         );
+        // a command that prints how it was called
+        let called = "sh -c … kubeproof kubeproof-1234 ping\nkubeproof-1234 0\n";
+        let own = "sh -c … kubeproof kubeproof-1234 ping\n".to_owned();
+        assert_eq!(hear(0, called), Ok((0, own)));
     }
 
     #[test]
@@ -271,29 +356,31 @@ mod tests {
     #[test]
     fn what_was_accepted_and_never_started_is_the_environment() {
         let timed_out = |stderr: &str| {
+            let (witness, own) = listened(stderr.as_bytes(), 3);
             let ended = Err(ExecError::TimedOut {
                 reached: ExecReached::Command,
                 after: Duration::from_secs(1),
-                stdout: Vec::new(),
-                stderr: stderr.as_bytes().to_vec(),
+                stdout: String::new(),
+                stderr: own_text(&own),
             });
-            heard(TOKEN, &["ping".to_owned()], ended).unwrap_err()
+            heard(&witness, &["ping".to_owned()], ended).unwrap_err()
         };
         let error = timed_out("");
         assert!(error.is_environment(), "{error:?}");
         let error = timed_out("kubeproof-1234 started\nhalf");
         assert!(!error.is_environment(), "{error:?}");
         assert!(
-            matches!(&error, ExecError::TimedOut { stderr, .. } if stderr == b"half"),
+            matches!(&error, ExecError::TimedOut { stderr, .. } if stderr == "half"),
             "{error:?}"
         );
         let broken = |stderr: &str| {
+            let (witness, own) = listened(stderr.as_bytes(), 3);
             let ended = Err(ExecError::Broken {
                 cause: "reset".to_owned(),
-                stdout: Vec::new(),
-                stderr: stderr.as_bytes().to_vec(),
+                stdout: String::new(),
+                stderr: own_text(&own),
             });
-            heard(TOKEN, &["ping".to_owned()], ended).unwrap_err()
+            heard(&witness, &["ping".to_owned()], ended).unwrap_err()
         };
         assert!(matches!(broken(""), ExecError::NotStarted { .. }));
         assert!(matches!(
@@ -318,14 +405,12 @@ mod tests {
                 .args(&wrapped[1..])
                 .output()
                 .unwrap();
-            let mut stderr = output.stderr;
-            let has_started = take_start(TOKEN, &mut stderr);
-            let testimony = take_testimony(TOKEN, &mut stderr);
-            assert_eq!(has_started, testimony != Some(Testimony::Missing));
+            let (witness, own) = listened(&output.stderr, 5);
+            assert_eq!(witness.has_started, witness.end != Some(Testimony::Missing));
             (
-                testimony,
+                witness.end,
                 String::from_utf8(output.stdout).unwrap(),
-                String::from_utf8(stderr).unwrap(),
+                own_text(&own),
             )
         };
         let (testimony, stdout, _) = run(&["echo", "a b", "$HOME"]);
@@ -356,32 +441,28 @@ mod tests {
             300,
             |chance| (chance.spoilt(&good), chance.below(3)),
             |(stderr, kind)| {
-                let stderr = stderr.clone().into_bytes();
+                let (witness, own) = listened(stderr.as_bytes(), 1 + kind * 7);
                 let ended = match kind {
                     0 => Ok(ExecResult {
                         exit: 0,
-                        stdout: Vec::new(),
-                        stderr: stderr.clone(),
-                        left_out: 0,
+                        stdout: "".into(),
+                        stderr: String::from_utf8_lossy(&own).as_ref().into(),
                         took: Duration::ZERO,
                     }),
                     1 => Err(ExecError::Broken {
                         cause: String::new(),
-                        stdout: Vec::new(),
-                        stderr: stderr.clone(),
+                        stdout: String::new(),
+                        stderr: String::from_utf8_lossy(&own).into_owned(),
                     }),
                     _ => Err(ExecError::TimedOut {
                         reached: ExecReached::Command,
                         after: Duration::ZERO,
-                        stdout: Vec::new(),
-                        stderr: stderr.clone(),
+                        stdout: String::new(),
+                        stderr: String::from_utf8_lossy(&own).into_owned(),
                     }),
                 };
-                if let Ok(result) = heard(TOKEN, &["a".to_owned()], ended) {
-                    assert!(
-                        result.stderr.len() < stderr.len(),
-                        "the testimony is taken out"
-                    );
+                if heard(&witness, &["a".to_owned()], ended).is_ok() {
+                    assert!(own.len() < stderr.len(), "the testimony is taken out");
                 }
             },
         );

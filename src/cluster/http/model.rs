@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::super::error::seconds;
+use crate::output::{Intake, Text};
 
 /// What is asked, and by which way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +78,7 @@ pub enum Scheme {
 }
 
 /// A request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct HttpRequest {
     /// `GET` by default.
     pub method: String,
@@ -93,8 +94,8 @@ pub struct HttpRequest {
     pub ca: Option<Vec<u8>>,
     /// Addresses that names are taken to have; with [`HttpTarget::Url`] only.
     pub resolve: Vec<Resolve>,
-    /// How many bytes of the answer's body are kept; 1 MiB by default.
-    pub limit: usize,
+    /// How the answer's body is taken in; 1 MiB of it is kept by default.
+    pub intake: Intake,
 }
 
 impl Default for HttpRequest {
@@ -107,7 +108,7 @@ impl Default for HttpRequest {
             timeout: Duration::from_secs(10),
             ca: None,
             resolve: Vec::new(),
-            limit: 1024 * 1024,
+            intake: Intake::default(),
         }
     }
 }
@@ -159,10 +160,8 @@ pub struct HttpReply {
     pub status: u16,
     /// The headers, names in lower case, in order; those that repeat are repeated.
     pub headers: Vec<(String, String)>,
-    /// The body; of more than the limit, the beginning and the end with a line between that says so.
-    pub body: Vec<u8>,
-    /// How many bytes of the body are not kept.
-    pub left_out: u64,
+    /// The body.
+    pub body: Text,
     /// From the beginning, connecting included, to the end of the body.
     pub took: Duration,
     /// About the certificate, where TLS was spoken from here to the target.

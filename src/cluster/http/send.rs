@@ -19,7 +19,7 @@ use super::model::{HttpError, HttpReply, HttpRequest, HttpTarget, Scheme, TlsInf
 use super::service;
 use super::tls;
 use super::wire::{self, Answer};
-use crate::output::Output;
+use crate::output::Intake;
 
 /// How long the API server may take to say that it is there, after a service did not answer, or
 /// not to the end.
@@ -60,7 +60,6 @@ impl Cluster {
                     status: answer.status,
                     headers: answer.headers,
                     body: answer.body,
-                    left_out: answer.left_out,
                     took: begun.elapsed(),
                     tls,
                     peer,
@@ -169,9 +168,9 @@ impl Cluster {
         })?;
         let (parts, body) = response.into_parts();
         let status = parts.status.as_u16();
-        let mut output = Output::new(request.limit);
+        let mut output = request.intake.begin();
         // Whole, however little is kept: the words in it say whose answer it is.
-        let mut words = Output::new(service::LONGEST_STATUS);
+        let mut words = Intake::keep(service::LONGEST_STATUS).begin();
         let keep = |bytes: &[u8]| {
             output.push(bytes);
             words.push(bytes);
@@ -180,15 +179,15 @@ impl Cluster {
             cause: Cause::of(error).to_string(),
         })
         .await?;
-        if let Some(error) = service::refusal(status, &words.into_bytes(), service) {
+        let words = words.finish();
+        if let Some(error) = service::refusal(status, words.shown().as_bytes(), service) {
             return Err(error);
         }
         Ok(Done {
             answer: Answer {
                 status,
                 headers: pairs(&parts.headers),
-                left_out: output.left_out(),
-                body: output.into_bytes(),
+                body: output.finish(),
             },
             tls: None,
             peer: None,

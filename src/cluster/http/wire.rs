@@ -12,15 +12,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::super::cause::without_number;
 use super::super::read::pairs;
 use super::model::{HttpError, HttpRequest};
-use crate::output::Output;
+use crate::output::Text;
 
 /// The part of an answer that comes over the wire.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
-    pub(super) left_out: u64,
+    pub(super) body: Text,
 }
 
 /// Writes the head: `uri` as it goes over the wire, `host` unless the request has its own.
@@ -93,13 +92,12 @@ where
     let asking = async {
         let response = sender.send_request(message).await;
         let (parts, body) = response.map_err(|error| broken(&error))?.into_parts();
-        let mut output = Output::new(request.limit);
+        let mut output = request.intake.begin();
         read(body, |bytes| output.push(bytes), broken).await?;
         Ok(Answer {
             status: parts.status.as_u16(),
             headers: pairs(&parts.headers),
-            left_out: output.left_out(),
-            body: output.into_bytes(),
+            body: output.finish(),
         })
     };
     let mut asking = std::pin::pin!(asking);

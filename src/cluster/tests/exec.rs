@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::super::exec::Witness;
 use super::super::{ExecError, ExecLimits, ExecReached, ExecResult, ExecTarget};
 use super::fake::{Answer, Fake, Then};
+use crate::output::Intake;
 
 const SUCCESS: &[u8] = b"\x03{\"status\":\"Success\"}";
 
@@ -26,11 +28,13 @@ async fn run(
     let command = ["true".to_owned()];
     let limits = ExecLimits {
         timeout,
-        output: 1024,
+        stdout: Intake::keep(1024),
+        stderr: Intake::keep(1024),
     };
     let stdin = stdin.map(<[u8]>::to_vec);
+    let mut nobody = Witness::none();
     fake.cluster()
-        .exec_bare(&target, &command, stdin, &limits)
+        .exec_bare(&target, &command, stdin, &limits, &mut nobody)
         .await
 }
 
@@ -46,8 +50,8 @@ async fn an_exit_code_is_an_answer() {
         .await
         .unwrap();
     assert_eq!(result.exit, 0);
-    assert_eq!(result.stdout, b"output");
-    assert_eq!(result.stderr, b"err");
+    assert_eq!(result.stdout, "output".into());
+    assert_eq!(result.stderr, "err".into());
     let status = br#"{"status":"Failure","reason":"NonZeroExitCode","details":{"causes":[{"reason":"ExitCode","message":"3"}]}}"#;
     let frame = [b"\x03".as_slice(), status].concat();
     let result = answered(&[&frame], Then::Close).await.unwrap();
@@ -58,13 +62,13 @@ async fn an_exit_code_is_an_answer() {
 async fn after_the_status_a_broken_connection_does_no_harm() {
     for then in [Then::Drop, Then::Hang] {
         let result = answered(&[b"\x01x", SUCCESS], then).await.unwrap();
-        assert_eq!((result.exit, result.stdout), (0, b"x".to_vec()));
+        assert_eq!((result.exit, result.stdout), (0, "x".into()));
     }
     // Output may still follow the status.
     let result = answered(&[SUCCESS, b"\x01late"], Then::Close)
         .await
         .unwrap();
-    assert_eq!(result.stdout, b"late");
+    assert_eq!(result.stdout, "late".into());
 }
 
 #[tokio::test]
@@ -72,7 +76,7 @@ async fn without_a_status_the_partial_output_is_kept() {
     for then in [Then::Drop, Then::Close] {
         match answered(&[b"\x01half", b"\x02of it"], then).await {
             Err(ExecError::Broken { stdout, stderr, .. }) => {
-                assert_eq!((stdout, stderr), (b"half".to_vec(), b"of it".to_vec()));
+                assert_eq!((stdout.as_str(), stderr.as_str()), ("half", "of it"));
             }
             other => panic!("{other:?}"),
         }
@@ -136,7 +140,7 @@ async fn a_time_out_tells_whether_it_had_started_and_ends_the_command() {
     let ExecError::TimedOut { stdout, .. } = error else {
         panic!("{error:?}")
     };
-    assert_eq!(stdout, b"half");
+    assert_eq!(stdout, "half");
     let requests = fake.requests();
     assert!(
         requests[1].contains("command=sh&command=-c&"),
@@ -187,10 +191,10 @@ async fn stdin_is_sent_whole_and_closed() {
     let result = run(&fake, Some(&stdin), Duration::from_secs(5))
         .await
         .unwrap();
-    assert_eq!(result.left_out, 100_000 - 1024);
+    assert_eq!(result.stdout.left_out(), 100_000 - 1024);
     assert!(fake.requests()[0].contains("&stdin=true&"));
     let empty = run(&fake, Some(b""), Duration::from_secs(5)).await.unwrap();
-    assert_eq!((empty.exit, empty.stdout), (0, Vec::new()));
+    assert_eq!((empty.exit, empty.stdout), (0, "".into()));
 }
 
 #[tokio::test]

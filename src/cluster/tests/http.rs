@@ -7,6 +7,7 @@ use serde_json::json;
 use super::super::{Access, HttpError, HttpReply, HttpRequest, HttpTarget, Identity};
 use super::super::{Cluster, LogOptions, PodTarget, Resource, Scheme};
 use super::fake::{Answer, Fake, Then, cluster_at};
+use crate::output::Intake;
 
 const OPENED: [&[u8]; 2] = [b"\x00\x50\x00", b"\x01\x50\x00"];
 
@@ -14,7 +15,7 @@ fn request() -> HttpRequest {
     HttpRequest {
         path: "/healthz?x=1".into(),
         timeout: Duration::from_millis(500),
-        limit: 8,
+        intake: Intake::keep(8),
         ..HttpRequest::default()
     }
 }
@@ -59,11 +60,11 @@ async fn a_service_answers_through_the_proxy() {
     })
     .await;
     let reply = ask(&fake, &proxied()).await.unwrap();
-    assert_eq!((reply.status, reply.body.as_slice()), (200, &b"\"ok\""[..]));
+    assert_eq!((reply.status, reply.body), (200, "\"ok\"".into()));
     assert!(reply.headers.contains(&("x-a".into(), "b".into())));
     // Its own 503 is an answer, and is not asked for again.
     let reply = ask(&fake, &proxied()).await.unwrap();
-    assert_eq!((reply.status, reply.left_out), (503, 2));
+    assert_eq!((reply.status, reply.body.left_out()), (503, 2));
     assert_eq!(
         fake.requests(),
         ["GET /api/v1/namespaces/n/services/http:web:80/proxy/healthz?x=1"; 2]
@@ -110,7 +111,7 @@ async fn a_pod_answers_through_a_forwarded_port() {
     })
     .await;
     let reply = ask(&fake, &forwarded()).await.unwrap();
-    assert_eq!((reply.status, reply.body.as_slice()), (201, &b"ok"[..]));
+    assert_eq!((reply.status, &reply.body), (201, &"ok".into()));
     assert_eq!(reply.peer.as_deref(), Some("pod/p"));
     assert_eq!(
         fake.requests(),
@@ -122,10 +123,10 @@ async fn a_pod_answers_through_a_forwarded_port() {
 async fn an_answer_that_ends_with_the_connection_is_whole() {
     let answer = b"\x00HTTP/1.1 200 OK\r\n\r\nall";
     let reply = forward(&[answer], Then::Close).await.unwrap();
-    assert_eq!(reply.body, b"all");
+    assert_eq!(reply.body, "all".into());
     let complaint = b"\x01error forwarding port 80: broken pipe\n";
     let reply = forward(&[answer, complaint], Then::Close).await.unwrap();
-    assert_eq!(reply.body, b"all");
+    assert_eq!(reply.body, "all".into());
     // But not where it is the way to the pod that ended: more may have been to come.
     for then in [Then::Drop, Then::Reset] {
         let error = forward(&[answer], then).await.unwrap_err();
@@ -134,7 +135,7 @@ async fn an_answer_that_ends_with_the_connection_is_whole() {
     // One that says its length is, whatever becomes of the connection.
     let answer = b"\x00HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nall";
     let reply = forward(&[answer], Then::Drop).await.unwrap();
-    assert_eq!(reply.body, b"all");
+    assert_eq!(reply.body, "all".into());
     let answer = b"\x00HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nall";
     let reply = forward(&[answer], Then::Reset).await;
     assert!(
@@ -227,7 +228,7 @@ async fn a_url_is_asked_straight() {
         ..request()
     };
     let reply = fake.cluster().http(&target, &request).await.unwrap();
-    assert_eq!((reply.status, reply.body.as_slice()), (404, &b"\"no\""[..]));
+    assert_eq!((reply.status, reply.body), (404, "\"no\"".into()));
     assert_eq!(reply.peer, Some(fake.address.to_string()));
     assert_eq!(fake.requests(), ["GET /a?b"]);
     // What speaks no TLS says so.
@@ -262,7 +263,9 @@ fn futures_can_be_sent() {
             pod: String::new(),
             container: None,
         };
-        let _ = cluster.logs(&target, &LogOptions::default()).await;
+        let mut output = Intake::default().begin();
+        let options = LogOptions::default();
+        let _ = cluster.logs(&target, &options, &mut output).await;
         let mut stream = cluster.follow_logs(&target, &LogOptions::default()).await;
         if let Ok(stream) = &mut stream {
             let _ = stream.next().await;

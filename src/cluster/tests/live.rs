@@ -14,6 +14,7 @@ use super::super::{
     ExecLimits, HttpError, HttpRequest, HttpTarget, Identity, LogError, LogOptions, ObjectKey,
     PodTarget, Resource, Scheme, Selection,
 };
+use crate::output::Intake;
 
 const IMAGE: &str = "busybox:1.28";
 
@@ -195,6 +196,16 @@ async fn rights(cluster: &Cluster, namespace: &str) {
     assert!(as_jane.resource_named("po").await.is_ok());
 }
 
+async fn log_of(
+    cluster: &Cluster,
+    target: &PodTarget,
+    options: &LogOptions,
+) -> Result<String, LogError> {
+    let mut output = Intake::default().begin();
+    cluster.logs(target, options, &mut output).await?;
+    Ok(output.finish().shown().into_owned())
+}
+
 async fn logs(cluster: &Cluster, namespace: &str) {
     let counts = PodTarget {
         namespace: namespace.into(),
@@ -213,20 +224,19 @@ async fn logs(cluster: &Cluster, namespace: &str) {
         timestamps: true,
         ..options.clone()
     };
-    let log = cluster.logs(&counts, &tail).await.unwrap();
-    let text = String::from_utf8(log.bytes).unwrap();
+    let text = log_of(cluster, &counts, &tail).await.unwrap();
     assert!(text.ends_with("Z 3\n"), "{text}");
     let previous = LogOptions {
         previous: true,
         ..options.clone()
     };
-    let error = cluster.logs(&counts, &previous).await.unwrap_err();
+    let error = log_of(cluster, &counts, &previous).await.unwrap_err();
     assert!(matches!(error, LogError::NoPrevious { .. }), "{error:?}");
     let gone = PodTarget {
         pod: "nope".into(),
         ..counts.clone()
     };
-    let error = cluster.logs(&gone, &options).await.unwrap_err();
+    let error = log_of(cluster, &gone, &options).await.unwrap_err();
     assert!(
         matches!(&error, LogError::Cluster(error) if error.is_not_found()),
         "{error:?}"
@@ -245,7 +255,7 @@ async fn logs(cluster: &Cluster, namespace: &str) {
         waiting.is_object().then_some(())
     });
     timeout(Duration::from_secs(60), waits).await.unwrap();
-    let error = cluster.logs(&wrong, &options).await.unwrap_err();
+    let error = log_of(cluster, &wrong, &options).await.unwrap_err();
     assert!(matches!(error, LogError::NotStarted { .. }), "{error:?}");
 }
 
@@ -257,12 +267,10 @@ async fn http(cluster: &Cluster, namespace: &str) {
     };
     // Two containers, and the annotation says which.
     let mut tries = 0;
-    while !cluster
-        .logs(&web, &LogOptions::default())
+    while !log_of(cluster, &web, &LogOptions::default())
         .await
         .unwrap()
-        .bytes
-        .starts_with(b"started")
+        .starts_with("started")
     {
         tries += 1;
         assert!(tries < 50);
@@ -276,7 +284,7 @@ async fn http(cluster: &Cluster, namespace: &str) {
             &ExecLimits::default(),
         )
         .await;
-    assert_eq!(exec.unwrap().stdout, b"hello\n");
+    assert_eq!(exec.unwrap().stdout, "hello\n".into());
 
     let request = HttpRequest::default();
     let missing = HttpRequest {
@@ -317,7 +325,7 @@ async fn http(cluster: &Cluster, namespace: &str) {
             tokio::time::sleep(Duration::from_millis(200)).await;
         };
         assert_eq!(
-            (reply.status, reply.body.as_slice()),
+            (reply.status, reply.body.shown().as_bytes()),
             (200, &b"hello\n"[..]),
             "{target:?}"
         );

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::super::{LogError, LogOptions, LogText, PodTarget};
+use super::super::{LogError, LogOptions, PodTarget};
 use super::fake::{Answer, Fake, Then};
+use crate::output::{Intake, Text};
 
 fn target() -> PodTarget {
     PodTarget {
@@ -15,39 +16,46 @@ fn target() -> PodTarget {
     }
 }
 
-async fn read(fake: &Fake, timeout: Duration) -> Result<LogText, LogError> {
+/// What was read, and whether that was all.
+async fn read_into(fake: &Fake, timeout: Duration) -> (Text, Result<(), LogError>) {
     let options = LogOptions {
-        limit: 8,
         timeout,
         ..LogOptions::default()
     };
-    fake.cluster().logs(&target(), &options).await
+    let mut output = Intake::keep(8).begin();
+    let cluster = fake.cluster();
+    let ended = cluster.logs(&target(), &options, &mut output).await;
+    (output.finish(), ended)
 }
 
-async fn answered(chunks: &[&str], then: Then) -> Result<LogText, LogError> {
+async fn read(fake: &Fake, timeout: Duration) -> Result<Text, LogError> {
+    let (text, ended) = read_into(fake, timeout).await;
+    ended.map(|()| text)
+}
+
+async fn answered(chunks: &[&str], then: Then) -> (Text, Result<(), LogError>) {
     let chunks: Vec<Vec<u8>> = chunks.iter().map(|c| c.as_bytes().to_vec()).collect();
     let fake = Fake::start(move |_| Answer::Chunks(200, chunks.clone(), then)).await;
-    read(&fake, Duration::from_secs(1)).await
+    read_into(&fake, Duration::from_secs(1)).await
 }
 
 #[tokio::test]
 async fn both_ends_of_a_log_are_kept() {
-    let log = answered(&["abc", "defgh"], Then::Close).await.unwrap();
-    assert_eq!((log.bytes.as_slice(), log.left_out), (&b"abcdefgh"[..], 0));
-    let log = answered(&["abcdef", "ghijkl"], Then::Close).await.unwrap();
-    assert_eq!(log.bytes, b"abcd\n[... 4 bytes left out ...]\nijkl");
-    assert_eq!(log.left_out, 4);
+    let (log, ended) = answered(&["abc", "defgh"], Then::Close).await;
+    assert_eq!((log, ended), ("abcdefgh".into(), Ok(())));
+    let (log, ended) = answered(&["abcdef", "ghijkl"], Then::Close).await;
+    assert_eq!(log.shown(), "abcd\n[... 4 bytes left out ...]\nijkl");
+    assert_eq!((log.left_out(), ended), (4, Ok(())));
 }
 
 #[tokio::test]
 async fn what_had_come_in_is_kept_where_it_breaks_off() {
     for then in [Then::Drop, Then::Reset, Then::Hang] {
-        let error = answered(&["half"], then).await.unwrap_err();
+        let (log, ended) = answered(&["half"], then).await;
+        let error = ended.unwrap_err();
         assert!(error.is_environment());
-        match error {
-            LogError::Broken { partial, .. } => assert_eq!(partial, b"half"),
-            other => panic!("{other:?}"),
-        }
+        assert!(matches!(error, LogError::Broken { .. }), "{error:?}");
+        assert_eq!(log, "half".into());
     }
 }
 
@@ -59,7 +67,7 @@ async fn a_log_that_broke_off_is_read_anew() {
     })
     .await;
     let log = read(&fake, Duration::from_secs(5)).await.unwrap();
-    assert_eq!(log.bytes, b"halves");
+    assert_eq!(log, "halves".into());
 }
 
 #[tokio::test]
@@ -93,7 +101,7 @@ async fn the_default_container_is_looked_for_when_there_are_several() {
     })
     .await;
     let log = read(&fake, Duration::from_secs(1)).await.unwrap();
-    assert_eq!(log.bytes, b"of b");
+    assert_eq!(log, "of b".into());
     assert_eq!(fake.requests().len(), 3);
 }
 

@@ -64,7 +64,7 @@ async fn a_certificate_of_a_trusted_authority_is_told_about() {
     let reply = ask(serve(SIGNED).await, "localhost", Some(AUTHORITY))
         .await
         .unwrap();
-    assert_eq!((reply.status, reply.body.as_slice()), (200, &b"ok"[..]));
+    assert_eq!((reply.status, &reply.body), (200, &"ok".into()));
     let tls = reply.tls.unwrap();
     assert_eq!(tls.subject, "CN=localhost");
     assert_eq!(tls.issuer, "CN=test authority");

@@ -139,21 +139,29 @@ impl Lowering<'_> {
             lines: spec.lines,
         };
         for template in &expectation.matches {
-            if template.is_literal()
-                && let Err(error) = matcher::pattern(template.source())
-            {
-                self.diagnostics
-                    .push(Diagnostic::new(error.to_string(), template.place.clone()));
-            }
+            self.check_pattern(Some(template));
         }
-        // nothing is somewhere in everything
-        let parts = expectation.contains.iter().chain(&expectation.absent);
-        for template in parts.filter(|template| template.source().is_empty()) {
-            self.diagnostics.push(Diagnostic::new(
-                "empty text is in every output",
-                template.place.clone(),
-            ));
+        for part in expectation.contains.iter().chain(&expectation.absent) {
+            self.check_part(Some(part), "empty text is in every output");
         }
         expectation
+    }
+
+    /// A pattern that is written out can be read.
+    pub(super) fn check_pattern(&mut self, pattern: Option<&Template>) {
+        if let Some(template) = pattern.filter(|template| template.is_literal())
+            && let Err(error) = matcher::pattern(template.source())
+        {
+            self.diagnostics
+                .push(Diagnostic::new(error.to_string(), template.place.clone()));
+        }
+    }
+
+    /// Nothing is somewhere in everything.
+    pub(super) fn check_part(&mut self, part: Option<&Template>, problem: &str) {
+        if let Some(template) = part.filter(|template| template.source().is_empty()) {
+            self.diagnostics
+                .push(Diagnostic::new(problem, template.place.clone()));
+        }
     }
 }

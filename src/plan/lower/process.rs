@@ -4,9 +4,12 @@ use crate::diagnostic::{Diagnostic, nearest};
 use crate::plan::lower::lowering::Lowering;
 use crate::plan::lower::names::Names;
 use crate::plan::lower::target::Written;
-use crate::plan::model::{Command, Exec, LocalProcess, Logs, RunPod, Script, Verb};
+use crate::plan::model::{
+    Command, Exec, LineChoice, LocalProcess, Logs, RunPod, Script, Since, Verb,
+};
 use crate::spec::schema::{
-    CommandSpec, ExecSpec, LocalProcessSpec, LogsSpec, RunSpec, ScriptSpec, TargetSpec, Text,
+    CommandSpec, ExecSpec, LineChoiceSpec, LocalProcessSpec, LogsSpec, RunSpec, ScriptSpec,
+    TargetSpec, Text,
 };
 
 const PODS: [&str; 3] = ["pod", "pods", "po"];
@@ -65,10 +68,19 @@ impl Lowering<'_> {
             }
         };
         let container = self.template(spec.container.as_ref(), names);
-        let since = self.positive_duration(
-            spec.since.as_ref(),
-            "no log is that young: leave `since` out for all of it",
-        );
+        let since = match &spec.since {
+            Some(text) if text.value == "run" => Some(Since::Run),
+            since => self
+                .positive_duration(
+                    since.as_ref(),
+                    "no log is that young: leave `since` out for all of it",
+                )
+                .map(Since::Ago),
+        };
+        let lines = spec
+            .lines
+            .as_ref()
+            .map(|lines| self.line_choice(lines, names));
         let expect = self.text_expectation(&spec.expect, names);
         Some(Verb::Logs(Logs {
             target: target?,
@@ -77,8 +89,21 @@ impl Lowering<'_> {
             previous: spec.previous,
             tail: spec.tail,
             timestamps: spec.timestamps,
+            lines,
             expect,
         }))
+    }
+
+    fn line_choice(&mut self, spec: &LineChoiceSpec, names: &Names) -> LineChoice {
+        let containing = self.template(spec.containing.as_ref(), names);
+        let matching = self.template(spec.matching.as_ref(), names);
+        self.check_part(containing.as_ref(), "empty text is in every line");
+        self.check_pattern(matching.as_ref());
+        LineChoice {
+            containing,
+            matching,
+            first: spec.first,
+        }
     }
 
     /// Pods are named, chosen by a selector, or found by what owns them.

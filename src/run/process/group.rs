@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::family::{Family, Member, Token, VARIABLE};
 use super::pipes::Pipes;
 use super::program::Program;
+use crate::output::Intake;
 
 /// How long the family has between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(2);
@@ -75,8 +76,8 @@ impl Group {
     }
 
     /// The program's pipes, once.
-    pub(super) fn pipes(&mut self, stdin: Option<Vec<u8>>, limit: usize) -> Pipes {
-        Pipes::of(&mut self.child, stdin, limit)
+    pub(super) fn pipes(&mut self, stdin: Option<Vec<u8>>, outputs: (&Intake, &Intake)) -> Pipes {
+        Pipes::of(&mut self.child, stdin, outputs)
     }
 
     /// Waits until the program has exited, and leaves it a zombie: its number, and so the group's,

@@ -7,28 +7,32 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 
-use crate::output::Output;
+use crate::output::{Intake, Output, Text};
 
 const CHUNK: usize = 64 * 1024;
 
 /// The three pipes, and what came through them.
 pub(super) struct Pipes {
     stdin: Option<Feed>,
-    stdout: Intake<ChildStdout>,
-    stderr: Intake<ChildStderr>,
+    stdout: Pipe<ChildStdout>,
+    stderr: Pipe<ChildStderr>,
 }
 
 impl Pipes {
     /// Takes the child's pipes; `stdin` is what it may read.
-    pub(super) fn of(child: &mut Child, stdin: Option<Vec<u8>>, limit: usize) -> Self {
+    pub(super) fn of(
+        child: &mut Child,
+        stdin: Option<Vec<u8>>,
+        (stdout, stderr): (&Intake, &Intake),
+    ) -> Self {
         Self {
             stdin: child.stdin.take().zip(stdin).map(|(pipe, bytes)| Feed {
                 pipe,
                 bytes,
                 sent: 0,
             }),
-            stdout: Intake::new(child.stdout.take(), limit),
-            stderr: Intake::new(child.stderr.take(), limit),
+            stdout: Pipe::new(child.stdout.take(), stdout),
+            stderr: Pipe::new(child.stderr.take(), stderr),
         }
     }
 
@@ -62,8 +66,8 @@ impl Pipes {
     }
 
     /// What was printed to stdout and stderr.
-    pub(super) fn into_outputs(self) -> (Output, Output) {
-        (self.stdout.kept, self.stderr.kept)
+    pub(super) fn into_outputs(self) -> (Text, Text) {
+        (self.stdout.output.finish(), self.stderr.output.finish())
     }
 }
 
@@ -90,17 +94,17 @@ async fn feed(stdin: &mut Option<Feed>) {
 }
 
 /// One output on its way in.
-struct Intake<R> {
+struct Pipe<R> {
     pipe: Option<R>,
-    kept: Output,
+    output: Output,
     chunk: Box<[u8]>,
 }
 
-impl<R: AsyncRead + Unpin> Intake<R> {
-    fn new(pipe: Option<R>, limit: usize) -> Self {
+impl<R: AsyncRead + Unpin> Pipe<R> {
+    fn new(pipe: Option<R>, intake: &Intake) -> Self {
         Self {
             pipe,
-            kept: Output::new(limit),
+            output: intake.begin(),
             chunk: vec![0; CHUNK].into_boxed_slice(),
         }
     }
@@ -114,7 +118,7 @@ impl<R: AsyncRead + Unpin> Intake<R> {
             return;
         };
         match pipe.read(&mut self.chunk).await {
-            Ok(read) if read > 0 => self.kept.push(&self.chunk[..read]),
+            Ok(read) if read > 0 => self.output.push(&self.chunk[..read]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // An output that cannot be read has no more to tell than one at its end.
             Ok(_) | Err(_) => self.pipe = None,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::exit::Exit;
+use crate::output::{Intake, Text};
 
 /// A program to run. No shell interprets it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,20 +24,23 @@ pub struct Program {
 }
 
 /// How much a program may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ProcessLimits {
     /// The time until it must have exited; 30 s by default. Ending one that has not takes up to
     /// three seconds more.
     pub timeout: Duration,
-    /// How many bytes of stdout are kept, and of stderr; 1 MiB by default.
-    pub output: usize,
+    /// How stdout is taken in; 1 MiB of it is kept by default.
+    pub stdout: Intake,
+    /// As `stdout`.
+    pub stderr: Intake,
 }
 
 impl Default for ProcessLimits {
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(30),
-            output: 1024 * 1024,
+            stdout: Intake::default(),
+            stderr: Intake::default(),
         }
     }
 }
@@ -46,13 +50,10 @@ impl Default for ProcessLimits {
 pub struct Finished {
     /// How it ended.
     pub exit: Exit,
-    /// What it and its children printed; of more than the limit, the beginning and the end with a
-    /// line between that says so.
-    pub stdout: Vec<u8>,
+    /// What it and its children printed.
+    pub stdout: Text,
     /// As `stdout`.
-    pub stderr: Vec<u8>,
-    /// How many bytes of both are not kept.
-    pub left_out: u64,
+    pub stderr: Text,
     /// From its start to its exit.
     pub took: Duration,
     /// How many processes it left in the background, which were ended.
@@ -80,10 +81,10 @@ pub enum ProcessError {
         program: String,
         /// The time it had.
         after: Duration,
-        /// What it had printed, also while it was being ended.
-        stdout: Vec<u8>,
+        /// What it had printed, also while it was being ended; for people.
+        stdout: String,
         /// As `stdout`.
-        stderr: Vec<u8>,
+        stderr: String,
     },
 
     /// The run was cancelled first. It is ended, and so is all that came from it.
@@ -91,10 +92,10 @@ pub enum ProcessError {
     Cancelled {
         /// As it was asked for.
         program: String,
-        /// What it had printed, also while it was being ended.
-        stdout: Vec<u8>,
+        /// What it had printed, also while it was being ended; for people.
+        stdout: String,
         /// As `stdout`.
-        stderr: Vec<u8>,
+        stderr: String,
     },
 
     /// It exited, and the operating system does not tell how.

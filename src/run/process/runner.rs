@@ -41,14 +41,14 @@ pub async fn run(
     if cancel.is_cancelled() {
         return Err(ProcessError::Cancelled {
             program: program.program,
-            stdout: Vec::new(),
-            stderr: Vec::new(),
+            stdout: String::new(),
+            stderr: String::new(),
         });
     }
     let begun = Instant::now();
     let mut group =
         Group::start(&program).map_err(|error| ProcessError::not_started(&program, &error))?;
-    let mut pipes = group.pipes(program.stdin.take(), limits.output);
+    let mut pipes = group.pipes(program.stdin.take(), (&limits.stdout, &limits.stderr));
 
     let end = tokio::select! {
         biased;
@@ -61,28 +61,25 @@ pub async fn run(
     let strays = wind_up(&mut group, &mut pipes, &end).await;
     let status = group.reap();
     let (stdout, stderr) = pipes.into_outputs();
-    let left_out = stdout.left_out() + stderr.left_out();
-    let (stdout, stderr) = (stdout.into_bytes(), stderr.into_bytes());
     let program = program.program;
 
     match end {
         End::TimedOut => Err(ProcessError::TimedOut {
             program,
             after: limits.timeout,
-            stdout,
-            stderr,
+            stdout: stdout.shown().into_owned(),
+            stderr: stderr.shown().into_owned(),
         }),
         End::Cancelled => Err(ProcessError::Cancelled {
             program,
-            stdout,
-            stderr,
+            stdout: stdout.shown().into_owned(),
+            stderr: stderr.shown().into_owned(),
         }),
         End::Exited => match status {
             Ok(Some(status)) => Ok(Finished {
                 exit: Exit::of(status),
                 stdout,
                 stderr,
-                left_out,
                 took,
                 strays,
             }),

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
 use super::{Finished, ProcessError, ProcessLimits, Program, run};
+use crate::output::Intake;
 
 /// A number that no other `sleep` has, so that it can be found in `/proc`.
 fn nap() -> String {
@@ -26,7 +27,8 @@ fn sh(script: &str) -> Program {
 fn within(millis: u64) -> ProcessLimits {
     ProcessLimits {
         timeout: Duration::from_millis(millis),
-        output: 64 * 1024,
+        stdout: Intake::keep(64 * 1024),
+        stderr: Intake::keep(64 * 1024),
     }
 }
 
@@ -42,7 +44,7 @@ async fn time_out(script: &str, millis: u64) -> String {
     match ended {
         Err(ProcessError::TimedOut { stdout, after, .. }) => {
             assert_eq!(after, Duration::from_millis(millis));
-            String::from_utf8(stdout).unwrap()
+            stdout
         }
         other => panic!("{other:?}"),
     }
@@ -77,9 +79,9 @@ async fn a_program_answers() {
     assert_eq!(finished.exit.to_string(), "exit code 3");
     let folder = folder.path().canonicalize().unwrap();
     let expected = format!("{}\na b\ngiven", folder.display());
-    assert_eq!(String::from_utf8(finished.stdout).unwrap(), expected);
-    assert_eq!(finished.stderr, b"oops\n");
-    assert_eq!((finished.left_out, finished.strays), (0, 0));
+    assert_eq!(finished.stdout, expected.as_str().into());
+    assert_eq!(finished.stderr, "oops\n".into());
+    assert_eq!(finished.strays, 0);
 }
 
 #[tokio::test]
@@ -92,7 +94,7 @@ async fn a_signal_is_an_answer() {
 
 #[tokio::test]
 async fn without_stdin_there_is_nothing_to_read() {
-    assert_eq!(finish(sh("cat; echo end")).await.stdout, b"end\n");
+    assert_eq!(finish(sh("cat; echo end")).await.stdout, "end\n".into());
 }
 
 #[tokio::test]
@@ -110,21 +112,21 @@ async fn stdin_and_output_flow_side_by_side() {
     program.stdin = Some(vec![b'x'; 8 * 1024 * 1024]);
     let finished = finish(program).await;
     assert_eq!(finished.exit, Exit::Code(0));
-    assert_eq!(finished.left_out, 8 * 1024 * 1024 - 64 * 1024);
+    assert_eq!(finished.stdout.left_out(), 8 * 1024 * 1024 - 64 * 1024);
 }
 
 #[tokio::test]
 async fn any_bytes_may_come() {
     let finished = finish(sh(r"printf 'a\377\000b'")).await;
-    assert_eq!(finished.stdout, b"a\xff\0b");
+    assert_eq!(finished.stdout, "a\u{fffd}\0b".into());
 }
 
 #[tokio::test]
 async fn a_flood_is_bounded() {
     let finished = finish(sh("head -c 30000000 /dev/zero; echo end; echo e >&2")).await;
-    assert_eq!(finished.left_out, 30_000_004 - 64 * 1024);
-    assert!(finished.stdout.ends_with(b"\0end\n"));
-    assert_eq!(finished.stderr, b"e\n");
+    assert_eq!(finished.stdout.left_out(), 30_000_004 - 64 * 1024);
+    assert!(finished.stdout.shown().ends_with("\0end\n"));
+    assert_eq!(finished.stderr, "e\n".into());
     let printed = time_out("yes", 300).await;
     assert!(printed.len() < 65 * 1024, "{}", printed.len());
     assert!(printed.contains("bytes left out"));
@@ -236,7 +238,7 @@ async fn the_background_is_ended_with_the_program() {
             .unwrap();
         assert!(begun.elapsed() < Duration::from_secs(2), "{background}");
         assert_eq!(finished.exit, Exit::Code(0));
-        assert_eq!(finished.stdout, b"hi\n");
+        assert_eq!(finished.stdout, "hi\n".into());
         assert_eq!(finished.strays, strays, "{background}");
         assert_gone(&nap);
     }
@@ -247,7 +249,7 @@ async fn a_background_flood_does_not_hold_the_result() {
     let begun = Instant::now();
     let finished = finish(sh("yes & echo hi >&2")).await;
     assert!(begun.elapsed() < Duration::from_secs(3));
-    assert_eq!(finished.stderr, b"hi\n");
+    assert_eq!(finished.stderr, "hi\n".into());
     assert_eq!(finished.strays, 1);
 }
 
@@ -261,7 +263,7 @@ async fn cancelled_is_not_timed_out() {
         cancel.cancel();
     });
     match ended {
-        Err(ProcessError::Cancelled { stdout, .. }) => assert_eq!(stdout, b"hi\n"),
+        Err(ProcessError::Cancelled { stdout, .. }) => assert_eq!(stdout, "hi\n"),
         other => panic!("{other:?}"),
     }
     assert_gone(&nap);
@@ -300,7 +302,7 @@ async fn programs_side_by_side_do_not_end_each_other() {
             } else {
                 let script = "for i in 1 2 3 4 5 6; do sleep 0.1; done; echo ok";
                 let finished = run(sh(script), within(20_000), &cancel).await.unwrap();
-                assert_eq!(finished.stdout, b"ok\n");
+                assert_eq!(finished.stdout, "ok\n".into());
                 assert_eq!(finished.exit, Exit::Code(0));
             }
         })

@@ -64,9 +64,12 @@ async fn one(
         .as_ref()
         .map(|stdin| stdin.render_text(&scope))
         .transpose()?;
+    let judge = expect::ProcessJudge::new(&exec.expect, &scope)?;
+    let (stdout, stderr) = judge.intakes();
     let limits = ExecLimits {
         timeout: deadline.remaining(),
-        ..ExecLimits::default()
+        stdout,
+        stderr,
     };
     let what = format!("`{}` in pod/{}", shown(&command), target.pod);
     let result = context
@@ -74,25 +77,13 @@ async fn one(
         .exec(target, &command, stdin.map(String::into_bytes), &limits)
         .await
         .map_err(|error| explain(error, &what, context, deadline))?;
-    let stdout = String::from_utf8_lossy(&result.stdout);
-    let stderr = String::from_utf8_lossy(&result.stderr);
     let ended = expect::Ended {
         exit: result.exit,
-        stdout: &stdout,
-        stderr: &stderr,
+        stdout: result.stdout,
+        stderr: result.stderr,
         took: result.took,
     };
-    expect::process(&exec.expect, &ended, &what, &scope)?;
-    Ok(process_result(&ended))
-}
-
-/// The names that `capture` sees of a process.
-pub fn process_result(ended: &expect::Ended<'_>) -> StepResult {
-    StepResult::default()
-        .with("exit", ended.exit)
-        .with("stdout", ended.stdout)
-        .with("stderr", ended.stderr)
-        .with("took", format!("{}ms", ended.took.as_millis()))
+    judge.judge(ended, &what)
 }
 
 /// A command in a message: of an argument with many lines only the first.
@@ -124,8 +115,8 @@ fn explain(
             stdout,
             stderr,
         } => StepFailure::errored(format!("{what} broke off without a result: {cause}"))
-            .with_detail("stdout", &String::from_utf8_lossy(&stdout))
-            .with_detail("stderr", &String::from_utf8_lossy(&stderr)),
+            .with_detail("stdout", &stdout)
+            .with_detail("stderr", &stderr),
         ExecError::TimedOut {
             reached: ExecReached::ApiServer,
             ..
@@ -144,8 +135,8 @@ fn explain(
         )),
         ExecError::TimedOut { stdout, stderr, .. } => {
             StepFailure::failed(format!("{what} did not end {}", deadline.describe()))
-                .with_detail("stdout", &String::from_utf8_lossy(&stdout))
-                .with_detail("stderr", &String::from_utf8_lossy(&stderr))
+                .with_detail("stdout", &stdout)
+                .with_detail("stderr", &stderr)
         }
     }
 }

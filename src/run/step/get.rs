@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::super::deadline::Deadline;
 use super::select::Selected;
 use super::{StepContext, StepFailure, StepResult, http, write};
+use crate::output::Text;
 use crate::plan::model::Get;
 
 /// Reads once. An object that is named and not there fails.
@@ -32,7 +33,9 @@ pub async fn run(
             .await
         }
         Get::Raw { path, expect } => {
-            let path = path.render_text(&context.scope())?;
+            let scope = context.scope();
+            let path = path.render_text(&scope)?;
+            let judge = http::BodyJudge::new(expect, &scope)?;
             let started = std::time::Instant::now();
             let reply = write::in_time(deadline, context, async {
                 Ok(context.cluster.get_raw(&path).await?)
@@ -44,11 +47,12 @@ pub async fn run(
             let answer = http::Answer {
                 status: reply.code,
                 headers: reply.headers,
-                body: String::from_utf8_lossy(&reply.body).into_owned(),
+                // more than is read of a path is an error, so this is all of it
+                body: Text::Whole(String::from_utf8_lossy(&reply.body).into_owned()),
                 took: started.elapsed(),
                 valid_until: None,
             };
-            answer.judge(expect, &format!("GET {path}"), &context.scope())
+            answer.judge(expect, &judge, &format!("GET {path}"), &scope)
         }
     }
 }

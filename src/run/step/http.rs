@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::super::deadline::{Deadline, human_duration};
 use super::{StepContext, StepFailure, StepResult, expect};
 use crate::cluster::{HttpError, HttpRequest, HttpTarget, Resolve, Scheme};
+use crate::output::{Intake, Text};
 use crate::plan::model::{Http, HttpDestination, HttpExpectation, HttpWay};
 use crate::template::{Scope, Template};
 
@@ -17,8 +18,8 @@ pub struct Answer {
     pub status: u16,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
-    /// As text.
-    pub body: String,
+    /// The body.
+    pub body: Text,
     /// From the beginning to the end of the body.
     pub took: Duration,
     /// Where TLS was spoken from here to the target.
@@ -56,6 +57,7 @@ pub async fn run(
         .as_ref()
         .map(|ca| ca.render_text(&scope))
         .transpose()?;
+    let judge = BodyJudge::new(&http.expect, &scope)?;
     let request = HttpRequest {
         method: http.method.clone(),
         path,
@@ -64,7 +66,7 @@ pub async fn run(
         timeout: deadline.remaining(),
         ca: ca.map(String::into_bytes),
         resolve,
-        ..HttpRequest::default()
+        intake: judge.intake(),
     };
     let what = format!("{} {shown}", http.method);
     let reply = context
@@ -75,22 +77,46 @@ pub async fn run(
     let answer = Answer {
         status: reply.status,
         headers: reply.headers,
-        body: String::from_utf8_lossy(&reply.body).into_owned(),
+        body: reply.body,
         took: reply.took,
         valid_until: reply.tls.map(|tls| tls.not_after),
     };
-    answer.judge(&http.expect, &what, &scope)
+    answer.judge(&http.expect, &judge, &what, &scope)
 }
+
+/// What is expected of a body that is still to come.
+pub struct BodyJudge(Option<expect::TextJudge>);
+
+impl BodyJudge {
+    /// Renders what is expected.
+    pub fn new(expect: &HttpExpectation, scope: &Scope) -> Result<Self, StepFailure> {
+        let body = expect.body.as_ref();
+        body.map(|body| expect::TextJudge::new(body, scope))
+            .transpose()
+            .map(Self)
+    }
+
+    fn intake(&self) -> Intake {
+        match &self.0 {
+            Some(judge) => Intake::default().looking_for(judge.look()),
+            None => Intake::default(),
+        }
+    }
+}
+
+/// How to see of a body what was not kept.
+const HELP: &str = "ask for less of it, such as by a query";
 
 impl Answer {
     /// Holds it against what is expected.
     pub fn judge(
         self,
         expect: &HttpExpectation,
+        judge: &BodyJudge,
         what: &str,
         scope: &Scope,
     ) -> Result<StepResult, StepFailure> {
-        let mut wrong = Vec::new();
+        let mut findings = expect::Findings::default();
         let is_good = match expect.status.as_slice() {
             [] => self.status < 400,
             statuses => statuses.contains(&self.status),
@@ -104,7 +130,7 @@ impl Answer {
                     .collect::<Vec<_>>()
                     .join(" or "),
             };
-            wrong.push(format!("status {}, expected {expected}", self.status));
+            findings.wrong([format!("status {}, expected {expected}", self.status)]);
         }
         for (name, expectation) in &expect.headers {
             let found = self
@@ -114,23 +140,22 @@ impl Answer {
             match found {
                 Some((_, value)) => {
                     let name = format!("the header {name}");
-                    wrong.extend(expect::text(expectation, &name, value, scope)?);
+                    findings.wrong(expect::text(expectation, &name, value, scope)?);
                 }
-                None => wrong.push(format!("the header {name} is not set")),
+                None => findings.wrong([format!("the header {name} is not set")]),
             }
         }
-        if let Some(body) = &expect.body {
-            wrong.extend(expect::text(body, "body", &self.body, scope)?);
+        if let BodyJudge(Some(judge)) = judge {
+            findings.add(judge.judge("body", &self.body)?);
         }
         if let Some(span) = expect.valid_for {
-            wrong.extend(self.expires_before(span));
+            findings.wrong(self.expires_before(span));
         }
-        wrong.extend(expect::took(expect.took, self.took));
-        if wrong.is_empty() {
-            return Ok(self.result());
+        findings.wrong(expect::took(expect.took, self.took));
+        match findings.judge(what, HELP) {
+            Ok(()) => Ok(self.result()),
+            Err(failure) => Err(failure.with_detail("body", &self.body.shown())),
         }
-        Err(StepFailure::failed(format!("{what}: {}", wrong.join("; ")))
-            .with_detail("body", &self.body))
     }
 
     fn expires_before(&self, span: Duration) -> Option<String> {
@@ -154,7 +179,7 @@ impl Answer {
         StepResult::default()
             .with("status", self.status)
             .with("headers", headers)
-            .with("body", self.body)
+            .with_text("body", self.body, HELP)
             .with("took", format!("{}ms", self.took.as_millis()))
     }
 }
@@ -269,7 +294,7 @@ mod tests {
         Answer {
             status,
             headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
-            body: body.to_owned(),
+            body: body.into(),
             took: Duration::from_millis(3),
             valid_until: None,
         }
@@ -277,8 +302,9 @@ mod tests {
 
     fn message(answer: Answer, expect: &HttpExpectation) -> Result<StepResult, String> {
         let scope = crate::template::scope_value(&json!({}));
+        let judge = BodyJudge::new(expect, &scope).unwrap();
         answer
-            .judge(expect, "GET /", &scope)
+            .judge(expect, &judge, "GET /", &scope)
             .map_err(|failure| failure.why.message)
     }
 

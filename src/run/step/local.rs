@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::super::deadline::Deadline;
 use super::super::process::{self, Finished, ProcessError, ProcessLimits, Program};
-use super::{StepContext, StepFailure, StepResult, exec, expect};
+use super::{StepContext, StepFailure, StepResult, expect};
 use crate::plan::model::{Command, LocalProcess, Script};
 
 /// Runs a program without a shell.
@@ -98,9 +98,12 @@ async fn run(
         cwd: Some(cwd),
         stdin: stdin.map(String::into_bytes),
     };
+    let judge = expect::ProcessJudge::new(&local.expect, &scope)?;
+    let (stdout, stderr) = judge.intakes();
     let limits = ProcessLimits {
         timeout: deadline.remaining(),
-        ..ProcessLimits::default()
+        stdout,
+        stderr,
     };
     // ends the whole group itself, which dropping it midway would do less gently
     let Finished {
@@ -112,26 +115,21 @@ async fn run(
     } = process::run(program, limits, context.cancel)
         .await
         .map_err(|error| explain(error, what, deadline))?;
-    let (stdout, stderr) = (
-        String::from_utf8_lossy(&stdout).into_owned(),
-        String::from_utf8_lossy(&stderr).into_owned(),
-    );
     let ended = expect::Ended {
         exit: exit.code(),
-        stdout: &stdout,
-        stderr: &stderr,
+        stdout,
+        stderr,
         took,
     };
-    expect::process(&local.expect, &ended, what, &scope)?;
-    Ok(exec::process_result(&ended))
+    judge.judge(ended, what)
 }
 
 fn explain(error: ProcessError, what: &str, deadline: &Deadline) -> StepFailure {
     match error {
         ProcessError::TimedOut { stdout, stderr, .. } => {
             StepFailure::failed(format!("{what} did not end {}", deadline.describe()))
-                .with_detail("stdout", &String::from_utf8_lossy(&stdout))
-                .with_detail("stderr", &String::from_utf8_lossy(&stderr))
+                .with_detail("stdout", &stdout)
+                .with_detail("stderr", &stderr)
         }
         ProcessError::Cancelled { .. } => StepFailure::cancelled(),
         error if error.is_environment() => StepFailure::errored(error.to_string()),

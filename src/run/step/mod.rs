@@ -40,8 +40,10 @@ pub use select::Selected;
 
 use super::deadline::Deadline;
 use crate::event::Outcome;
+use crate::matcher::not_whole;
+use crate::output::Text;
 use crate::plan::model::{Step, Verb};
-use crate::template::{Scope, Template};
+use crate::template::{Scope, Template, Tree};
 
 /// The pause before the second attempt where `retry` names none; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -52,6 +54,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StepResult {
     values: Vec<(String, Value)>,
+    /// Texts that are not whole, as they are shown to people, and why nothing may be made of them.
+    cut: Vec<(String, String, String)>,
     /// Whether the values are names of their own, as the outputs of `use` are.
     is_scope: bool,
 }
@@ -62,6 +66,37 @@ impl StepResult {
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.values.push((name.to_owned(), value.into()));
         self
+    }
+
+    /// With a text that may not be whole: then nothing can be captured of it, and the message says
+    /// so with `help`, which says how to see all of it.
+    #[must_use]
+    pub fn with_text(mut self, name: &str, text: Text, help: &str) -> Self {
+        match text {
+            Text::Whole(text) => return self.with(name, text),
+            Text::Cut(ref cut) => {
+                let why = format!("{}: {help}", not_whole(cut));
+                let shown = text.shown().into_owned();
+                self.cut.push((name.to_owned(), shown, why));
+            }
+        }
+        self
+    }
+
+    /// Refuses what uses a text that is not whole.
+    fn must_be_whole_for(&self, name: &str, tree: &Tree) -> Result<(), StepFailure> {
+        let templates = tree.templates();
+        let mut cut = self.cut.iter();
+        let used = cut.find(|(part, ..)| {
+            let mut templates = templates.iter();
+            templates.any(|template| template.names().contains(part))
+        });
+        match used {
+            None => Ok(()),
+            Some((part, _, why)) => Err(StepFailure::errored(format!(
+                "`{name}` is not captured, since {part} is not whole: {why}"
+            ))),
+        }
     }
 
     /// With how long it took, where the verb did not say so more exactly.
@@ -75,6 +110,9 @@ impl StepResult {
 
     /// A value, for collectors.
     pub fn text(&self, name: &str) -> Option<String> {
+        if let Some((_, shown, _)) = self.cut.iter().find(|(known, ..)| known == name) {
+            return Some(shown.clone());
+        }
         let (_, value) = self.values.iter().find(|(known, _)| known == name)?;
         Some(match value {
             Value::String(text) => text.clone(),
@@ -251,6 +289,7 @@ fn capture(
     }
     let scope = seen.scope();
     for (name, tree) in &step.capture {
+        result.must_be_whole_for(name, tree)?;
         let value = tree.render(&scope)?;
         context.names = context.names.clone().with_value(name, &value);
     }
@@ -316,5 +355,55 @@ pub fn describe(step: &Step, scope: &Scope) -> String {
     match target {
         Some(target) => format!("{} {}", step.verb.name(), shown(&target.target)),
         None => step.verb.name().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::Intake;
+    use crate::source::{Place, SourceFile, Span};
+
+    fn captured(result: &StepResult, source: &str) -> Result<(), String> {
+        let place = Place {
+            file: SourceFile::new("a.yaml", source),
+            span: Span::default(),
+        };
+        let tree = Tree::Template(Template::parse(source, place).unwrap());
+        let checked = result.must_be_whole_for("hits", &tree);
+        checked.map_err(|failure| {
+            assert_eq!(failure.outcome, Outcome::Errored);
+            failure.why.message
+        })
+    }
+
+    #[test]
+    fn nothing_is_made_of_a_text_that_is_not_whole() {
+        let mut output = Intake::keep(4).begin();
+        output.push(b"0123456789");
+        let result = StepResult::default()
+            .with("exit", 0)
+            .with_text("stdout", output.finish(), "print less")
+            .with_text("stderr", "whole".into(), "print less");
+        let why = "`hits` is not captured, since stdout is not whole: 6 of its 10 bytes are not kept: print less";
+        for source in [
+            "{{ stdout }}",
+            "{{ stdout | lines | select('containing', 'x') | length }}",
+            "{{ exit if exit == 0 else stdout }}",
+        ] {
+            assert_eq!(captured(&result, source), Err(why.to_owned()), "{source}");
+        }
+        for source in [
+            "{{ exit }}",
+            "{{ stderr | trim }}",
+            "{{ 'stdout' }}",
+            "stdout",
+        ] {
+            assert_eq!(captured(&result, source), Ok(()), "{source}");
+        }
+        // for people
+        let shown = "01\n[... 6 bytes left out ...]\n89";
+        assert_eq!(result.text("stdout").as_deref(), Some(shown));
+        assert_eq!(result.text("stderr").as_deref(), Some("whole"));
     }
 }

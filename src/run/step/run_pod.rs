@@ -10,9 +10,9 @@ use super::super::ledger::{Deed, Entry};
 use super::follow::{Followed, Look};
 use super::select::Selected;
 use super::write::{add_labels, in_time, send_off};
-use super::{StepContext, StepFailure, StepResult, exec, expect};
+use super::{StepContext, StepFailure, StepResult, expect};
 use crate::cluster::{LogOptions, ObjectKey, PodReadiness, PodTarget, Resource, pod_state};
-use crate::output::Output;
+use crate::output::{Intake, Output, Text};
 use crate::plan::model::{RunPod, Target};
 use crate::template::Template;
 
@@ -30,6 +30,7 @@ pub async fn run(
     deadline: &Deadline,
 ) -> Result<StepResult, StepFailure> {
     let namespace = context.needed_namespace(run.namespace.as_ref(), "run")?;
+    let judge = expect::ProcessJudge::new(&run.expect, &context.scope())?;
     let random = uuid::Uuid::new_v4().simple().to_string();
     let name = format!("kubeproof-run-{}", &random[..8]);
     let key = ObjectKey::new(Resource::pod(), Some(&namespace), &name);
@@ -47,7 +48,7 @@ pub async fn run(
         Ok(())
     })
     .await?;
-    let result = to_its_end(run, &key, context, deadline).await;
+    let result = to_its_end(run, &judge, &key, context, deadline).await;
     let cleanup = context.suite.cleanup();
     let entry = Entry {
         subject: subject.clone(),
@@ -63,6 +64,7 @@ pub async fn run(
 
 async fn to_its_end(
     run: &RunPod,
+    judge: &expect::ProcessJudge,
     key: &ObjectKey,
     context: &StepContext<'_>,
     deadline: &Deadline,
@@ -93,7 +95,8 @@ async fn to_its_end(
             PodReadiness::Ready => Look::NotYet(format!("{key} still runs")),
         })
     });
-    let log = Mutex::new(Output::new(LogOptions::default().limit));
+    let (intake, _) = judge.intakes();
+    let log = Mutex::new(intake.begin());
     let (ended, came) = {
         let following = follow_log(key, context, &log);
         tokio::pin!(ended, following);
@@ -115,16 +118,19 @@ async fn to_its_end(
         }
     };
     let log = log.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let mut log = String::from_utf8_lossy(&log.into_bytes()).into_owned();
-    let pods = ended.map_err(|failure| failure.with_detail("stdout", &log))?;
-    if came == Came::InPart {
-        log = whole_log(key, context, deadline).await?;
-    }
+    let pods = match ended {
+        Ok(pods) => pods,
+        Err(failure) => return Err(failure.with_detail("stdout", &log.finish().shown())),
+    };
+    let log = match came {
+        Came::Whole => log.finish(),
+        Came::InPart => whole_log(key, &intake, &log, context, deadline).await?,
+    };
     let exit = pods.first().and_then(exit_code).unwrap_or(-1);
     let ended = expect::Ended {
         exit,
-        stdout: &log,
-        stderr: "",
+        stdout: log,
+        stderr: "".into(),
         took: started.elapsed(),
     };
     let what = match run.command.is_empty() {
@@ -134,8 +140,7 @@ async fn to_its_end(
             format!("`{}` in {key}", words.join(" "))
         }
     };
-    expect::process(&run.expect, &ended, &what, &context.scope())?;
-    Ok(exec::process_result(&ended))
+    judge.judge(ended, &what)
 }
 
 /// How much of a log came in while it was followed.
@@ -153,22 +158,35 @@ fn container_of(key: &ObjectKey) -> PodTarget {
     }
 }
 
-/// The log of a container that has ended, read at once: a part of it must not be judged.
+/// The log of a container that has ended, read at once: a part of it, which is what was followed, must
+/// not be judged.
 async fn whole_log(
     key: &ObjectKey,
+    intake: &Intake,
+    followed: &Output,
     context: &StepContext<'_>,
     deadline: &Deadline,
-) -> Result<String, StepFailure> {
+) -> Result<Text, StepFailure> {
     let options = LogOptions {
         timeout: deadline.remaining().max(LAST_LINES),
         ..LogOptions::default()
     };
-    match context.cluster.logs(&container_of(key), &options).await {
-        Ok(log) => Ok(String::from_utf8_lossy(&log.bytes).into_owned()),
-        Err(error) => Err(StepFailure::errored(format!(
+    let mut log = intake.begin();
+    let target = container_of(key);
+    if let Err(error) = context.cluster.logs(&target, &options, &mut log).await {
+        return Err(StepFailure::errored(format!(
             "{key} has ended, and its log could not be read: {error}"
-        ))),
+        )));
     }
+    // the kubelet has begun another file meanwhile, and tells of that alone
+    if log.len() < followed.len() || !log.begins_like(followed) {
+        return Err(StepFailure::errored(format!(
+            "{key} has ended, and the beginning of its log is gone: its node keeps the end of a long one \
+             only, and the connection broke while it was followed"
+        ))
+        .with_detail("stdout", &log.finish().shown()));
+    }
+    Ok(log.finish())
 }
 
 /// The whole log, followed from the container's start to its end.
@@ -225,7 +243,6 @@ async fn follow_log(key: &ObjectKey, context: &StepContext<'_>, log: &Mutex<Outp
             Ok(None) => return Came::Whole,
             Err(error) => {
                 tracing::debug!(pod = key.name, "its log broke off: {error}");
-                put(format!("[the log broke off: {error}]\n").as_bytes());
                 return Came::InPart;
             }
         }

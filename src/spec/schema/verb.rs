@@ -345,7 +345,7 @@ pub struct LogsSpec {
     pub target: TargetSpec,
     /// One container.
     pub container: Option<Text>,
-    /// This young.
+    /// `run`, or how young.
     pub since: Option<Text>,
     /// Before the last restart.
     pub previous: bool,
@@ -353,8 +353,21 @@ pub struct LogsSpec {
     pub tail: Option<u32>,
     /// Each line begins with its time.
     pub timestamps: bool,
+    /// Some of the lines.
+    pub lines: Option<LineChoiceSpec>,
     /// Of all the lines together.
     pub expect: TextExpectSpec,
+}
+
+/// `lines` of `logs`.
+#[derive(Clone, Debug)]
+pub struct LineChoiceSpec {
+    /// This text is in the line.
+    pub containing: Option<Text>,
+    /// This pattern matches in the line.
+    pub matching: Option<Text>,
+    /// So many of them.
+    pub first: Option<u32>,
 }
 
 /// `events`.

@@ -1,7 +1,10 @@
 //! The verbs that ask the cluster what it knows: logs, events, can.
 
 use crate::spec::decode::{Decoder, Field};
-use crate::spec::schema::{CanSpec, EventsSpec, LogsSpec, TextExpectSpec, VerbSpec};
+use crate::spec::schema::{
+    CanSpec, EventsSpec, LineChoiceSpec, LogsSpec, TextExpectSpec, VerbSpec,
+};
+use crate::yaml::NodeKind;
 
 impl Decoder<'_> {
     pub(super) fn logs(&mut self, field: Field<'_>, expect: Option<Field<'_>>) -> Option<VerbSpec> {
@@ -41,10 +44,51 @@ impl Decoder<'_> {
                 .optional("tail")
                 .and_then(|tail| self.number(tail, 1)),
             timestamps: self.flag(&mut fields, "timestamps"),
+            lines: fields
+                .optional("lines")
+                .and_then(|lines| self.line_choice(lines)),
             expect,
         };
         self.finish_verb(fields, "logs");
         Some(VerbSpec::Logs(logs))
+    }
+
+    /// `lines` of `logs`.
+    fn line_choice(&mut self, field: Field<'_>) -> Option<LineChoiceSpec> {
+        let help = match &field.node.kind {
+            NodeKind::String(text) => Some(format!("write {{containing: {text:?}}}")),
+            NodeKind::Number(number) => Some(format!(
+                "the last {number} lines are `tail: {number}`; how many there must be stands in \
+                 `expect`: {{stdout: {{lines: {number}}}}}"
+            )),
+            _ => None,
+        };
+        if let Some(help) = help {
+            self.expected(field, "a map", Some(&help));
+            return None;
+        }
+        let mut fields = self.fields(field, "`lines`")?;
+        let lines = LineChoiceSpec {
+            containing: self.optional_text(&mut fields, "containing"),
+            matching: self.optional_text(&mut fields, "matching"),
+            first: fields
+                .optional("first")
+                .and_then(|first| self.number(first, 1)),
+        };
+        let chooses = lines.containing.is_some() || lines.matching.is_some();
+        if !chooses && fields.is_complete() {
+            self.report_with_help(
+                field.key,
+                "`lines` chooses none",
+                "write {containing: TEXT} or {matching: PATTERN}",
+            );
+        }
+        fields.finish_with(self, |name| match name {
+            "contains" => Some("did you mean `containing`?".to_owned()),
+            "matches" => Some("did you mean `matching`?".to_owned()),
+            _ => None,
+        });
+        Some(lines)
     }
 
     pub(super) fn events(
