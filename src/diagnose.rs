@@ -120,11 +120,10 @@ fn items(
     };
     match list.render(&Scope::from_pairs(names.clone()))? {
         Value::Array(items) => Ok(items.iter().map(|item| Some(scope_value(item))).collect()),
-        _ => Err(TemplateError {
-            message: format!("the items of `{name}` are no list"),
-            place: rule.place.clone(),
-            help: None,
-        }),
+        _ => Err(TemplateError::of_values(
+            format!("the items of `{name}` are no list"),
+            rule.place.clone(),
+        )),
     }
 }
 

@@ -7,42 +7,82 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use crate::source::{Place, SourceFile, Span};
 use crate::template::TemplateError;
 
+/// How wrong something is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DiagnosticLevel {
+    /// Nothing is run.
+    #[default]
+    Error,
+    /// It is valid, and most likely not what was meant.
+    Warning,
+}
+
 /// One mistake and its place.
 #[derive(Clone, Debug)]
 pub struct Diagnostic {
+    /// How wrong it is.
+    pub level: DiagnosticLevel,
     /// What is wrong, in a line.
     pub message: String,
     /// Where.
     pub place: Place,
     /// What to say at the place itself.
-    pub label: Option<String>,
+    pub label: Option<Box<str>>,
     /// Other places that have to do with it, and what to say there.
     pub secondary: Vec<(Place, String)>,
     /// How to mend it.
     pub help: Option<String>,
+    /// Whether the line at the place may be shown.
+    pub quoting: Quoting,
+}
+
+/// Whether the line at a place may be shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Quoting {
+    /// It is.
+    #[default]
+    Quoted,
+    /// It may hold a secret: the place alone is told.
+    Hidden,
 }
 
 impl Diagnostic {
     /// A message at its place.
     pub fn new(message: impl Into<String>, place: Place) -> Self {
         Self {
+            level: DiagnosticLevel::Error,
             message: message.into(),
             place,
             label: None,
             secondary: Vec::new(),
             help: None,
+            quoting: Quoting::Quoted,
         }
+    }
+
+    /// Leaves out the lines at its places, since they may hold a secret.
+    #[must_use]
+    pub fn hidden(mut self) -> Self {
+        self.quoting = Quoting::Hidden;
+        self
+    }
+
+    /// Makes it a warning.
+    #[must_use]
+    pub fn warning(mut self) -> Self {
+        self.level = DiagnosticLevel::Warning;
+        self
     }
 
     /// Says something at the place itself.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = Some(label.into());
+        self.label = Some(label.into().into_boxed_str());
         self
     }
 
@@ -130,17 +170,34 @@ fn group(diagnostic: &Diagnostic) -> Group<'static> {
         near.iter()
             .map(|(place, label)| (place.span, Some(label.as_str()), AnnotationKind::Context)),
     );
-    let mut group = Level::ERROR
-        .primary_title(printable(&diagnostic.message))
-        .element(snippet(main, &marks));
+    let level = match diagnostic.level {
+        DiagnosticLevel::Error => Level::ERROR,
+        DiagnosticLevel::Warning => Level::WARNING,
+    };
+    let title = level.primary_title(printable(&diagnostic.message));
+    let mut group = match diagnostic.quoting {
+        Quoting::Quoted => title.element(snippet(main, &marks)),
+        Quoting::Hidden => title.element(origin(&diagnostic.place)),
+    };
     for (place, label) in far {
         let mark = (place.span, Some(label.as_str()), AnnotationKind::Context);
-        group = group.element(snippet(&place.file, &[mark]));
+        group = match diagnostic.quoting {
+            Quoting::Quoted => group.element(snippet(&place.file, &[mark])),
+            Quoting::Hidden => group.element(origin(place)),
+        };
     }
     match &diagnostic.help {
         Some(help) => group.element(Level::HELP.message(printable(help))),
         None => group,
     }
+}
+
+/// A place without its line.
+fn origin(place: &Place) -> Origin<'static> {
+    let position = place.file.position(place.span.start);
+    Origin::path(printable(&place.file.name))
+        .line(position.line)
+        .char_column(position.column)
 }
 
 /// The marked lines of a file. Only these are handed on: the renderer walks all
@@ -180,6 +237,32 @@ fn snippet(
         .path(printable(&file.name))
         .line_start(file.position(start).line)
         .annotations(annotations)
+}
+
+/// So many lines are told before and after the one that is meant.
+const AROUND: usize = 3;
+
+/// A few lines of a text around a place in it, numbered, with a mark below what is meant: for
+/// reports, of a text that nobody has a file of.
+pub fn excerpt(file: &SourceFile, span: Span) -> String {
+    let position = file.position(span.start);
+    let first = position.line.saturating_sub(AROUND).max(1);
+    let last = position.line + AROUND;
+    let width = last.to_string().len();
+    let meant = visible(&file.text, span);
+    let length = file.text[meant].chars().count().max(1);
+    let mut excerpt = String::new();
+    let numbered = (1..).zip(file.text.lines());
+    for (number, line) in numbered.skip(first - 1).take(last - first + 1) {
+        let line = printable(line);
+        excerpt.push_str(format!("{number:width$} | {line}").trim_end());
+        excerpt.push('\n');
+        if number == position.line {
+            let (indent, mark) = (" ".repeat(position.column - 1), "^".repeat(length));
+            excerpt.push_str(&format!("{:width$} | {indent}{mark}\n", ""));
+        }
+    }
+    excerpt
 }
 
 /// The part of a span that can be shown: inside the text, on character borders,
@@ -287,6 +370,19 @@ mod tests {
     }
 
     #[test]
+    fn what_may_be_secret_is_not_quoted() {
+        let diagnostic = Diagnostic::new("wrong", place("a: 1\npassword: hunter2\n", 15, 22))
+            .label("here")
+            .help("mend it")
+            .hidden();
+        assert_snapshot!(render(&[diagnostic], false, 80), @r"
+        error: wrong
+        --> a.yaml:2:11
+         = help: mend it
+        ");
+    }
+
+    #[test]
     fn odd_characters_do_not_break_the_quote() {
         assert_snapshot!(shown("a:\t\u{1b}[31m x\n", 9, 10), @r#"
         error: wrong
@@ -328,6 +424,31 @@ mod tests {
             }
         }
         shown("a", usize::MAX - 1, usize::MAX);
+    }
+
+    #[test]
+    fn an_excerpt_has_the_lines_around_a_place() {
+        let text = (1..=12).map(|number| format!("k{number}: *v{number}\n"));
+        let file = SourceFile::new("a.yaml", text.collect::<String>());
+        let start = file.text.find("*v9").unwrap();
+        assert_snapshot!(excerpt(&file, Span::new(start, start + 3)), @r"
+         6 | k6: *v6
+         7 | k7: *v7
+         8 | k8: *v8
+         9 | k9: *v9
+           |     ^^^
+        10 | k10: *v10
+        11 | k11: *v11
+        12 | k12: *v12
+        ");
+        for text in ["", "ä", "a\r\nb", "\n\n\t\u{1b}[31m"] {
+            for start in 0..8 {
+                excerpt(
+                    &SourceFile::new("a.yaml", text),
+                    Span::new(start, start + 2),
+                );
+            }
+        }
     }
 
     #[test]

@@ -99,6 +99,53 @@ pub struct Place {
     pub span: Span,
 }
 
+impl Place {
+    /// Where a part of a scalar's value stands. `self` is the scalar's place and `value` what it
+    /// became, which is not what is written: quotes, escapes and indentation are gone.
+    ///
+    /// Nothing where the two cannot be held against each other.
+    #[must_use]
+    pub fn within(&self, value: &str, part: Span) -> Option<Self> {
+        let written = self.file.text.get(self.span.range())?;
+        let is_block = written.starts_with(['|', '>']);
+        let content = match is_block {
+            true => written.find('\n')? + 1,
+            false => 0,
+        };
+        let mut rest = written[content..].char_indices();
+        let (mut start, mut end) = (None, None);
+        for (at, wanted) in value.char_indices() {
+            if at >= part.end {
+                break;
+            }
+            if wanted.is_whitespace() {
+                continue;
+            }
+            let found = loop {
+                let (offset, c) = rest.next()?;
+                if c == wanted {
+                    break offset;
+                }
+                match c {
+                    c if c.is_whitespace() => {}
+                    // what YAML puts around a text, and before a character that it escapes
+                    '"' | '\'' | '\\' if !is_block => {}
+                    _ => return None,
+                }
+            };
+            if at >= part.start {
+                start.get_or_insert(found);
+                end = Some(found + wanted.len_utf8());
+            }
+        }
+        let from = self.span.start + content;
+        Some(Self {
+            file: Arc::clone(&self.file),
+            span: Span::new(from + start?, from + end?),
+        })
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Position { line, column } = self.file.position(self.span.start);
@@ -123,6 +170,29 @@ mod tests {
         assert_eq!(place(6), (2, 1));
         assert_eq!(place(12), (2, 6));
         assert_eq!(place(999), (3, 1));
+    }
+
+    #[test]
+    fn a_part_of_a_value_is_found_where_it_is_written() {
+        for (written, value, part, expected) in [
+            ("a b c", "a b c", "b", Some("1:3")),
+            ("'it''s b'", "it's b", "b", Some("1:8")),
+            (r#""a \"b\" c""#, r#"a "b" c"#, "c", Some("1:10")),
+            ("|\n  a\n    b\n  c\n", "a\n  b\nc\n", "c", Some("4:3")),
+            (">-\n  a\n  b\n", "a b", "b", Some("3:3")),
+            ("a\n  b", "a b", "b", Some("2:3")),
+            (r#""\x41 b""#, "A b", "b", None),
+            ("a", "b", "b", None),
+        ] {
+            let place = Place {
+                file: SourceFile::new("a.yaml", written),
+                span: Span::new(0, written.len()),
+            };
+            let start = value.find(part).unwrap();
+            let found = place.within(value, Span::new(start, start + part.len()));
+            let found = found.map(|place| place.to_string().replace("a.yaml:", ""));
+            assert_eq!(found.as_deref(), expected, "{written}");
+        }
     }
 
     #[test]

@@ -183,11 +183,26 @@ fn explain(text: &str, error: &serde_saphyr::Error) -> YamlError {
         })
         .unwrap_or_default();
     let message = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+    let mut message = strip_place(&message);
+    // the parser knows where an alias stands, and not what it is called
+    if message.contains("unknown value")
+        && let Some(name) = alias_at(text, span)
+    {
+        message = format!("there is no anchor for the alias `*{name}`");
+    }
     YamlError {
-        message: strip_place(&message),
+        message,
         help: beginners_help(text, span),
         span,
     }
+}
+
+/// The name of the alias at a place.
+fn alias_at(text: &str, span: Span) -> Option<&str> {
+    let name = text.get(span.start..)?.strip_prefix('*')?;
+    let is_end = |c: char| c.is_whitespace() || ",[]{}".contains(c);
+    let name = &name[..name.find(is_end).unwrap_or(name.len())];
+    (!name.is_empty()).then_some(name)
 }
 
 /// Messages of the parser may end in their own "at line 3, column 4".
@@ -411,6 +426,9 @@ mod tests {
         assert_eq!(place, (2, 1));
         assert_eq!(refused("a: !mine 1\n").0, "unsupported tag `!mine`");
         assert_eq!(refused("a: b: c\n").1, (1, 5));
+        let (message, place, _) = refused("a: &x 1\nb: [*y, *x]\n");
+        assert_eq!(message, "there is no anchor for the alias `*y`");
+        assert_eq!(place, (2, 5));
     }
 
     #[test]

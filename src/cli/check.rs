@@ -4,7 +4,8 @@ use super::args::CheckArgs;
 use super::exit::Exit;
 use super::{eprint_text, load, print_line};
 
-/// Prints one line for each valid suite, or every mistake.
+/// Prints one line for each valid suite, or every mistake; on stderr, what is valid and most
+/// likely not what was meant, which changes no exit code.
 pub fn execute(args: &CheckArgs) -> Exit {
     let suites = match load::suites(&args.suites, &args.inputs) {
         Ok(suites) => suites,
@@ -15,6 +16,11 @@ pub fn execute(args: &CheckArgs) -> Exit {
         let plural = if cases == 1 { "" } else { "s" };
         print_line(&format!("{}: valid, {cases} case{plural}", suite.id));
     }
+    let warnings: Vec<_> = suites
+        .iter()
+        .flat_map(|suite| suite.warnings.clone())
+        .collect();
+    load::tell_diagnostics(&warnings);
     if suites.is_empty() {
         eprint_text("no suite was selected\n");
     }

@@ -63,9 +63,14 @@ fn tell(error: &LoadError) {
     match error {
         LoadError::Usage(message) => eprint_text(&format!("error: {message}\n")),
         LoadError::Invalid(diagnostics) => {
-            let color = color_of(&std::io::stderr()) == Color::Ansi;
-            eprint_text(&diagnostic::render(diagnostics, color, WIDTH));
+            tell_diagnostics(diagnostics);
             eprint_text(&format!("{error}\n"));
         }
     }
+}
+
+/// Diagnostics on stderr, as a terminal has them.
+pub fn tell_diagnostics(diagnostics: &[Diagnostic]) {
+    let color = color_of(&std::io::stderr()) == Color::Ansi;
+    eprint_text(&diagnostic::render(diagnostics, color, WIDTH));
 }

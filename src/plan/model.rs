@@ -12,6 +12,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 pub use super::verbs::*;
+use crate::diagnostic::Diagnostic;
 use crate::source::{Place, SourceFile};
 use crate::template::{Condition, Template, Tree};
 
@@ -38,6 +39,8 @@ pub struct Suite {
     pub inputs: IndexMap<String, Value>,
     /// The inputs whose values must never be shown.
     pub secrets: Vec<String>,
+    /// What is valid, and most likely not what was meant: for `check`.
+    pub warnings: Vec<Diagnostic>,
     /// What the cluster must be for the suite to make sense.
     pub requires: Vec<Requirement>,
     /// Deadline of setup, cases and teardown together.

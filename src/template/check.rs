@@ -1,9 +1,10 @@
-//! What can be said of an expression before it is evaluated: filters and tests
+//! What can be said of an expression before it is evaluated: filters, tests and methods
 //! that are not known, and orders of bare text.
 
-use super::environment::SCALARS;
+use super::environment::{SCALARS, is_method};
 use super::filters::KNOWN_FILTERS;
 use super::syntax::{OperandKind, Syntax};
+use crate::diagnostic::nearest;
 use crate::source::Span;
 
 /// Something that is wrong whatever the names mean.
@@ -18,6 +19,7 @@ pub(super) struct Problem {
 pub(super) fn first_problem(source: &str, syntax: &Syntax) -> Option<Problem> {
     unknown(source, &syntax.filters, "filter")
         .or_else(|| unknown(source, &syntax.tests, "test"))
+        .or_else(|| unknown_method(source, syntax))
         .or_else(|| ordered_text(source, syntax))
 }
 
@@ -40,6 +42,83 @@ fn unknown(source: &str, names: &[Span], what: &'static str) -> Option<Problem> 
         help: near.map(|(_, known)| format!("did you mean `{known}`?")),
         span,
     })
+}
+
+/// The methods of texts, lists and maps.
+const METHODS: [&str; 29] = [
+    "capitalize",
+    "count",
+    "endswith",
+    "find",
+    "format",
+    "get",
+    "isalnum",
+    "isalpha",
+    "isascii",
+    "isdigit",
+    "islower",
+    "isnumeric",
+    "isspace",
+    "isupper",
+    "items",
+    "join",
+    "keys",
+    "lower",
+    "lstrip",
+    "replace",
+    "rfind",
+    "rstrip",
+    "split",
+    "splitlines",
+    "startswith",
+    "strip",
+    "title",
+    "upper",
+    "values",
+];
+
+/// What is called on `loop`, on a template's own blocks, and what a template puts together
+/// itself, is minijinja's to know.
+fn unknown_method(source: &str, syntax: &Syntax) -> Option<Problem> {
+    if source.contains("namespace(") || source.contains("import ") {
+        return None;
+    }
+    let method = syntax.methods.iter().find(|method| {
+        let receiver = &source[method.receiver.range()];
+        let is_engines = matches!(receiver, "loop" | "self");
+        !is_engines && !is_method(&source[method.name.range()])
+    })?;
+    let (name, receiver) = (
+        &source[method.name.range()],
+        &source[method.receiver.range()],
+    );
+    Some(Problem {
+        message: format!("there is no method `{name}`"),
+        help: Some(instead(name, receiver)),
+        span: method.name,
+    })
+}
+
+/// What to write instead of a method that there is not.
+fn instead(name: &str, receiver: &str) -> String {
+    let filter = match name {
+        "len" | "size" => "length",
+        name => name,
+    };
+    match name {
+        "contains" | "includes" | "has" | "has_key" | "hasOwnProperty" => {
+            format!("write `'…' in {receiver}`")
+        }
+        "startsWith" | "starts_with" => format!("write `{receiver}.startswith('…')`"),
+        "endsWith" | "ends_with" => format!("write `{receiver}.endswith('…')`"),
+        "match" | "matches" | "search" => format!("write `{receiver} | regex('…')`"),
+        "append" | "push" | "add" => format!("write `{receiver} + […]`"),
+        _ if KNOWN_FILTERS.contains(&filter) => format!("write `{receiver} | {filter}`"),
+        _ => match nearest(name, METHODS) {
+            Some(known) => format!("did you mean `{known}`?"),
+            None => format!("there are {}", METHODS.join(" ")),
+        },
+    }
 }
 
 fn ordered_text(source: &str, syntax: &Syntax) -> Option<Problem> {

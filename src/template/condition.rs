@@ -1,40 +1,54 @@
 //! Bare expressions that are true or false.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use minijinja::Error;
 use serde_json::Value;
 
 use super::check::first_problem;
-use super::environment::{CONDITIONS, is_builtin};
+use super::environment::{CONDITIONS, Expression, is_builtin};
 use super::rewrite::{Operators, Rewritten};
 use super::scope::to_json;
 use super::syntax::{OperandKind, Syntax};
-use super::{Scope, TemplateError, lexer};
+use super::{Scope, TemplateError};
 use crate::source::{Place, Span};
 
 /// A bare expression that is true or false: `if`, `that`, `requires`.
 ///
 /// A field that is not set is nothing at any depth: comparisons with it are false
-/// (`!=` is true, and `== none`), nothing is in it, its length is 0, and filters of
-/// one value make nothing of it. Calculating with it is an error that names it. A
-/// root name that is not there is an error.
+/// (`!=` is true, and `== none`), nothing is in it, its length is 0, tests of it do not
+/// hold, and filters, functions and methods make nothing of it. Calculating with it is an
+/// error that names it. A root name that is not there is an error.
 #[derive(Clone, Debug)]
 pub struct Condition {
-    parsed: Arc<Parsed>,
+    pub(super) parsed: Arc<Parsed>,
     /// Where it stands.
     pub place: Place,
 }
 
-#[derive(Debug)]
-struct Parsed {
-    source: String,
-    /// What is compiled in its place.
-    code: String,
+pub(super) struct Parsed {
+    pub(super) source: String,
     names: BTreeSet<String>,
-    syntax: Syntax,
+    pub(super) syntax: Syntax,
+    /// What is compiled, once: the whole,
+    code: Expression,
+    /// its paths, when they are first asked for,
+    paths: OnceLock<Vec<Part>>,
+    /// and what explains it.
+    parts: OnceLock<Vec<Part>>,
 }
+
+impl fmt::Debug for Parsed {
+    /// What is compiled says nothing that its source does not.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.source, f)
+    }
+}
+
+/// A part of an expression: as it is written, and compiled where that can be.
+type Part = (String, Option<Expression>);
 
 /// What became of a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,18 +69,14 @@ impl Condition {
     /// text.
     pub fn parse(source: impl Into<String>, place: Place) -> Result<Self, TemplateError> {
         let source = source.into();
-        let problem = |message: String, help: Option<String>| TemplateError {
-            message,
-            place: place.clone(),
-            help,
-        };
         if source.contains("{{") || source.contains("{%") {
-            return Err(problem(
-                "a condition has no braces".to_owned(),
+            return Err(TemplateError::mistake(
+                "a condition has no braces",
+                place,
                 Some("a condition is an expression already: remove the braces".to_owned()),
             ));
         }
-        let engine = |error: Error| TemplateError::from_engine(&error, place.clone());
+        let engine = |error: Error| TemplateError::in_scalar(&error, &place, &source, |at| at);
         let names = CONDITIONS
             .compile_expression(&source)
             .map_err(engine)?
@@ -74,18 +84,23 @@ impl Condition {
             .into_iter()
             .filter(|name| !is_builtin(name))
             .collect();
-        let syntax = Syntax::of(&[lexer::expression(&source)]);
+        let syntax = Syntax::of_expression(&source);
         if let Some(found) = first_problem(&source, &syntax) {
-            return Err(problem(found.message, found.help));
+            let place = place.within(&source, found.span).unwrap_or(place);
+            return Err(TemplateError::mistake(found.message, place, found.help));
         }
-        let code = Rewritten::new(&source, &syntax, Operators::OfConditions).text;
-        CONDITIONS.compile_expression(&code).map_err(engine)?;
+        let rewritten = Rewritten::expression(&source, &syntax, Operators::OfConditions);
+        let code = CONDITIONS
+            .compile_expression_owned(rewritten.text)
+            .map_err(engine)?;
         Ok(Self {
             parsed: Arc::new(Parsed {
                 source,
-                code,
                 names,
                 syntax,
+                code,
+                paths: OnceLock::new(),
+                parts: OnceLock::new(),
             }),
             place,
         })
@@ -101,15 +116,20 @@ impl Condition {
         self.parsed.names.clone()
     }
 
+    /// Where a path is asked for, as [`Template::place_of`](super::Template::place_of).
+    pub fn place_of(&self, path: &str) -> Place {
+        let source = &self.parsed.source;
+        let part = self.parsed.syntax.asks_for(source, path);
+        part.and_then(|part| self.place.within(source, part))
+            .unwrap_or_else(|| self.place.clone())
+    }
+
     /// The same with the fields asked of them, as [`Template::paths`](super::Template::paths).
     pub fn paths(&self) -> BTreeSet<String> {
-        CONDITIONS
-            .compile_expression(&self.parsed.source)
-            .map(|expression| expression.undeclared_variables(true))
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|path| !is_builtin(path))
-            .collect()
+        let paths = self.parsed.code.undeclared_variables(true);
+        let paths = paths.into_iter().filter(|path| !is_builtin(path)).collect();
+        let source = &self.parsed.source;
+        self.parsed.syntax.without_methods(source, paths)
     }
 
     /// Whether it holds.
@@ -118,13 +138,15 @@ impl Condition {
     /// As [`Condition::evaluate`].
     pub fn holds(&self, scope: &Scope) -> Result<bool, TemplateError> {
         if let Some(name) = self.parsed.names.iter().find(|name| !is_there(name, scope)) {
-            return Err(TemplateError {
-                message: format!("there is no `{name}` here"),
-                place: self.place.clone(),
-                help: None,
-            });
+            return Err(TemplateError::mistake(
+                format!("there is no `{name}` here"),
+                self.place_of(name),
+                None,
+            ));
         }
-        self.value(&self.parsed.code, scope)
+        self.parsed
+            .code
+            .eval(scope.clone())
             .map(|value| value.is_true())
             .map_err(|error| {
                 let mut explained = TemplateError::from_engine(&error, self.place.clone());
@@ -152,20 +174,19 @@ impl Condition {
     /// and each path outside of comparisons, as it is written, with its value.
     /// What is not set is null. Values are not cut: an object is told whole.
     pub fn explain(&self, scope: &Scope) -> Vec<(String, Value)> {
-        let mut told: Vec<(String, Value)> = Vec::new();
-        for span in self.parts() {
-            let source = &self.parsed.source[span.range()];
-            if told.iter().any(|(known, _)| known == source) {
-                continue;
-            }
-            let code = self.code_of(span);
-            let value = self.value(&code, scope).and_then(|value| to_json(&value));
-            // a part that cannot be evaluated is what the error is about
-            if let Ok(value) = value {
-                told.push((source.to_owned(), value));
-            }
-        }
-        told
+        let parts = self
+            .parsed
+            .parts
+            .get_or_init(|| self.compiled(self.parts()));
+        let value = |code: &Expression| {
+            let value = code.eval(scope.clone()).ok()?;
+            to_json(&value).ok()
+        };
+        // a part that cannot be evaluated is what the error is about
+        parts
+            .iter()
+            .filter_map(|(source, code)| Some((source.clone(), value(code.as_ref()?)?)))
+            .collect()
     }
 
     fn parts(&self) -> Vec<Span> {
@@ -189,28 +210,36 @@ impl Condition {
     }
 
     fn unset(&self, scope: &Scope) -> Vec<String> {
-        let mut unset: Vec<String> = Vec::new();
-        for span in &self.parsed.syntax.paths {
+        let paths = || self.compiled(self.parsed.syntax.paths.clone());
+        let is_nothing = |code: &Expression| {
+            let value = code.eval(scope.clone());
+            value.is_ok_and(|value| value.is_undefined() || value.is_none())
+        };
+        let paths = self.parsed.paths.get_or_init(paths).iter();
+        paths
+            .filter(|(_, code)| code.as_ref().is_some_and(is_nothing))
+            .map(|(source, _)| source.clone())
+            .collect()
+    }
+
+    /// Parts of the expression, each once.
+    fn compiled(&self, spans: Vec<Span>) -> Vec<Part> {
+        let mut parts: Vec<Part> = Vec::new();
+        for span in spans {
             let source = &self.parsed.source[span.range()];
-            let is_nothing = self
-                .value(&self.code_of(*span), scope)
-                .is_ok_and(|value| value.is_undefined() || value.is_none());
-            if is_nothing && !unset.iter().any(|known| known == source) {
-                unset.push(source.to_owned());
+            if !parts.iter().any(|(known, _)| known == source) {
+                parts.push((source.to_owned(), self.code_of(span)));
             }
         }
-        unset
+        parts
     }
 
-    /// A part of the expression as it is compiled.
-    fn code_of(&self, span: Span) -> String {
+    /// A part of the expression, compiled by itself.
+    pub(super) fn code_of(&self, span: Span) -> Option<Expression> {
         let source = &self.parsed.source[span.range()];
-        let syntax = Syntax::of(&[lexer::expression(source)]);
-        Rewritten::new(source, &syntax, Operators::OfConditions).text
-    }
-
-    fn value(&self, code: &str, scope: &Scope) -> Result<Scope, Error> {
-        CONDITIONS.compile_expression(code)?.eval(scope.clone())
+        let syntax = Syntax::of_expression(source);
+        let rewritten = Rewritten::expression(source, &syntax, Operators::OfConditions);
+        CONDITIONS.compile_expression_owned(rewritten.text).ok()
     }
 }
 

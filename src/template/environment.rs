@@ -1,12 +1,20 @@
-//! minijinja, set up: strict, fuelled, with operators and filters of our own.
+//! minijinja, set up: strict, fuelled, with operators and filters of our own, and the methods
+//! of Python's texts, lists and maps.
 
 use std::sync::LazyLock;
 
-use minijinja::syntax::SyntaxConfig;
+use minijinja::syntax::{SyntaxConfig, SyntaxConfigBuilder};
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
+use minijinja_contrib::pycompat;
 
-use super::{Scope, filters, operators};
+use super::{Scope, filters, operators, unset};
+
+/// A text with blocks, compiled.
+pub(super) type Compiled = minijinja::Template<'static, 'static>;
+
+/// A bare expression, compiled.
+pub(super) type Expression = minijinja::Expression<'static, 'static>;
 
 /// What a render may cost before it is taken for an endless loop. A template of
 /// ten thousand items needs some hundred thousand units.
@@ -19,15 +27,16 @@ pub(super) static SCALARS: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_fuel(Some(FUEL));
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.set_syntax(
-        SyntaxConfig::builder()
-            .keep_trailing_newline(true)
-            // a `{% if %}` on a line of its own leaves no empty line behind
-            .trim_blocks(true)
-            .lstrip_blocks(true)
+        syntax()
+            // `${#x}` is a shell's, and YAML has comments of its own. minijinja wants
+            // delimiters all the same: a NUL is in no argument of a program.
+            .comment_delimiters("\0{#", "#}\0")
             .build()
-            .expect("the standard delimiters do not collide"),
+            .expect("these delimiters do not collide"),
     );
+    environment.set_loader(compiled_text);
     environment.set_formatter(write_scalar);
+    environment.set_unknown_method_callback(method);
     operators::add_to(&mut environment);
     filters::add_to(&mut environment);
     environment
@@ -36,6 +45,11 @@ pub(super) static SCALARS: LazyLock<Environment<'static>> = LazyLock::new(|| {
 /// For files that become YAML.
 pub(super) static FILES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = SCALARS.clone();
+    environment.set_syntax(
+        syntax()
+            .build()
+            .expect("the standard delimiters do not collide"),
+    );
     environment.set_formatter(write_plain_scalar);
     environment
 });
@@ -45,8 +59,64 @@ pub(super) static CONDITIONS: LazyLock<Environment<'static>> = LazyLock::new(|| 
     let mut environment = SCALARS.clone();
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
     filters::add_for_conditions(&mut environment);
+    unset::add_to(&mut environment);
     environment
 });
+
+/// Where a newline stays and where it goes: a line that holds blocks alone leaves nothing
+/// behind. (`rewrite` keeps minijinja from doing the same to any other line.)
+fn syntax() -> SyntaxConfigBuilder {
+    let mut syntax = SyntaxConfig::builder();
+    syntax
+        .keep_trailing_newline(true)
+        .trim_blocks(true)
+        .lstrip_blocks(true);
+    syntax
+}
+
+/// What the names of compiled texts begin with; the rest of a name is the text. No `include`
+/// can mean one by mistake.
+const TEXT: &str = "\0text:";
+
+#[expect(clippy::unnecessary_wraps, reason = "minijinja's loaders may fail")]
+fn compiled_text(name: &str) -> Result<Option<String>, Error> {
+    Ok(name.strip_prefix(TEXT).map(str::to_owned))
+}
+
+/// Compiles a text once: the environment keeps what it has compiled, as long as the program
+/// runs, since nothing else can own it.
+pub(super) fn compile(
+    environment: &'static Environment<'static>,
+    text: &str,
+) -> Result<Compiled, Error> {
+    environment.get_template(&format!("{TEXT}{text}"))
+}
+
+/// The methods that there are, as people know them from Python: `text.startswith('a')`,
+/// `map.items()`.
+pub(super) fn method(
+    state: &mut State<'_, '_>,
+    value: &Scope,
+    name: &str,
+    arguments: &[Scope],
+) -> Result<Scope, Error> {
+    if value.is_undefined() {
+        return Err(ErrorKind::UndefinedError.into());
+    }
+    pycompat::unknown_method_callback(state, value, name, arguments)
+}
+
+/// Whether a text, a list or a map has a method of this name.
+pub(super) fn is_method(name: &str) -> bool {
+    let mut state = SCALARS.empty_state();
+    let map = Scope::from_pairs([("a", 1)]);
+    [Scope::from("a"), Scope::from(vec![1]), map]
+        .iter()
+        .any(|value| {
+            let called = pycompat::unknown_method_callback(&mut state, value, name, &[]);
+            !matches!(called, Err(error) if error.kind() == ErrorKind::UnknownMethod)
+        })
+}
 
 /// Whether templates have a function or constant of this name without anybody
 /// giving it to them, such as `range` and `now`.

@@ -17,16 +17,64 @@ pub struct TemplateError {
     pub place: Place,
     /// How to mend it.
     pub help: Option<String>,
+    /// Whether whoever wrote it must mend it, whatever the values are: a method that there is
+    /// not. (A value of another type than was thought may be the cluster's doing.)
+    pub is_mistake: bool,
 }
 
 impl TemplateError {
+    /// What is found out before anything is evaluated.
+    pub(super) fn mistake(message: impl Into<String>, place: Place, help: Option<String>) -> Self {
+        Self {
+            message: message.into(),
+            place,
+            help,
+            is_mistake: true,
+        }
+    }
+
+    /// What depends on the values.
+    pub fn of_values(message: impl Into<String>, place: Place) -> Self {
+        Self {
+            message: message.into(),
+            place,
+            help: None,
+            is_mistake: false,
+        }
+    }
+
     /// minijinja's error, at a place of ours.
     pub(super) fn from_engine(error: &Error, place: Place) -> Self {
         Self {
             message: message(error),
             place,
             help: help(error),
+            is_mistake: matches!(
+                error.kind(),
+                ErrorKind::SyntaxError
+                    | ErrorKind::UnknownFilter
+                    | ErrorKind::UnknownFunction
+                    | ErrorKind::UnknownMethod
+                    | ErrorKind::UnknownTest
+                    | ErrorKind::MissingArgument
+                    | ErrorKind::TooManyArguments
+            ),
         }
+    }
+
+    /// The same, at its own place in a scalar that became `value`; `original` finds where an
+    /// offset of what was compiled stood in that.
+    pub(super) fn in_scalar(
+        error: &Error,
+        place: &Place,
+        value: &str,
+        original: impl Fn(usize) -> usize,
+    ) -> Self {
+        let part = error
+            .range()
+            .map(|range| Span::new(original(range.start), original(range.end)))
+            .and_then(|part| place.within(value, part));
+        Self::from_engine(error, part.unwrap_or_else(|| place.clone()))
     }
 
     /// The same, at its own place in a file; `original` finds where an offset of

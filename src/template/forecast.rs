@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use minijinja::value::{Enumerator, Object, ObjectRepr};
+use minijinja::{Error, State};
 use serde_json::Value;
 
 use super::Scope;
@@ -141,6 +142,20 @@ impl Object for Unknown {
         Some(Scope::from_object(Self { path, lists, asked }))
     }
 
+    /// Whatever a method makes of it is not known either.
+    fn call_method(
+        self: &Arc<Self>,
+        _state: &mut State<'_, '_>,
+        method: &str,
+        _arguments: &[Scope],
+    ) -> Result<Scope, Error> {
+        Ok(Scope::from_object(Self {
+            path: format!("{}.{method}()", self.path),
+            lists: self.lists,
+            asked: self.asked.clone(),
+        }))
+    }
+
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         match self.lists {
             0 => Enumerator::NonEnumerable,
@@ -208,6 +223,7 @@ mod tests {
             ("{{ {'a': 1}[got.x] | default(2) }}", "got.x"),
             ("{{ [got.x, got.y] | unique | list }}", "got.x"),
             ("{{ got == nodes }}", "got"),
+            ("{{ got.x.split(',') | join }}", "got.x"),
         ] {
             assert_eq!(rendered(source).1.as_deref(), Some(path), "{source}");
         }

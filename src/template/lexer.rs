@@ -3,6 +3,8 @@
 //! minijinja takes every source first, so what comes here is well formed; this
 //! only has to find where things begin and end, and gives up quietly elsewhere.
 
+use crate::source::Span;
+
 /// A piece of an expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Token<'a> {
@@ -30,31 +32,61 @@ pub(super) enum TokenKind {
 
 const LONG_SIGNS: [&str; 6] = ["//", "**", "==", "!=", ">=", "<="];
 
-/// What stands between the braces of a template, each as a list of its own; of a
-/// block, without the word that it begins with.
-pub(super) fn regions(source: &str) -> Vec<Vec<Token<'_>>> {
-    let mut regions = Vec::new();
+/// Whether `{# … #}` is a comment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Comments {
+    /// In whole files.
+    Known,
+    /// In scalars of a suite, where it is text: YAML has comments of its own.
+    Unknown,
+}
+
+/// A template taken apart.
+#[derive(Debug, Default)]
+pub(super) struct Parts<'a> {
+    /// What stands between the braces, each as a list of its own; of a block, without
+    /// the word that it begins with.
+    pub regions: Vec<Vec<Token<'a>>>,
+    /// Where blocks and comments stand, with their braces: what writes nothing itself. Of a
+    /// `raw` block, its two ends.
+    pub blocks: Vec<Span>,
+}
+
+/// Takes a template apart.
+pub(super) fn parts(source: &str, comments: Comments) -> Parts<'_> {
+    let mut parts = Parts::default();
     let mut at = 0;
     while let Some(open) = source[at..].find('{').map(|offset| at + offset) {
         let inside = open + 2;
         match source.as_bytes().get(open + 1) {
-            Some(b'#') => match source[inside..].find("#}") {
-                Some(end) => at = inside + end + 2,
+            Some(b'#') if comments == Comments::Known => match source[inside..].find("#}") {
+                Some(end) => {
+                    at = inside + end + 2;
+                    parts.blocks.push(Span::new(open, at));
+                }
                 None => break,
             },
             Some(b'{') => {
                 let (tokens, end) = tokens(source, skip_dash(source, inside), Some("}}"));
-                regions.push(tokens);
+                parts.regions.push(tokens);
                 at = end;
             }
             Some(b'%') => {
                 let (mut tokens, end) = tokens(source, skip_dash(source, inside), Some("%}"));
                 at = end;
+                parts.blocks.push(Span::new(open, end));
                 match tokens.first().map(|token| token.text) {
-                    Some("raw") if tokens.len() == 1 => at = behind_raw(source, end),
+                    Some("raw") if tokens.len() == 1 => {
+                        if let Some(endraw) = end_of_raw(source, end) {
+                            parts.blocks.push(endraw);
+                            at = endraw.end;
+                        } else {
+                            at = source.len();
+                        }
+                    }
                     Some(_) => {
                         tokens.remove(0);
-                        regions.push(tokens);
+                        parts.regions.push(tokens);
                     }
                     None => {}
                 }
@@ -62,7 +94,7 @@ pub(super) fn regions(source: &str) -> Vec<Vec<Token<'_>>> {
             _ => at = open + 1,
         }
     }
-    regions
+    parts
 }
 
 /// The tokens of a bare expression.
@@ -75,18 +107,18 @@ fn skip_dash(source: &str, at: usize) -> usize {
     at + usize::from(source[at..].starts_with(['-', '+']))
 }
 
-/// Behind `{% endraw %}`.
-fn behind_raw(source: &str, from: usize) -> usize {
+/// The next `{% endraw %}`.
+fn end_of_raw(source: &str, from: usize) -> Option<Span> {
     let mut at = from;
     while let Some(open) = source[at..].find("{%").map(|offset| at + offset) {
         let inside = skip_dash(source, open + 2);
         let (tokens, end) = tokens(source, inside, Some("%}"));
         if tokens.len() == 1 && tokens[0].text == "endraw" {
-            return end;
+            return Some(Span::new(open, end));
         }
         at = open + 2;
     }
-    source.len()
+    None
 }
 
 /// The tokens from `at` up to `end`, and the offset behind that.
@@ -209,7 +241,8 @@ mod tests {
     fn regions_are_found_between_the_braces() {
         let source = "a < b {# x < y #}{{- {'a': {'b': '}}'}} -}} {%+ if a<b -%}{ \
                       {% raw %}{{ no }}{% if %}{%- endraw +%} {{ z }}";
-        let regions: Vec<_> = regions(source).iter().map(|region| texts(region)).collect();
+        let parts = parts(source, Comments::Known);
+        let regions: Vec<_> = parts.regions.iter().map(|region| texts(region)).collect();
         assert_eq!(
             regions,
             [
@@ -218,6 +251,28 @@ mod tests {
                 vec!["z"],
             ]
         );
+        let blocks: Vec<_> = parts
+            .blocks
+            .iter()
+            .map(|span| &source[span.range()])
+            .collect();
+        assert_eq!(
+            blocks,
+            [
+                "{# x < y #}",
+                "{%+ if a<b -%}",
+                "{% raw %}",
+                "{%- endraw +%}"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_a_comment_in_a_file_is_text_in_a_scalar() {
+        let source = "${#x} {{ y }} ${z%%#}";
+        assert!(parts(source, Comments::Known).regions.is_empty());
+        let parts = parts(source, Comments::Unknown);
+        assert_eq!(texts(&parts.regions[0]), ["y"]);
     }
 
     #[test]
@@ -233,7 +288,11 @@ mod tests {
             "1.",
             "'\\",
         ] {
-            let _ = (regions(source), expression(source));
+            let _ = (
+                parts(source, Comments::Known),
+                parts(source, Comments::Unknown),
+                expression(source),
+            );
         }
     }
 }

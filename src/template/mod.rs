@@ -1,6 +1,6 @@
 //! Templates and expressions: minijinja, set up strict and fuelled.
 //!
-//! Three shapes, all parsed before anything runs: a [`Template`] is one scalar of
+//! Three shapes, all compiled once, before anything runs: a [`Template`] is one scalar of
 //! a suite, a [`Tree`] a YAML value whose scalars are templates, a [`TextTemplate`]
 //! a whole file. A [`Condition`] is a bare expression. What names there are to
 //! use is the caller's business: each shape tells the names that it asks for.
@@ -11,7 +11,8 @@
 //!
 //! Operators are ours (`operators`), since minijinja orders any two values. It
 //! has no hook for them, so `lexer` and `syntax` find where they stand and
-//! `rewrite` puts filters in their place.
+//! `rewrite` puts filters in their place. What is not set is nothing to conditions
+//! (`unset`); where one holds just for that reason, `guard` finds it.
 
 mod check;
 mod condition;
@@ -19,6 +20,7 @@ mod environment;
 mod error;
 mod filters;
 mod forecast;
+mod guard;
 mod lexer;
 mod operators;
 mod rewrite;
@@ -28,11 +30,13 @@ mod syntax;
 mod text;
 mod tree;
 mod typed;
+mod unset;
 
 pub use condition::{Condition, Verdict};
 pub use environment::is_builtin;
 pub use error::TemplateError;
 pub use forecast::{Asked, first_unknown, forecast, placeholder, unknown_in};
+pub use guard::Unguarded;
 pub use scalar::Template;
 pub use scope::{Named, Scope, scope_value};
 pub use text::TextTemplate;

@@ -91,7 +91,7 @@ fn refuse_undefined(state: &State, values: [&Scope; 2]) -> Result<(), Error> {
     Ok(())
 }
 
-fn is_nothing(value: &Scope) -> bool {
+pub(super) fn is_nothing(value: &Scope) -> bool {
     value.is_none() || value.is_undefined()
 }
 
@@ -247,7 +247,7 @@ fn sum(
 }
 
 /// Work on long values costs, so that a loop of it ends.
-fn charge(state: &State, value: &Scope) -> Result<(), Error> {
+pub(super) fn charge(state: &State, value: &Scope) -> Result<(), Error> {
     let length = value.as_str().map(str::len).or_else(|| value.len());
     state.consume_fuel(u64::try_from(length.unwrap_or(1)).unwrap_or(u64::MAX))
 }

@@ -3,7 +3,12 @@
 //!
 //! Names, fields and lines stay what they were, so what minijinja tells of the
 //! result is true of the source. Offsets are taken back by [`Rewritten::original`].
+//!
+//! minijinja is told to drop the newline behind a block and the indentation before it, as
+//! everybody wants where a block has a line of its own. On any other line that would join two
+//! lines of a script, or move a key of YAML: blocks get the `+` there that keeps both.
 
+use super::lexer::{self, Comments};
 use super::operators::filter_of;
 use super::syntax::{Chain, Operator, Syntax};
 use crate::source::Span;
@@ -26,7 +31,19 @@ pub(super) struct Rewritten {
 }
 
 impl Rewritten {
-    pub fn new(source: &str, syntax: &Syntax, operators: Operators) -> Self {
+    /// A whole template.
+    pub fn template(source: &str, syntax: &Syntax, comments: Comments) -> Self {
+        let keeping = keeping(source, &lexer::parts(source, comments).blocks);
+        Self::with(source, syntax, Operators::OfTemplates, keeping)
+    }
+
+    /// A bare expression.
+    pub fn expression(source: &str, syntax: &Syntax, operators: Operators) -> Self {
+        Self::with(source, syntax, operators, Vec::new())
+    }
+
+    /// `keeping` are the offsets where a `+` is put.
+    fn with(source: &str, syntax: &Syntax, operators: Operators, keeping: Vec<usize>) -> Self {
         let chains: Vec<&Chain> = syntax
             .chains
             .iter()
@@ -41,6 +58,7 @@ impl Rewritten {
         let mut writer = Writer {
             source,
             operators,
+            keeping,
             written: Self {
                 text: String::with_capacity(source.len()),
                 pieces: Vec::new(),
@@ -48,6 +66,11 @@ impl Rewritten {
         };
         writer.copy(Span::new(0, source.len()), &chains);
         writer.written
+    }
+
+    fn take(&mut self, source: &str, span: Span) {
+        self.pieces.push((self.text.len(), span.start));
+        self.text.push_str(&source[span.range()]);
     }
 
     /// Where an offset of the text stood in the source.
@@ -65,9 +88,36 @@ impl Rewritten {
     }
 }
 
+/// Where a `+` keeps white space: behind the opening braces of each block that is not alone
+/// on its line, and before its closing ones, unless it says itself what it wants.
+fn keeping(source: &str, blocks: &[Span]) -> Vec<usize> {
+    let mut keeping = Vec::new();
+    // blocks with nothing but white space between them share a line
+    let between = |one: &Span, next: &Span| &source[one.end..next.start];
+    let is_line = |text: &str| text.trim().is_empty() && !text.contains('\n');
+    for group in blocks.chunk_by(|one, next| is_line(between(one, next))) {
+        let (start, end) = (group[0].start, group[group.len() - 1].end);
+        let before = source[..start].rsplit('\n').next().unwrap_or_default();
+        let behind = source[end..].split('\n').next().unwrap_or_default();
+        if before.trim().is_empty() && behind.trim().is_empty() {
+            continue;
+        }
+        for block in group {
+            if !source[block.start + 2..].starts_with(['-', '+']) {
+                keeping.push(block.start + 2);
+            }
+            if !source[..block.end - 2].ends_with(['-', '+']) {
+                keeping.push(block.end - 2);
+            }
+        }
+    }
+    keeping
+}
+
 struct Writer<'a> {
     source: &'a str,
     operators: Operators,
+    keeping: Vec<usize>,
     written: Rewritten,
 }
 
@@ -92,9 +142,16 @@ impl Writer<'_> {
     }
 
     fn take(&mut self, span: Span) {
+        let first = self.keeping.partition_point(|at| *at < span.start);
+        let behind = self.keeping.partition_point(|at| *at < span.end);
+        let mut start = span.start;
         let written = &mut self.written;
-        written.pieces.push((written.text.len(), span.start));
-        written.text.push_str(&self.source[span.range()]);
+        for at in &self.keeping[first..behind] {
+            written.take(self.source, Span::new(start, *at));
+            written.text.push('+');
+            start = *at;
+        }
+        written.take(self.source, Span::new(start, span.end));
     }
 
     fn put(&mut self, text: &str) {

@@ -7,7 +7,9 @@
 //! minijinja parses what is made of them again, so a mistake here is an error of
 //! the template and never another meaning. Property tests compare the two.
 
-use super::lexer::{Token, TokenKind};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::lexer::{self, Comments, Token, TokenKind};
 use crate::source::Span;
 
 /// What was found in one source, in the order of the source.
@@ -22,6 +24,17 @@ pub(super) struct Syntax {
     pub filters: Vec<Span>,
     /// The names of tests.
     pub tests: Vec<Span>,
+    /// What is called as a method of something.
+    pub methods: Vec<Method>,
+}
+
+/// `x.name(…)`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Method {
+    /// Its name.
+    pub name: Span,
+    /// What it is called on.
+    pub receiver: Span,
 }
 
 /// Operands with operators of one precedence between them: `a < b`, `a - b + c`.
@@ -78,8 +91,53 @@ impl Operator {
 }
 
 impl Syntax {
-    /// Reads what stands between the braces of a template, or a bare expression.
-    pub fn of(regions: &[Vec<Token<'_>>]) -> Self {
+    /// Reads a template.
+    pub fn of_template(source: &str, comments: Comments) -> Self {
+        Self::of(&lexer::parts(source, comments).regions)
+    }
+
+    /// Reads a bare expression.
+    pub fn of_expression(source: &str) -> Self {
+        Self::of(&[lexer::expression(source)])
+    }
+
+    /// Where a name or a path such as `pod.name` is asked for in the source that was read: as it
+    /// is written or with more behind it, else where its first name is.
+    pub fn asks_for(&self, source: &str, path: &str) -> Option<Span> {
+        let goes_on = |rest: &str| rest.is_empty() || rest.trim_start().starts_with(['.', '[']);
+        let begins = |path: &str| {
+            let mut paths = self.paths.iter();
+            paths.find(|span| {
+                let written = &source[span.range()];
+                written.strip_prefix(path).is_some_and(goes_on)
+            })
+        };
+        let root = path.split(['.', '[']).next().unwrap_or_default();
+        match root {
+            "" => None,
+            root => {
+                let found = begins(path).map(|span| (span, path));
+                found.or_else(|| Some((begins(root)?, root)))
+            }
+        }
+        .map(|(span, written)| Span::new(span.start, span.start + written.len()))
+    }
+
+    /// minijinja takes a method for a field: of `object.items()` only `object` is asked for.
+    pub fn without_methods(&self, source: &str, paths: BTreeSet<String>) -> BTreeSet<String> {
+        let methods = self.methods.iter().map(|method| {
+            let receiver = &source[method.receiver.range()];
+            let called = format!("{receiver}.{}", &source[method.name.range()]);
+            (called, receiver.to_owned())
+        });
+        let receivers: BTreeMap<String, String> = methods.collect();
+        paths
+            .into_iter()
+            .map(|path| receivers.get(&path).cloned().unwrap_or(path))
+            .collect()
+    }
+
+    fn of(regions: &[Vec<Token<'_>>]) -> Self {
         let mut syntax = Self::default();
         for tokens in regions {
             let mut reader = Reader {
@@ -114,7 +172,7 @@ struct Reader<'t, 'a> {
 /// How much was found, to go back to.
 struct Mark {
     at: usize,
-    lengths: [usize; 4],
+    lengths: [usize; 5],
 }
 
 /// Nothing where the tokens are no expression.
@@ -130,6 +188,7 @@ impl<'a> Reader<'_, 'a> {
                 found.paths.len(),
                 found.filters.len(),
                 found.tests.len(),
+                found.methods.len(),
             ],
         }
     }
@@ -140,6 +199,7 @@ impl<'a> Reader<'_, 'a> {
         self.found.paths.truncate(mark.lengths[1]);
         self.found.filters.truncate(mark.lengths[2]);
         self.found.tests.truncate(mark.lengths[3]);
+        self.found.methods.truncate(mark.lengths[4]);
     }
 
     fn peek(&self) -> Option<Token<'a>> {
@@ -373,9 +433,14 @@ impl<'a> Reader<'_, 'a> {
         let mut is_path = path.is_some();
         loop {
             if self.skip(".") {
+                let receiver = Span::new(self.tokens[first].start, self.tokens[self.at - 2].end());
                 let name = self.next()?;
                 if !matches!(name.kind, TokenKind::Word | TokenKind::Number) {
                     return None;
+                }
+                if self.ahead(0, "(") {
+                    let name = Span::new(name.start, name.end());
+                    self.found.methods.push(Method { name, receiver });
                 }
             } else if self.skip("[") {
                 if self.subscript()? == Subscript::Slice {
@@ -456,11 +521,10 @@ fn is_constant(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lexer;
     use super::*;
 
     fn paths(source: &str) -> Vec<&str> {
-        let syntax = Syntax::of(&[lexer::expression(source)]);
+        let syntax = Syntax::of_expression(source);
         syntax
             .paths
             .iter()
@@ -469,7 +533,7 @@ mod tests {
     }
 
     fn chains(source: &str) -> Vec<Vec<&str>> {
-        let syntax = Syntax::of(&[lexer::expression(source)]);
+        let syntax = Syntax::of_expression(source);
         let operands = |chain: &Chain| {
             let spans = chain.operands.iter();
             spans.map(|operand| &source[operand.span.range()]).collect()
@@ -503,6 +567,35 @@ mod tests {
             ("'a' 'b' < x.if.in", vec![vec!["'a' 'b'", "x.if.in"]]),
         ] {
             assert_eq!(chains(source), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn methods_are_told_with_what_they_are_called_on() {
+        for (source, expected) in [
+            ("a.b.items() | f", vec![("items", "a.b")]),
+            (
+                "'x'.upper().lower()",
+                vec![("upper", "'x'"), ("lower", "'x'.upper()")],
+            ),
+            (
+                "(a or b).get(c.d(), e(1))",
+                vec![("get", "(a or b)"), ("d", "c")],
+            ),
+            ("a.b[c.d]", vec![]),
+        ] {
+            let mut methods: Vec<_> = Syntax::of_expression(source)
+                .methods
+                .iter()
+                .map(|method| {
+                    (
+                        &source[method.name.range()],
+                        &source[method.receiver.range()],
+                    )
+                })
+                .collect();
+            methods.sort_by_key(|(name, _)| source.find(name));
+            assert_eq!(methods, expected, "{source}");
         }
     }
 

@@ -36,6 +36,91 @@ fn one_expression_keeps_its_type() {
 }
 
 #[test]
+fn white_space_around_an_expression_stays_where_it_is_text() {
+    let scope = || json!({"n": 3, "l": [1], "s": "x"});
+    assert_eq!(render("{{ s }}\n", scope()), Ok(json!("x\n")));
+    assert_eq!(render(" {{- s -}}\n", scope()), Ok(json!("x")));
+    assert_eq!(render(" {{- s }}\n", scope()), Ok(json!("x\n")));
+    assert_eq!(render("\n{{ l }}\n", scope()), Ok(json!([1])));
+    let text = |source: &str| {
+        let template = Template::parse(source, place(source)).unwrap();
+        template.render_text(&scope_value(&scope())).unwrap()
+    };
+    assert_eq!(text("{{ n }}\n"), "3\n");
+    assert_eq!(text(" {{ s -}} "), " x");
+}
+
+#[test]
+fn what_a_shell_writes_is_no_comment() {
+    for source in [
+        "echo ${#x} ${y%%#}; echo end",
+        "echo ${#x}",
+        "{# kept #}",
+        "a {#",
+    ] {
+        assert_eq!(render(source, json!({})), Ok(json!(source)), "{source}");
+    }
+    assert_eq!(
+        render("echo ${#x} {{ a }} ${y%%#}", json!({"a": 1})),
+        Ok(json!("echo ${#x} 1 ${y%%#}"))
+    );
+    assert_eq!(
+        render_file("a: 1\n{# of the file #}\nb: 2 {# c #}\n", json!({})),
+        Ok("a: 1\nb: 2 \n".to_owned())
+    );
+    let error = render_file("a: 1\nb: echo ${#x} ${y%%#}\n", json!({})).unwrap_err();
+    assert!(
+        error.starts_with("x.yaml.j2:2:9: `{#` begins a comment"),
+        "{error}"
+    );
+    assert_eq!(
+        render_file("b: {% raw %}${#x} ${y%%#}{% endraw %}\n", json!({})),
+        Ok("b: ${#x} ${y%%#}\n".to_owned())
+    );
+}
+
+#[test]
+fn a_template_of_another_language_is_told_how_to_stay() {
+    let text = "|\n  set -e\n  kubectl get -o go-template='{{ .metadata.name }}'\n";
+    let value = "set -e\nkubectl get -o go-template='{{ .metadata.name }}'\n";
+    let error = Template::parse(value, place(text)).unwrap_err();
+    assert_eq!(error.message, "unexpected `.`");
+    assert_eq!(error.place.to_string(), "suite.yaml:3:34");
+    assert!(error.help.unwrap().contains("{% raw %}"));
+}
+
+/// A block takes a newline along only where it has a line of its own.
+#[test]
+fn lines_stay_lines() {
+    let scope = || json!({"a": true, "l": [1, 2]});
+    for (source, expected) in [
+        ("echo {% if a %}x{% endif %}\necho y\n", "echo x\necho y\n"),
+        (
+            "echo {% raw %}{{ x }}{% endraw %}\nend\n",
+            "echo {{ x }}\nend\n",
+        ),
+        ("  {% if a %}b: 1{% endif %}\n", "  b: 1\n"),
+        ("a\n  {% if a %}\n  b\n  {% endif %}\nc\n", "a\n  b\nc\n"),
+        (
+            "{% for x in l %}{% if a %}\n{{ x }}\n{% endif %}{% endfor %}\n",
+            "1\n2\n",
+        ),
+        ("{% if a -%}\n x {%- endif %}\ny", "x\ny"),
+        ("a {% if a %}\nb{% endif %}", "a \nb"),
+        ("{% set x = [\n  1 < 2,\n] %}\n{{ x[0] }}\n", "true\n"),
+    ] {
+        assert_eq!(render(source, scope()), Ok(json!(expected)), "{source:?}");
+        let file = render_file(source, scope());
+        assert_eq!(file, Ok(expected.to_owned()), "{source:?}");
+    }
+    let file = "a: 1 {# x #}\n{# y #}\nb: {{ 1 < z }}\n";
+    assert_eq!(
+        render_file(file, json!({})),
+        Err("x.yaml.j2:3:11: `z` is not set".to_owned())
+    );
+}
+
+#[test]
 fn a_value_is_not_rendered_again() {
     assert_eq!(
         render("{{ x }}", json!({"x": "{{ y }}"})),
@@ -81,6 +166,10 @@ fn endless_work_ends() {
 fn names_are_told() {
     let template = Template::parse("{{ a.b }} {{ c }}", place("")).unwrap();
     assert_eq!(template.names().into_iter().collect::<Vec<_>>(), ["a", "c"]);
+    let source = "{{ a.b.items() }} {{ c.keys() }} {{ d.keys }}";
+    let template = Template::parse(source, place("")).unwrap();
+    let paths: Vec<_> = template.paths().into_iter().collect();
+    assert_eq!(paths, ["a.b", "c", "d.keys"]);
 }
 
 #[test]
@@ -282,6 +371,132 @@ fn a_field_that_is_not_set_is_nothing_at_any_depth() {
     );
 }
 
+/// Whatever comes later must not end a wait before it is there.
+#[test]
+fn nothing_that_is_asked_of_what_is_not_set_is_an_error() {
+    for source in [
+        "empty.url.startswith('http')",
+        "empty.url.strip().split(',')[0] == 'a'",
+        "empty.labels.items() | list | length > 0",
+        "object.kind.startswith(empty.prefix)",
+        "empty.url is startingwith 'http'",
+        "empty.url is startingwith ''",
+        "empty.url is containing 'http'",
+        "'abc' is startingwith empty.prefix",
+        "'abc' is endingwith empty.suffix",
+        "empty.n is divisibleby 3",
+        "empty.n is even",
+        "range(empty.n) | length > 0",
+        "empty.list[empty.n] == 1",
+        "object.spec.list[empty.n] == 1",
+        "empty.list[1:2] == [1]",
+        "empty.list | map('upper') | first == 'A'",
+        "empty.list | map(attribute='a') | list | length > 0",
+        "object.metadata.annotations.get('x') == 'y'",
+    ] {
+        let verdict = evaluate(source).unwrap_or_else(|error| panic!("{source}: {error}"));
+        assert!(!verdict.holds, "{source}");
+        assert!(!verdict.unset.is_empty(), "{source}");
+    }
+    let arguments = |filter: &str| match filter {
+        "attr" | "groupby" | "selectattr" | "rejectattr" => "('x')",
+        "map" => "(attribute='x')",
+        "select" | "reject" => "('defined')",
+        "batch" | "slice" => "(2)",
+        "default" | "d" => "(none)",
+        "regex" => "('x')",
+        "replace" => "('x', 'y')",
+        _ => "",
+    };
+    let mut state = environment::SCALARS.empty_state();
+    for filter in filters::KNOWN_FILTERS {
+        if !state.perform_test("filter", &[filter.into()]).unwrap() {
+            continue;
+        }
+        let arguments = arguments(filter);
+        for source in [
+            format!("empty.x | {filter}{arguments} == 'a'"),
+            format!("object.metadata.annotations | {filter}{arguments} == 'a'"),
+        ] {
+            let verdict = evaluate(&source).unwrap_or_else(|error| panic!("{source}: {error}"));
+            assert!(!verdict.holds, "{source}");
+        }
+    }
+}
+
+#[test]
+fn methods_are_those_of_python() {
+    for source in [
+        "object.kind.lower() == 'pod'",
+        "object.metadata.labels.keys() | list == ['app/x']",
+        "object.spec.values() | list | length == 4",
+        "object.metadata.labels.get('z', 'none') == 'none'",
+        "version.startswith(('v1', 'v2'))",
+    ] {
+        let verdict = evaluate(source).unwrap_or_else(|error| panic!("{source}: {error}"));
+        assert!(verdict.holds, "{source}");
+    }
+    for (source, help) in [
+        ("object.spec.has_key('a')", "write `'…' in object.spec`"),
+        ("object.kind.length() > 1", "write `object.kind | length`"),
+        (
+            "object.kind.startsWith('a')",
+            "write `object.kind.startswith('…')`",
+        ),
+        ("object.kind.uper() == 'A'", "did you mean `upper`?"),
+    ] {
+        let error = Condition::parse(source, place(source)).unwrap_err();
+        assert!(error.message.starts_with("there is no method"), "{error}");
+        assert_eq!(error.help.as_deref(), Some(help));
+        let template = format!("a {{{{ {source} }}}}");
+        assert!(Template::parse(template.as_str(), place("")).is_err());
+        let file = SourceFile::new("x.yaml.j2", format!("x: 1\n{template}\n"));
+        assert!(TextTemplate::parse(file).is_err());
+    }
+    // what only the values tell is the suite's mistake all the same
+    let error = evaluate("n.upper() == 'A'").unwrap_err();
+    assert_eq!(error.message, "number has no method named upper");
+    assert!(error.is_mistake);
+    assert!(!evaluate("n < 'a' ~ ''").unwrap_err().is_mistake);
+    assert_eq!(
+        render("{{ a.b.upper() }}", json!({"a": {}})),
+        Err("`a.b` is not set".to_owned())
+    );
+    let looped = "{% for x in l %}{{ loop.cycle('a', 'b') }}{% endfor %}";
+    assert_eq!(render(looped, json!({"l": [1, 2]})), Ok(json!("ab")));
+}
+
+#[test]
+fn names_are_found_where_they_are_asked_for() {
+    let file = SourceFile::new(
+        "t.yaml.j2",
+        "a: \"{{ job }}\"\nb: {c: {d: password}}\ne: \"{{ password }}\"\n\
+         f: {{ inputs.b.x }} {{ inputs.c }}\n",
+    );
+    let template = TextTemplate::parse(file).unwrap();
+    let place_of = |path: &str| template.place_of(path).to_string();
+    assert_eq!(place_of("job"), "t.yaml.j2:1:8");
+    assert_eq!(place_of("password"), "t.yaml.j2:3:8");
+    assert_eq!(place_of("inputs.b"), "t.yaml.j2:4:7");
+    assert_eq!(place_of("inputs.c"), "t.yaml.j2:4:24");
+    assert_eq!(place_of("nobody"), "t.yaml.j2:1:1");
+    let written = "|\n  password {{ job }}\n  {{ password }}\n";
+    let template = Template::parse("password {{ job }}\n{{ password }}\n", place(written)).unwrap();
+    assert_eq!(template.place_of("password").to_string(), "suite.yaml:3:6");
+    let condition = Condition::parse("'b' in a and b", place("'b' in a and b")).unwrap();
+    assert_eq!(condition.place_of("b").to_string(), "suite.yaml:1:14");
+}
+
+/// `{% include %}` reads nothing, also not what was compiled before.
+#[test]
+fn templates_read_no_others() {
+    assert!(render("x {{ 1 }}", json!({})).is_ok());
+    for name in ["x {{ 1 }}", "text:x {{ 1 }}", "a.yaml"] {
+        let source = format!("{{% include {name:?} %}}");
+        assert!(render(&source, json!({})).is_err(), "{name}");
+    }
+}
+
 #[test]
 fn what_has_no_order_is_an_error() {
     for source in [
@@ -455,7 +670,7 @@ fn blocks_of_templates_compare_too() {
         ),
         (
             "{% raw %}{{ 'a' < 1 }}{% endraw %}{# 'a' < 'b' #}",
-            "{{ 'a' < 1 }}",
+            "{{ 'a' < 1 }}{# 'a' < 'b' #}",
         ),
         ("{% for x in l %}{{ loop.index0 - 1 }}{% endfor %}", "-101"),
     ] {

@@ -1,24 +1,51 @@
 //! Files that are rendered as text before they are read as YAML.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use minijinja::ErrorKind;
 
 use super::check::first_problem;
-use super::environment::{FILES, is_builtin};
-use super::rewrite::{Operators, Rewritten};
+use super::environment::{self, Compiled, FILES, is_builtin};
+use super::lexer::{self, Comments};
+use super::rewrite::Rewritten;
 use super::scalar::{is_unset, may_be_unset};
 use super::syntax::Syntax;
-use super::{Scope, TemplateError, lexer};
+use super::{Scope, TemplateError};
 use crate::source::{Place, SourceFile, Span};
+
+/// How to keep minijinja from what was not meant for it.
+const RAW: &str = "to keep `{{`, `{%` or `{#` as text, write {% raw %}…{% endraw %} around it";
+
+/// The `{#` of a `${#x}`, by which a script in the file would lose text.
+fn shells_length(text: &str) -> Option<Span> {
+    let is_length =
+        |span: &Span| text[span.range()].starts_with("{#") && text[..span.start].ends_with('$');
+    let parts = lexer::parts(text, Comments::Known);
+    let closed = parts.blocks.into_iter().find(is_length);
+    closed.map(|span| Span::new(span.start - 1, span.start + 2))
+}
 
 /// A file that is rendered as text before it is read as YAML: `x.yaml.j2`.
 #[derive(Clone, Debug)]
 pub struct TextTemplate {
     /// The file.
     pub file: Arc<SourceFile>,
-    code: Arc<Rewritten>,
+    code: Arc<Code>,
+}
+
+/// What is compiled, once.
+struct Code {
+    rewritten: Rewritten,
+    compiled: Compiled,
+}
+
+impl fmt::Debug for Code {
+    /// What is compiled says nothing that the file does not.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Code").finish_non_exhaustive()
+    }
 }
 
 impl TextTemplate {
@@ -27,24 +54,33 @@ impl TextTemplate {
     /// # Errors
     /// As [`Template::parse`](super::Template::parse), at its place in the file.
     pub fn parse(file: Arc<SourceFile>) -> Result<Self, TemplateError> {
-        FILES
-            .template_from_str(&file.text)
-            .map_err(|error| TemplateError::in_file(&error, &file, |offset| offset))?;
-        let syntax = Syntax::of(&lexer::regions(&file.text));
-        if let Some(problem) = first_problem(&file.text, &syntax) {
-            return Err(TemplateError {
-                message: problem.message,
-                place: Place {
-                    file,
-                    span: problem.span,
-                },
-                help: problem.help,
-            });
+        if let Some(span) = shells_length(&file.text) {
+            return Err(TemplateError::mistake(
+                "`{#` begins a comment here, up to the next `#}`",
+                Place { file, span },
+                Some(RAW.to_owned()),
+            ));
         }
-        let code = Arc::new(Rewritten::new(&file.text, &syntax, Operators::OfTemplates));
-        FILES
-            .template_from_str(&code.text)
-            .map_err(|error| TemplateError::in_file(&error, &file, |at| code.original(at)))?;
+        FILES.template_from_str(&file.text).map_err(|error| {
+            let mut error = TemplateError::in_file(&error, &file, |offset| offset);
+            error.help.get_or_insert_with(|| RAW.to_owned());
+            error
+        })?;
+        let syntax = Syntax::of_template(&file.text, Comments::Known);
+        if let Some(problem) = first_problem(&file.text, &syntax) {
+            let place = Place {
+                file,
+                span: problem.span,
+            };
+            return Err(TemplateError::mistake(problem.message, place, problem.help));
+        }
+        let rewritten = Rewritten::template(&file.text, &syntax, Comments::Known);
+        let compiled = environment::compile(&FILES, &rewritten.text)
+            .map_err(|error| TemplateError::in_file(&error, &file, |at| rewritten.original(at)))?;
+        let code = Arc::new(Code {
+            rewritten,
+            compiled,
+        });
         Ok(Self { file, code })
     }
 
@@ -52,20 +88,10 @@ impl TextTemplate {
     /// written as one.
     pub fn place_of(&self, path: &str) -> Place {
         let text = &self.file.text;
-        let syntax = Syntax::of(&lexer::regions(text));
-        let root = path.split(['.', '[']).next().unwrap_or_default();
-        let find = |wanted: &str| {
-            let mut paths = syntax.paths.iter();
-            paths.find(|span| !wanted.is_empty() && &text[span.range()] == wanted)
-        };
-        let asks_root = |span: &&Span| {
-            let first = text[span.range()].split(['.', '[']).next();
-            first.is_some_and(|first| first.trim() == root)
-        };
-        let span = find(path).or_else(|| syntax.paths.iter().find(asks_root));
+        let syntax = Syntax::of_template(text, Comments::Known);
         Place {
             file: Arc::clone(&self.file),
-            span: span.copied().unwrap_or_default(),
+            span: syntax.asks_for(text, path).unwrap_or_default(),
         }
     }
 
@@ -76,17 +102,13 @@ impl TextTemplate {
 
     /// The same with the fields asked of them, as [`Template::paths`](super::Template::paths).
     pub fn paths(&self) -> BTreeSet<String> {
-        self.undeclared(true)
+        Syntax::of_template(&self.file.text, Comments::Known)
+            .without_methods(&self.file.text, self.undeclared(true))
     }
 
     fn undeclared(&self, nested: bool) -> BTreeSet<String> {
-        FILES
-            .template_from_str(&self.file.text)
-            .map(|template| template.undeclared_variables(nested))
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|name| !is_builtin(name))
-            .collect()
+        let names = self.code.compiled.undeclared_variables(nested);
+        names.into_iter().filter(|name| !is_builtin(name)).collect()
     }
 
     /// The text, to be read as YAML.
@@ -95,16 +117,15 @@ impl TextTemplate {
     /// As [`Template::render`](super::Template::render), and a value that is no
     /// plain YAML scalar and did not go through `|tojson`.
     pub fn render(&self, scope: &Scope) -> Result<String, TemplateError> {
-        FILES
-            .render_str(&self.code.text, scope.clone())
-            .map_err(|error| {
-                let explained =
-                    TemplateError::in_file(&error, &self.file, |at| self.code.original(at));
-                match error.kind() {
-                    ErrorKind::UndefinedError => self.name_unset(explained, scope),
-                    _ => explained,
-                }
-            })
+        let rendered = self.code.compiled.render(scope.clone());
+        rendered.map_err(|error| {
+            let original = |at| self.code.rewritten.original(at);
+            let explained = TemplateError::in_file(&error, &self.file, original);
+            match error.kind() {
+                ErrorKind::UndefinedError => self.name_unset(explained, scope),
+                _ => explained,
+            }
+        })
     }
 
     /// minijinja says where something is not set, but not what. A name that a
@@ -113,7 +134,7 @@ impl TextTemplate {
         let line = |span: Span| self.file.position(span.start).line;
         let names = self.names();
         let text = &self.file.text;
-        let syntax = Syntax::of(&lexer::regions(text));
+        let syntax = Syntax::of_template(text, Comments::Known);
         let unset = syntax.paths.into_iter().find(|span| {
             let path = &text[span.range()];
             let root = path.split(['.', '[']).next().unwrap_or_default();

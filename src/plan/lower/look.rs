@@ -32,9 +32,15 @@ impl Lowering<'_> {
         let mut checks = Vec::new();
         for check in &spec.checks {
             checks.push(match check {
-                AssertCheckSpec::Each(check) => AssertCheck::Each(self.object_check(check, names)),
-                AssertCheckSpec::Any(check) => AssertCheck::Any(self.object_check(check, names)),
-                AssertCheckSpec::None(check) => AssertCheck::None(self.object_check(check, names)),
+                AssertCheckSpec::Each(check) => {
+                    AssertCheck::Each(self.expected_of_object(check, names))
+                }
+                AssertCheckSpec::Any(check) => {
+                    AssertCheck::Any(self.expected_of_object(check, names))
+                }
+                AssertCheckSpec::None(check) => {
+                    AssertCheck::None(self.expected_of_object(check, names))
+                }
                 AssertCheckSpec::Count(count) => AssertCheck::Count(counted(*count)),
                 AssertCheckSpec::Values(that) => {
                     AssertCheck::Values(self.condition(Some(that), names)?)
@@ -53,6 +59,9 @@ impl Lowering<'_> {
 
     pub(super) fn absent(&mut self, spec: &AbsentSpec, names: &Names) -> Option<Verb> {
         let target = self.target(&spec.target, names);
+        if let Some(filter) = target.as_ref().and_then(|target| target.filter.as_ref()) {
+            self.warn_unguarded(filter);
+        }
         let hold = self.positive_duration(spec.hold.as_ref(), HOLD);
         Some(Verb::Absent(Absent {
             target: target?,

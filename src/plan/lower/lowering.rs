@@ -47,6 +47,7 @@ pub fn lower(
         position: Position::Case,
         library: Library::default(),
         diagnostics,
+        warnings: Vec::new(),
     };
     let names = Names::of_suite(declared.collect());
     let suite = lowering.suite(id, &names);
@@ -65,6 +66,8 @@ pub(super) struct Lowering<'a> {
     pub(super) position: Position,
     pub(super) library: Library,
     pub(super) diagnostics: Vec<Diagnostic>,
+    /// What is valid, and most likely not what was meant.
+    pub(super) warnings: Vec<Diagnostic>,
 }
 
 /// The document that is lowered: the suite, or steps that it uses.
@@ -100,7 +103,8 @@ impl Lowering<'_> {
         let text = text?;
         let template = Template::parse(&text.value, self.place(text.span));
         let template = self.parsed(template)?;
-        self.check_names(names, &template.paths(), text.span);
+        let wrong = names.check(&template.paths(), |path| template.place_of(path));
+        self.diagnostics.extend(wrong);
         Some(template)
     }
 
@@ -136,7 +140,8 @@ impl Lowering<'_> {
         let text = text?;
         let condition = Condition::parse(&text.value, self.place(text.span));
         let condition = self.parsed(condition)?;
-        self.check_names(names, &condition.paths(), text.span);
+        let wrong = names.check(&condition.paths(), |path| condition.place_of(path));
+        self.diagnostics.extend(wrong);
         Some(condition)
     }
 
@@ -175,7 +180,7 @@ impl Lowering<'_> {
         let template = self.template(Some(text), &names)?;
         for diagnostic in &mut self.diagnostics[known..] {
             let why = "this is settled before the run: it can use `inputs` alone";
-            diagnostic.label.get_or_insert_with(|| why.to_owned());
+            diagnostic.label.get_or_insert_with(|| why.into());
         }
         if let Some(name) = inputs_of(&template).find(|name| self.here.later.contains(name)) {
             let mut diagnostic = Diagnostic::new(
@@ -255,12 +260,6 @@ impl Lowering<'_> {
     /// A deadline.
     pub(super) fn timeout(&mut self, text: Option<&Text>) -> Option<Duration> {
         self.positive_duration(text, "a timeout of nothing is never met")
-    }
-
-    /// Reports the names among paths that are not in scope.
-    pub(super) fn check_names(&mut self, names: &Names, paths: &BTreeSet<String>, span: Span) {
-        let place = self.place(span);
-        self.diagnostics.extend(names.check(paths, &place));
     }
 
     pub(super) fn parsed<T>(&mut self, result: Result<T, TemplateError>) -> Option<T> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::diagnostic::Diagnostic;
 use crate::plan::lower::lowering::Lowering;
-use crate::plan::lower::names::{Names, whole};
+use crate::plan::lower::names::Names;
 use crate::plan::model::Manifests;
 use crate::source::{Place, SourceFile, Span};
 use crate::spec::schema::{ManifestsSpec, Text};
@@ -82,7 +82,7 @@ impl Lowering<'_> {
         };
         match TextTemplate::parse(Arc::clone(&file)) {
             Ok(template) => {
-                for diagnostic in names.check(&template.paths(), &whole(&file)) {
+                for diagnostic in names.check(&template.paths(), |path| template.place_of(path)) {
                     let diagnostic = from_here(diagnostic, self.place(path.span));
                     self.diagnostics.push(diagnostic);
                 }

@@ -1,10 +1,9 @@
 //! The names that templates and conditions may use, and where a wrong one stands.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, suggest};
-use crate::source::{Place, SourceFile, Span};
+use crate::source::Place;
 use crate::template;
 
 /// The names of the program itself, which an axis must not hide.
@@ -120,15 +119,19 @@ impl Names {
     }
 
     /// Reports the names among `paths` (such as `inputs.image`) that are not in
-    /// scope. `place` is the text that holds them.
-    pub(super) fn check(&self, paths: &BTreeSet<String>, place: &Place) -> Vec<Diagnostic> {
+    /// scope. `place_of` says where a path is asked for.
+    pub(super) fn check(
+        &self,
+        paths: &BTreeSet<String>,
+        place_of: impl Fn(&str) -> Place,
+    ) -> Vec<Diagnostic> {
         let mut diagnostics = Vec::new();
         for path in paths {
             let mut parts = path.split('.');
             let root = parts.next().unwrap_or(path);
             let Some(Name { members, .. }) = self.known.get(root) else {
                 if !template::is_builtin(root) {
-                    diagnostics.push(self.unknown_root(root, place));
+                    diagnostics.push(self.unknown_root(root, place_of(root)));
                 }
                 continue;
             };
@@ -136,13 +139,14 @@ impl Names {
                 continue;
             };
             if !known.iter().any(|name| name == member) {
+                let place = place_of(&format!("{root}.{member}"));
                 diagnostics.push(self.unknown_member(root, member, known, place));
             }
         }
         diagnostics
     }
 
-    fn unknown_root(&self, root: &str, place: &Place) -> Diagnostic {
+    fn unknown_root(&self, root: &str, place: Place) -> Diagnostic {
         let inputs = self.known.get("inputs").map(|inputs| &inputs.members);
         let help = if RESERVED.contains(&root) && self.in_document {
             Some("steps that are used see their own `inputs` and `run`: pass it by `with`".into())
@@ -162,11 +166,7 @@ impl Names {
         } else {
             suggest(root, self.known.keys().map(String::as_str))
         };
-        Diagnostic::new(
-            format!("unknown name `{root}`"),
-            occurrence(place, root).unwrap_or_else(|| place.clone()),
-        )
-        .maybe_help(help)
+        Diagnostic::new(format!("unknown name `{root}`"), place).maybe_help(help)
     }
 
     fn unknown_member(
@@ -174,9 +174,8 @@ impl Names {
         root: &str,
         member: &str,
         known: &[String],
-        place: &Place,
+        place: Place,
     ) -> Diagnostic {
-        let path = format!("{root}.{member}");
         let dashed = known.iter().find(|name| {
             // `inputs.a-b` is read as `inputs.a` minus `b`
             name.strip_prefix(member)
@@ -195,42 +194,7 @@ impl Names {
             "inputs" => format!("the suite has no input `{member}`"),
             _ => format!("`{root}` has no field `{member}`"),
         };
-        Diagnostic::new(
-            message,
-            occurrence(place, &path).unwrap_or_else(|| place.clone()),
-        )
-        .maybe_help(help)
-    }
-}
-
-/// Where a name stands in a text with templates: the first time as a whole word,
-/// within braces where there are any.
-fn occurrence(place: &Place, name: &str) -> Option<Place> {
-    let text = place.file.text.get(place.span.range())?;
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let from = text
-        .match_indices('{')
-        .find(|(at, _)| text[at + 1..].starts_with(['{', '%']))
-        .map_or(0, |(at, _)| at);
-    let at = text.match_indices(name).map(|(at, _)| at).find(|at| {
-        let before = text[..*at].chars().next_back();
-        let after = text[at + name.len()..].chars().next();
-        *at >= from
-            && !before.is_some_and(|c| is_word(c) || c == '.')
-            && !after.is_some_and(is_word)
-    })?;
-    let start = place.span.start + at;
-    Some(Place {
-        file: Arc::clone(&place.file),
-        span: Span::new(start, start + name.len()),
-    })
-}
-
-/// A whole file as a place.
-pub(super) fn whole(file: &Arc<SourceFile>) -> Place {
-    Place {
-        file: Arc::clone(file),
-        span: Span::new(0, file.text.len()),
+        Diagnostic::new(message, place).maybe_help(help)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::spec::schema::{
     CommandSpec, ExecSpec, LineChoiceSpec, LocalProcessSpec, LogsSpec, RunSpec, ScriptSpec,
     TargetSpec, Text,
 };
+use crate::template::Template;
 
 const PODS: [&str; 3] = ["pod", "pods", "po"];
 
@@ -178,7 +179,10 @@ impl Lowering<'_> {
     }
 
     pub(super) fn command(&mut self, spec: &CommandSpec, names: &Names) -> Option<Verb> {
-        let args = spec.args.as_ref().map(|args| self.templates(args, names));
+        let args = spec.args.as_ref().map(|args| match spec.raw {
+            true => args.iter().map(|arg| self.taken_as_it_is(arg)).collect(),
+            false => self.templates(args, names),
+        });
         let process = self.local_process(&spec.process, names);
         Some(Verb::Command(Command {
             args: args?,
@@ -192,7 +196,10 @@ impl Lowering<'_> {
         {
             self.push(text.span, "the script is empty".to_owned(), None);
         }
-        let text = self.template(spec.text.as_ref(), names);
+        let text = match (&spec.text, spec.raw) {
+            (Some(text), true) => Some(self.taken_as_it_is(text)),
+            (text, _) => self.template(text.as_ref(), names),
+        };
         let shell = match &spec.shell {
             Some(shell) => self.constant(shell),
             None => Some("sh".to_owned()),
@@ -205,6 +212,10 @@ impl Lowering<'_> {
         }))
     }
 
+    fn taken_as_it_is(&self, text: &Text) -> Template {
+        Template::literal(&text.value, self.place(text.span))
+    }
+
     fn local_process(&mut self, spec: &LocalProcessSpec, names: &Names) -> LocalProcess {
         LocalProcess {
             env: self.environment(&spec.env, names),
@@ -214,11 +225,7 @@ impl Lowering<'_> {
         }
     }
 
-    fn environment(
-        &mut self,
-        env: &[(Text, Text)],
-        names: &Names,
-    ) -> Vec<(String, crate::template::Template)> {
+    fn environment(&mut self, env: &[(Text, Text)], names: &Names) -> Vec<(String, Template)> {
         for (name, _) in env {
             if name.value.is_empty() || name.value.contains(['=', '\0']) {
                 self.push(

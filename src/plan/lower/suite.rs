@@ -66,6 +66,7 @@ impl Lowering<'_> {
             diagnose,
             teardown,
             inputs: std::mem::take(&mut self.here.inputs),
+            warnings: std::mem::take(&mut self.warnings),
         }
     }
 

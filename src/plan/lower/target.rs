@@ -7,7 +7,7 @@ use crate::plan::lower::names::Names;
 use crate::plan::model::{ObjectCheck, Target};
 use crate::source::Span;
 use crate::spec::schema::{ObjectCheckSpec, TargetSpec, Text};
-use crate::template::{Template, Tree};
+use crate::template::{Condition, Template, Tree};
 use crate::yaml::{Node, NodeKind};
 
 /// What a target says, as far as it is literal.
@@ -155,6 +155,36 @@ impl Lowering<'_> {
                 .map(|pattern| self.pattern(pattern, &names)),
             that: self.condition(spec.that.as_ref(), &names),
         }
+    }
+
+    /// The same for what must hold of an object, not for what chooses objects: told where it
+    /// would hold without the field that it is about.
+    pub(super) fn expected_of_object(
+        &mut self,
+        spec: &ObjectCheckSpec,
+        names: &Names,
+    ) -> ObjectCheck {
+        let check = self.object_check(spec, names);
+        self.warn_unguarded(&check);
+        check
+    }
+
+    pub(super) fn warn_unguarded(&mut self, check: &ObjectCheck) {
+        let Some(found) = check.that.as_ref().and_then(Condition::unguarded) else {
+            return;
+        };
+        let path = found.path;
+        self.warnings.push(
+            Diagnostic::new(
+                format!("this holds too where `{path}` is not set"),
+                found.place,
+            )
+            .help(format!(
+                "write `{path} is defined and …` where it must be there, or say what nothing \
+                     means: `{path} | default(…)`"
+            ))
+            .warning(),
+        );
     }
 
     /// A partial match, its operators checked.

@@ -66,7 +66,7 @@ impl Lowering<'_> {
                     equals: equals.as_ref().map(|equals| self.tree(equals, names)),
                 }
             }
-            UntilSpec::Object(check) => Until::Object(self.object_check(check, names)),
+            UntilSpec::Object(check) => Until::Object(self.expected_of_object(check, names)),
         })
     }
 

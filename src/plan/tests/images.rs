@@ -216,7 +216,7 @@ fn what_only_the_run_knows_is_told_with_its_place() {
     a.yaml:15:74: an image waits for `got`
     a.yaml:17:127: an image waits for `got.tag`
     a.yaml:18:48: an image waits for `got.kind`
-    a.yaml:21:20: an image cannot be known: `inputs.m.tag` is not set
+    a.yaml:21:24: an image cannot be known: `inputs.m.tag` is not set
     broken.yaml.j2:4:29: an image is known in the run only: this has no value before it
     t.yaml.j2:6:15: an image waits for `got.image`
     ");

@@ -138,8 +138,8 @@ fn names_must_be_in_scope() {
     a.yaml:12:82: unknown name `xyz` (known here: case, inputs, nodes, pod, run, size, suite)
     "#);
     assert_snapshot!(check_steps("- exec: {target: pod/a, command: ['{{ size + }}', '{% for %}']}"), @r#"
-    a.yaml:12:41: unexpected end of variable block
-    a.yaml:12:57: unexpected end of block, expected in
+    a.yaml:12:52: unexpected end of variable block (to keep `{{` or `{%` as text, write {% raw %}…{% endraw %} around it, or `raw: true` beside a script, a command or a manifest)
+    a.yaml:12:65: unexpected end of block, expected in (to keep `{{` or `{%` as text, write {% raw %}…{% endraw %} around it, or `raw: true` beside a script, a command or a manifest)
     "#);
     assert_snapshot!(check_steps("- exec: {target: pod/a, command: [a]}\n  name: '{{ a }}'\n  failure: '{{ b }}'\n  expect: {stdout: {contains: ['{{ c }}']}}"), @r#"
     a.yaml:13:19: unknown name `a` (known here: case, inputs, nodes, pod, run, size, suite)
@@ -172,7 +172,7 @@ fn each_place_has_its_own_names() {
 fn conditions_are_expressions() {
     assert_snapshot!(check("requires: [{that: \"{{ nodes }}\"}, {that: nodes ==}]"), @r#"
     a.yaml:5:21: a condition has no braces (a condition is an expression already: remove the braces)
-    a.yaml:5:44: unexpected end of input, expected expression
+    a.yaml:5:50: unexpected end of input, expected expression
     "#);
 }
 
@@ -357,7 +357,7 @@ fn files_that_are_missing_or_wrong() {
     templates/x.yaml.j2:1:6: unknown name `what` (known here: inputs, nodes, run, suite)
     templates/x.yaml.j2:2:7: unknown name `inptus` (did you mean `inputs`?)
     templates/x.yaml.j2:3:7: unknown name `pod` (known here: inputs, nodes, run, suite)
-    templates/y.yaml.j2:2:11: unexpected end of block, expected in
+    templates/y.yaml.j2:2:11: unexpected end of block, expected in (to keep `{{`, `{%` or `{#` as text, write {% raw %}…{% endraw %} around it)
     "#);
 }
 

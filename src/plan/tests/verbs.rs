@@ -249,3 +249,158 @@ proptest! {
         let _ = folder.load(&["a.yaml"], &InputSources::default());
     }
 }
+
+/// What is warned of in the steps of a suite that is right.
+fn warned(steps: &str) -> Vec<String> {
+    let spec = format!("cases:\n- name: a\n  steps:\n{steps}\n");
+    let suite = super::lowered(&spec, &InputSources::default());
+    let warnings = suite.warnings.iter();
+    warnings
+        .map(|warning| {
+            let line = warning.one_line();
+            line[line.find("a.yaml").unwrap()..].to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn conditions_that_hold_of_nothing_are_warned_of() {
+    assert_eq!(
+        warned(
+            "  - assert: {target: pod/a, each: {that: not (object.status.x == 0)}}\n\
+             \x20 - wait: {target: pod/a, until: {that: object.status.phase != 'Failed'}}\n\
+             \x20 - absent: {target: pod, where: {that: object.spec.x != 1}}"
+        ),
+        [
+            "a.yaml:8:49: this holds too where `object.status.x` is not set",
+            "a.yaml:9:43: this holds too where `object.status.phase` is not set",
+            "a.yaml:10:43: this holds too where `object.spec.x` is not set",
+        ]
+    );
+    assert_eq!(
+        warned(
+            "  - assert: {target: pod/a, that: object.status.x is defined and object.status.x != 0}\n\
+             \x20 - wait: {target: pod, where: {that: object.spec.x != 1}, until: exists}\n\
+             \x20 - assert: {that: not (inputs == 0)}"
+        ),
+        [""; 0]
+    );
+}
+
+#[test]
+fn scripts_may_be_taken_as_they_are() {
+    let script = "echo ${#x}; kubectl get -o go-template='{{ .metadata.name }}'";
+    let told = check_steps(&format!("- script: \"{script}\""));
+    assert_eq!(
+        told,
+        "a.yaml:12:61: unexpected `.` (to keep `{{` or `{%` as text, write {% raw %}…{% endraw %} \
+         around it, or `raw: true` beside a script, a command or a manifest)"
+    );
+    let steps = format!(
+        "  - script: {{text: \"{script}\", raw: true}}\n\
+         \x20 - command: {{args: [echo, '{{{{ .x }}}}'], raw: true}}\n\
+         \x20 - script: \"echo ${{#x}} ${{y%%#}}; echo end\""
+    );
+    let spec = format!("cases:\n- name: a\n  steps:\n{steps}\n");
+    let suite = super::lowered(&spec, &InputSources::default());
+    let nothing = crate::template::scope_value(&serde_json::json!({}));
+    let texts: Vec<_> = suite.cases[0]
+        .steps
+        .iter()
+        .flat_map(|step| match &step.verb {
+            crate::plan::model::Verb::Script(script) => vec![&script.text],
+            crate::plan::model::Verb::Command(command) => command.args.iter().collect(),
+            _ => Vec::new(),
+        })
+        .map(|text| text.render_text(&nothing).unwrap())
+        .collect();
+    assert_eq!(
+        texts,
+        [script, "echo", "{{ .x }}", "echo ${#x} ${y%%#}; echo end"]
+    );
+}
+
+#[test]
+fn methods_that_there_are_not_are_found() {
+    assert_eq!(
+        check_steps("- assert: {that: size.has_key('a')}\n- assert: {that: pod.values() | list}"),
+        "a.yaml:12:29: there is no method `has_key` (write `'…' in size`)"
+    );
+}
+
+/// Each unknown name of a file that is rendered, at its own place.
+#[test]
+fn names_in_files_are_found_where_they_stand() {
+    let folder = Folder::new(&[
+        (
+            "a.yaml",
+            &super::suite("setup: [{apply: {template: t.yaml.j2}}]"),
+        ),
+        (
+            "t.yaml.j2",
+            "a: \"{{ job }}\"\nb: {c: {d: password}}\ne: \"{{ password }}\"\n",
+        ),
+    ]);
+    let told = folder
+        .load(&["a.yaml"], &InputSources::default())
+        .unwrap_err();
+    let places: Vec<_> = told
+        .lines()
+        .filter_map(|line| line.split(" (").next())
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "t.yaml.j2:1:8: unknown name `job`",
+            "t.yaml.j2:3:8: unknown name `password`",
+        ]
+    );
+}
+
+/// Neither a secret that stands where it must not, nor what stands beside a value that is wrong.
+#[test]
+fn diagnostics_quote_no_secret() {
+    let folder = Folder::new(&[
+        (
+            "a.yaml",
+            &super::suite(
+                "inputs: {n: {type: integer, default: 1}, p: {type: secret, default: hunter2}, q: {type: secret, default: 77771234}}",
+            ),
+        ),
+        (
+            "b.yaml",
+            &super::suite("inputs: {n: {type: integer, default: 1}}"),
+        ),
+        ("values.yaml", "{n: x, p: hunter2}\n"),
+        ("broken.yaml", "p: hunter2: x\n"),
+    ]);
+    let shown = |suite: &str, values: Option<&str>| {
+        let files: Vec<_> = values
+            .map(|name| folder.path(name).into())
+            .into_iter()
+            .collect();
+        let sources = InputSources::read(&[], &files, []);
+        let loaded = sources.and_then(|sources| {
+            let labels = crate::plan::select::LabelSelector::default();
+            crate::plan::load::load_suites(&[folder.path(suite)], &sources, &labels)
+        });
+        match loaded.unwrap_err() {
+            crate::plan::error::LoadError::Invalid(diagnostics) => {
+                crate::diagnostic::render(&diagnostics, false, 100)
+            }
+            crate::plan::error::LoadError::Usage(message) => message,
+        }
+    };
+    for (suite, values, told) in [
+        ("a.yaml", None, "would stand in the file"),
+        ("b.yaml", Some("values.yaml"), "takes an integer"),
+        ("b.yaml", Some("broken.yaml"), "broken.yaml:1:"),
+    ] {
+        let shown = shown(suite, values);
+        assert!(shown.contains(told), "{shown}");
+        assert!(
+            !shown.contains("hunter2") && !shown.contains("77771234"),
+            "{shown}"
+        );
+    }
+}

@@ -63,7 +63,11 @@ impl StepFailure {
 
 impl From<TemplateError> for StepFailure {
     fn from(error: TemplateError) -> Self {
-        let mut failure = Self::errored(error.message);
+        // who reads "errored" looks for what is wrong with the cluster
+        let mut failure = Self::errored(match error.is_mistake {
+            true => format!("a mistake in the suite: {}", error.message),
+            false => error.message,
+        });
         failure.why.place = Some(error.place.to_string());
         if let Some(help) = error.help {
             failure = failure.with_detail("help", &help);

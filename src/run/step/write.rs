@@ -7,8 +7,10 @@ use tokio::time::Instant;
 use super::super::deadline::Deadline;
 use super::{StepContext, StepFailure, StepResult};
 use crate::cluster::{ClusterError, ObjectKey, Resource};
+use crate::diagnostic;
 use crate::marks::has_labels;
 use crate::plan::model::{Manifests, Rejection, WriteExpectation};
+use crate::source::SourceFile;
 use crate::template::Template;
 use crate::yaml;
 
@@ -20,11 +22,18 @@ fn render(manifests: &Manifests, context: &StepContext<'_>) -> Result<Vec<Value>
         Manifests::Template(template) => {
             let text = template.render(&context.scope())?;
             yaml::manifests(&text).map_err(|error| {
-                StepFailure::errored(format!(
-                    "{} does not render to YAML: {error}",
+                let rendered = SourceFile::new(template.file.name.as_str(), text.as_str());
+                let line = rendered.position(error.span.start).line;
+                let title = format!("{}, rendered", template.file.name);
+                let failure = StepFailure::errored(format!(
+                    "{} does not render to YAML: line {line} of what it renders to: {error}",
                     template.file.name
                 ))
-                .with_detail(&template.file.name, &text)
+                .with_detail(&title, &diagnostic::excerpt(&rendered, error.span));
+                match &error.help {
+                    Some(help) => failure.with_detail("help", help),
+                    None => failure,
+                }
             })
         }
         Manifests::Files(files) => Ok(files

@@ -310,6 +310,8 @@ pub struct RunSpec {
 pub struct CommandSpec {
     /// The program and its arguments.
     pub args: Option<Vec<Text>>,
+    /// Whether they are taken as they are.
+    pub raw: bool,
     /// What is the same for a script.
     pub process: LocalProcessSpec,
 }
@@ -319,6 +321,8 @@ pub struct CommandSpec {
 pub struct ScriptSpec {
     /// The script.
     pub text: Option<Text>,
+    /// Whether it is taken as it is.
+    pub raw: bool,
     /// `sh` where nothing is said.
     pub shell: Option<Text>,
     /// What is the same for a command.

@@ -70,6 +70,7 @@ impl Decoder<'_> {
         if matches!(field.node.kind, NodeKind::List(_)) {
             return Some(VerbSpec::Command(CommandSpec {
                 args: self.words(field),
+                raw: false,
                 process: LocalProcessSpec {
                     expect,
                     ..LocalProcessSpec::default()
@@ -81,6 +82,7 @@ impl Decoder<'_> {
             args: fields
                 .required(self, "args")
                 .and_then(|args| self.words(args)),
+            raw: self.flag(&mut fields, "raw"),
             process: self.local_process(&mut fields, expect),
         };
         self.finish_verb(fields, "command");
@@ -96,6 +98,7 @@ impl Decoder<'_> {
         if matches!(field.node.kind, NodeKind::String(_)) {
             return Some(VerbSpec::Script(ScriptSpec {
                 text: self.text(field),
+                raw: false,
                 shell: None,
                 process: LocalProcessSpec {
                     expect,
@@ -111,6 +114,7 @@ impl Decoder<'_> {
         let mut fields = self.fields(field, "`script`")?;
         let script = ScriptSpec {
             text: self.required_text(&mut fields, "text"),
+            raw: self.flag(&mut fields, "raw"),
             shell: self.optional_text(&mut fields, "shell"),
             process: self.local_process(&mut fields, expect),
         };
