@@ -40,6 +40,7 @@ pub fn main() -> ExitCode {
     choose_color(args.color);
     let mask = Mask::new();
     init_tracing(args.verbose, &mask);
+    mask_panics(&mask);
     let exit = match args.command {
         Command::Run(run) => run::execute(&run, verbosity(args.quiet, args.verbose), &mask),
         Command::Check(check) => check::execute(&check),
@@ -58,6 +59,14 @@ fn choose_color(color: Color) {
         Color::Always => anstream::ColorChoice::Always.write_global(),
         Color::Never => anstream::ColorChoice::Never.write_global(),
     }
+}
+
+/// What a panic says may quote what it was working on, a secret among it.
+fn mask_panics(mask: &Mask) {
+    let mask = mask.clone();
+    std::panic::set_hook(Box::new(move |panic| {
+        eprint_text(&format!("{}\n", mask.mask(&panic.to_string())));
+    }));
 }
 
 /// Messages for whoever looks for a cause, to stderr: warnings, with `-v` more.

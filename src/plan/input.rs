@@ -104,18 +104,20 @@ impl InputSources {
             return text(place).map(Some);
         }
         if let Some((node, place)) = self.values.get(name) {
+            // the line may hold the next input too, which is none of this one's business
             return from_node(kind, node)
                 .map(Some)
-                .map_err(|problem| problem.at(name, place.clone()));
+                .map_err(|problem| problem.at(name, place.clone()).hidden());
         }
         let place = |span| Place {
             file: Arc::clone(suite),
             span,
         };
         if let Some(node) = &input.default {
-            return from_node(kind, node)
-                .map(Some)
-                .map_err(|problem| problem.at(name, place(node.span)));
+            return from_node(kind, node).map(Some).map_err(|problem| {
+                let diagnostic = problem.at(name, place(node.span));
+                unless_secret(kind, diagnostic)
+            });
         }
         Err(Diagnostic::new(
             format!("the input `{name}` has no value"),
@@ -181,16 +183,28 @@ pub(super) fn check_defaults(
                         format!("the secret `{}` would stand in the file", input.name.value),
                         place,
                     )
-                    .help("a secret has no default but \"\": set it from the environment"),
+                    .help("a secret has no default but \"\": set it from the environment")
+                    .hidden(),
                 );
             }
             Ok(value) => {
                 values.insert(input.name.value.clone(), value);
             }
-            Err(problem) => diagnostics.push(problem.at(&input.name.value, place)),
+            Err(problem) => {
+                let diagnostic = problem.at(&input.name.value, place);
+                diagnostics.push(unless_secret(kind, diagnostic));
+            }
         }
     }
     values
+}
+
+/// A secret that is not of its type is a secret all the same.
+fn unless_secret(kind: InputKind, diagnostic: Diagnostic) -> Diagnostic {
+    match kind {
+        InputKind::Secret => diagnostic.hidden(),
+        _ => diagnostic,
+    }
 }
 
 /// The names of those whose values must never be shown.
@@ -361,15 +375,18 @@ fn entries(file: &Arc<SourceFile>) -> Result<Vec<(String, Given)>, Diagnostic> {
         file: Arc::clone(file),
         span,
     };
+    // secrets are among the values, and which these are only the suites know
     let mut documents = yaml::documents(file).map_err(|error| {
-        Diagnostic::new(error.message, place(error.span)).maybe_help(error.help)
+        let diagnostic = Diagnostic::new(error.message, place(error.span)).hidden();
+        match error.help {
+            // it may quote the value
+            Some(help) if !help.contains('`') && !help.contains('"') => diagnostic.help(help),
+            _ => diagnostic,
+        }
     })?;
     if documents.len() > 1 {
         let second = documents[1].span;
-        return Err(Diagnostic::new(
-            "a file of values holds one document",
-            place(second),
-        ));
+        return Err(Diagnostic::new("a file of values holds one document", place(second)).hidden());
     }
     let Some(document) = documents.pop() else {
         return Ok(Vec::new());
@@ -381,7 +398,8 @@ fn entries(file: &Arc<SourceFile>) -> Result<Vec<(String, Given)>, Diagnostic> {
                 document.kind.describe()
             ),
             place(document.span),
-        ));
+        )
+        .hidden());
     };
     Ok(entries
         .into_iter()

@@ -1,7 +1,8 @@
 //! The forms that a secret takes on its way into a text. Pure.
 //!
 //! Aimed at what programs really print: `kubectl -o yaml` (base64), `curl -v` (base64 behind a
-//! user's name), JSON of several encoders, URLs, `set -x` of a shell, Rust's own debug form.
+//! user's name), JSON of several encoders, URLs, `set -x` of a shell, YAML in single quotes, HTML,
+//! hexadecimal digits, Rust's own debug form.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,7 @@ use base64::prelude::{
 /// Base64 of a part of a longer text is masked from so many characters on: fewer come by chance.
 const SHORTEST_INSIDE: usize = 8;
 
-/// The text itself, and as JSON, URLs, shells and Rust's debug form have it.
+/// The text itself, and as JSON, URLs, shells, YAML, HTML, `xxd` and Rust's debug form have it.
 pub(super) fn text_forms(text: &str) -> BTreeSet<String> {
     let json = json(text);
     let twice = self::json(&json);
@@ -26,7 +27,11 @@ pub(super) fn text_forms(text: &str) -> BTreeSet<String> {
         text.escape_debug().to_string(),
         text.replace('\'', r"'\''"),
         text.replace('\'', r#"'"'"'"#),
+        text.replace('\'', "''"),
         backslashed(text),
+        html(text),
+        hex(text).to_uppercase(),
+        hex(text),
     ]);
     for kept in ["", "!'()*", "$&+,:;=@!'()*"] {
         let url = percent(text, kept);
@@ -90,6 +95,20 @@ fn ascii_json(json: &str) -> String {
         }
     }
     escaped
+}
+
+/// As a page has it.
+fn html(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
+}
+
+/// Two digits for each byte.
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// As `printf %q` has it.

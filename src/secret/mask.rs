@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::Value;
 
 use super::forms::{base64_forms, text_forms};
-use super::search::Search;
+use super::search::{Search, merged};
+use super::skeleton::Skeleton;
 
 /// What stands in the place of a secret.
 pub const MASK: &str = "***";
@@ -19,6 +21,9 @@ pub const SHORTEST: usize = 4;
 
 /// A line of a longer secret with fewer characters is masked only together with the others.
 const SHORTEST_LINE: usize = 8;
+
+/// What is found only where lines are joined has so many bytes: less comes by chance.
+const SHORTEST_JOINED: usize = 8;
 
 /// Values that Secrets have beside what is secret, and every report has too.
 const COMMON: [&str; 5] = ["true", "false", "null", "none", "default"];
@@ -32,7 +37,8 @@ pub struct Mask {
 #[derive(Default)]
 struct Known {
     texts: BTreeSet<String>,
-    search: Arc<Search>,
+    /// For all of them; nothing where some came since it was put together.
+    search: Option<Arc<Search>>,
 }
 
 impl Mask {
@@ -53,8 +59,7 @@ impl Mask {
     }
 
     /// As [`add`](Self::add), for many at once that may not be text: bytes that are not UTF-8 are
-    /// masked in their base64 only. Costs hardly more than one, since all that is looked for is put
-    /// together anew each time.
+    /// masked in their base64 only.
     pub fn add_all(&self, values: impl IntoIterator<Item = Vec<u8>>) {
         self.extend(values.into_iter().flat_map(|value| forms_of_bytes(&value)));
     }
@@ -74,12 +79,17 @@ impl Mask {
         known.texts.extend(texts);
         // Objects are applied again and again, with the same secrets.
         if known.texts.len() > before {
-            known.search = Arc::new(Search::new(&known.texts));
+            known.search = None;
         }
     }
 
-    /// The text with [`MASK`] in place of every secret. Secrets that overlap or touch are
-    /// masked as one. Masking again changes nothing.
+    /// The text with [`MASK`] in place of every secret, whatever colours it has and however it is
+    /// broken into lines. Secrets that overlap or touch are masked as one. Masking again changes
+    /// nothing.
+    ///
+    /// Of a secret that somebody cut: where the text says so (`…`, `[... 9 bytes left out ...]`)
+    /// at most 3 of its bytes are left, 7 at the beginning and the end of the text, and 30 in a row
+    /// anywhere else, as long as it is one word.
     #[must_use]
     pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match self.mask_bytes(text.as_bytes()) {
@@ -96,8 +106,11 @@ impl Mask {
     pub fn mask_bytes<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
         let search = self.search();
         let mut masked = Cow::Borrowed(text);
+        if search.is_empty() {
+            return masked;
+        }
         loop {
-            let found = search.find(&masked);
+            let found = find(&search, &masked);
             if found.is_empty() {
                 return masked;
             }
@@ -124,8 +137,32 @@ impl Mask {
 
     fn search(&self) -> Arc<Search> {
         let known = self.shared.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&known.search)
+        if let Some(search) = &known.search {
+            return Arc::clone(search);
+        }
+        drop(known);
+        let mut known = self.shared.write().unwrap_or_else(PoisonError::into_inner);
+        let Known { texts, search } = &mut *known;
+        Arc::clone(search.get_or_insert_with(|| Arc::new(Search::new(texts))))
     }
+}
+
+/// Where secrets are, in order: as they stand there, with something between their characters that
+/// nobody sees, and over several lines.
+fn find(search: &Search, text: &[u8]) -> Vec<Range<usize>> {
+    let mut found = search.find(text);
+    if let Some(seen) = Skeleton::seen(text) {
+        let in_seen = search.find(&seen.bytes);
+        found.extend(in_seen.iter().map(|range| seen.original(range)));
+    }
+    if let Some(joined) = Skeleton::joined(text) {
+        let in_joined = search.find(&joined.bytes);
+        let long = in_joined
+            .iter()
+            .filter(|range| range.len() >= SHORTEST_JOINED);
+        found.extend(long.map(|range| joined.original(range)));
+    }
+    merged(found)
 }
 
 impl fmt::Debug for Mask {

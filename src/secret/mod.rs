@@ -10,6 +10,7 @@ mod forms;
 mod mask;
 mod object;
 mod search;
+mod skeleton;
 #[cfg(test)]
 mod tests;
 mod writer;

@@ -77,6 +77,10 @@ fn forms_are_masked() {
         "a%22b%5Cc+%C3%A9%2F%26%27%24+%3Cz%3E",
         "a%22b%5Cc%20%C3%A9%2F%26'%24%20%3Cz%3E",
         r#"a"b\c é/&'\''$ <z>"#,
+        r#"a"b\c é/&''$ <z>"#,
+        "a&quot;b\\c é/&amp;&#39;$ &lt;z&gt;",
+        "6122625c6320c3a92f262724203c7a3e",
+        "6122625C6320C3A92F262724203C7A3E",
         r#"a\"b\\c\ é/\&\'\$\ \<z\>"#,
         "YSJiXGMgw6kvJickIDx6Pg==",
         "YSJiXGMgw6kvJickIDx6Pg",
@@ -147,6 +151,114 @@ fn what_is_left_of_a_secret_that_is_cut_is_masked() {
     let encoded = BASE64_STANDARD.encode(&token);
     assert_eq!(mask.mask(&encoded[..160]), "***");
     assert_eq!(mask.mask(&encoded[encoded.len() - 160..]), "***");
+}
+
+/// As `base64` and `openssl` print it, and YAML, JSON and our own excerpts have it then.
+#[test]
+fn base64_in_lines_is_masked() {
+    let secret: String = (0..40)
+        .map(|number| format!("{:x}-", number * 7919))
+        .collect();
+    let encoded = BASE64_STANDARD.encode(&secret);
+    for width in [64, 76] {
+        let lines: Vec<&str> = (0..encoded.len())
+            .step_by(width)
+            .map(|at| &encoded[at..encoded.len().min(at + width)])
+            .collect();
+        for between in ["\n", "\r\n", "\n    ", "\\n", "\n  | ", "\n 12 | "] {
+            check(
+                &[&secret],
+                &format!("a: |\n    {}\nb: c", lines.join(between)),
+                "a: |\n    ***\nb: c",
+            );
+        }
+        // Each line by itself, as a log has it.
+        let log: Vec<_> = lines
+            .iter()
+            .map(|line| format!("12:00:01 INFO {line} (x)"))
+            .collect();
+        let masked = mask(&[&secret]).mask(&log.join("\n")).into_owned();
+        for line in masked.lines().take(lines.len() - 1) {
+            assert_eq!(line, "12:00:01 INFO *** (x)");
+        }
+    }
+}
+
+#[test]
+fn a_secret_is_masked_whatever_colours_it_has() {
+    for text in [
+        "p: hun\u{1b}[31mter2\u{1b}[0m!",
+        "p: h\u{200b}un\0ter\u{1b}]0;title\u{7}2\u{1b}[0m!",
+        r"p: hunte\u001b[1mr2\u{1b}[0m!",
+    ] {
+        let masked = mask(&["hunter2"]).mask(text).into_owned();
+        assert!(masked.starts_with("p: ***"), "{masked:?}");
+        assert!(
+            !masked.contains("ter2") && !masked.contains("r2"),
+            "{masked:?}"
+        );
+    }
+}
+
+#[test]
+fn little_is_left_of_a_secret_where_something_is_left_out() {
+    let secrets = ["correct-horse-battery"];
+    for (text, expected) in [
+        (
+            "a corr\n[... 9 bytes left out ...]\nttery b",
+            "a ***\n[... 9 bytes left out ...]\n*** b",
+        ),
+        (
+            "a cor\n[... 9 bytes left out ...]\nery b",
+            "a cor\n[... 9 bytes left out ...]\nery b",
+        ),
+        ("it is \"correct-h…\"", "it is \"***…\""),
+        (
+            "it was \"correct-h\"… (9 bytes)",
+            "it was \"***\"… (9 bytes)",
+        ),
+        ("it ends in correct-", "it ends in ***"),
+        ("-battery begins", "*** begins"),
+        ("it is correct", "it is correct"),
+        ("correct horse", "correct horse"),
+    ] {
+        check(&secrets, text, expected);
+    }
+    // A character that was cut in two.
+    check(
+        &["péssword"],
+        "a p\u{fffd}\n[... 9 bytes left out ...]\n\u{fffd}sswo",
+        "a p\u{fffd}\n[... 9 bytes left out ...]\n\u{fffd}sswo",
+    );
+    check(
+        &["passwörd-é-x"],
+        "a passw\u{fffd}\n[... 9 bytes left out ...]\n\u{fffd}-x",
+        "a ***\u{fffd}\n[... 9 bytes left out ...]\n\u{fffd}-x",
+    );
+}
+
+/// Of what programs cut themselves, no more than 30 characters in a row are left.
+#[test]
+fn a_piece_of_a_long_secret_is_masked() {
+    let token: String = (0..40_u64)
+        .map(|number| format!("{:013X}", number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 12))
+        .collect();
+    let mask = mask(&[&token]);
+    for start in 1..40 {
+        let piece = &token[start..start + 31];
+        let masked = mask.mask(&format!("a {piece} b")).into_owned();
+        assert_eq!(masked, "a *** b", "{start}");
+    }
+}
+
+/// Time grows with the text, whatever the secret looks like.
+#[test]
+fn what_repeats_itself_is_found_in_time() {
+    let secret = "a".repeat(5000);
+    let text = "a".repeat(200_000);
+    let begun = std::time::Instant::now();
+    assert_eq!(mask(&[&secret]).mask(&text), "***");
+    assert!(begun.elapsed() < Duration::from_secs(20));
 }
 
 #[test]
@@ -441,5 +553,63 @@ proptest! {
         let mask = Mask::new();
         secrets.iter().for_each(|secret| mask.add(secret));
         prop_assert!(matches!(mask.mask(&text), Cow::Borrowed(same) if std::ptr::eq(same, text.as_str())));
+    }
+}
+
+/// What a program may make of a secret before it prints it.
+fn printed(secret: &str, form: u8, width: usize) -> String {
+    let encoded = BASE64_STANDARD.encode(secret);
+    let in_lines = |text: &str, between: &str| {
+        let lines: Vec<&str> = (0..text.len())
+            .step_by(width)
+            .map(|at| &text[at..text.len().min(at + width)])
+            .collect();
+        lines.join(between)
+    };
+    match form {
+        0 => secret.to_owned(),
+        1 => encoded,
+        2 => in_lines(&encoded, "\n"),
+        3 => in_lines(&encoded, "\n        "),
+        4 => in_lines(&encoded, "\\n"),
+        5 => in_lines(secret, "\u{1b}[31m"),
+        6 => secret.bytes().map(|byte| format!("{byte:02x}")).collect(),
+        7 => secret.replace('/', "%2F").replace('+', "%2B"),
+        _ => serde_json::to_string(secret).unwrap(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// A pod prints a secret, in whatever form, and of what it prints the middle is left out, at
+    /// whatever place: no report has more than 7 characters of it in a row.
+    #[test]
+    fn nothing_of_a_secret_is_left_where_an_output_is_cut(
+        secret in "[A-Za-z0-9+/_-]{12,200}",
+        form in 0..9_u8,
+        width in 40..80_usize,
+        before in "[ .:;]{0,40}",
+        behind in "[ .:;]{0,200}",
+        limit in 30..400_usize,
+    ) {
+        let whole = printed(&secret, form, width);
+        let mut output = crate::output::Intake::keep(limit).begin();
+        output.push(format!("{before}{whole}{behind}").as_bytes());
+        let text = output.finish().shown().into_owned();
+        let mask = mask(&[&secret]);
+        let masked = mask.mask(&text).into_owned();
+        // As a person reads it.
+        let seen = super::skeleton::Skeleton::joined(masked.as_bytes())
+            .map_or(masked.clone(), |seen| String::from_utf8(seen.bytes).unwrap());
+        let plain = match form {
+            0 | 5 => secret.clone(),
+            1..=4 => BASE64_STANDARD.encode(&secret),
+            _ => whole.clone(),
+        };
+        for start in 0..plain.len().saturating_sub(7) {
+            let piece = &plain[start..start + 8];
+            prop_assert!(!seen.contains(piece), "{piece:?} of {plain:?} in {masked:?}");
+        }
     }
 }

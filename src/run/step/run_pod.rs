@@ -226,26 +226,65 @@ async fn follow_log(key: &ObjectKey, context: &StepContext<'_>, log: &Mutex<Outp
             .unwrap_or_else(PoisonError::into_inner)
             .push(bytes);
     };
+    let mut told = WholeLines::default();
+    let tell = |lines: &[u8]| {
+        let lines = String::from_utf8_lossy(lines);
+        if !lines.is_empty() {
+            tracing::info!(pod = key.name, "{}", lines.trim_end());
+        }
+    };
     loop {
         let chunk = tokio::select! {
             chunk = stream.next() => chunk,
-            () = context.cancel.cancelled() => return Came::InPart,
+            () = context.cancel.cancelled() => {
+                tell(&told.rest());
+                return Came::InPart;
+            }
         };
         match chunk {
             Ok(Some(bytes)) => {
-                tracing::info!(
-                    pod = key.name,
-                    "{}",
-                    String::from_utf8_lossy(&bytes).trim_end()
-                );
+                tell(&told.push(&bytes));
                 put(&bytes);
             }
-            Ok(None) => return Came::Whole,
+            Ok(None) => {
+                tell(&told.rest());
+                return Came::Whole;
+            }
             Err(error) => {
+                tell(&told.rest());
                 tracing::debug!(pod = key.name, "its log broke off: {error}");
                 return Came::InPart;
             }
         }
+    }
+}
+
+/// A line without an end is told when it has so many bytes.
+const LONGEST_LINE: usize = 64 * 1024;
+
+/// Chunks of a log as whole lines: a chunk ends anywhere, and half of a secret is not known to
+/// be one.
+#[derive(Default)]
+struct WholeLines {
+    rest: Vec<u8>,
+}
+
+impl WholeLines {
+    /// The lines that are whole now.
+    fn push(&mut self, chunk: &[u8]) -> Vec<u8> {
+        self.rest.extend_from_slice(chunk);
+        let whole = match self.rest.iter().rposition(|byte| *byte == b'\n') {
+            Some(last) => last + 1,
+            None if self.rest.len() >= LONGEST_LINE => self.rest.len(),
+            None => 0,
+        };
+        let rest = self.rest.split_off(whole);
+        std::mem::replace(&mut self.rest, rest)
+    }
+
+    /// What came after the last line end.
+    fn rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.rest)
     }
 }
 
@@ -307,5 +346,20 @@ fn merge(into: &mut Value, from: &Value) {
             }
         }
         (into, from) => *into = from.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_told_by_whole_lines() {
+        let mut lines = WholeLines::default();
+        assert_eq!(lines.push(b"a hun"), b"");
+        assert_eq!(lines.push(b"ter2\nb\nc"), b"a hunter2\nb\n");
+        assert_eq!(lines.rest(), b"c");
+        assert_eq!(lines.rest(), b"");
+        assert_eq!(lines.push(&[b'x'; LONGEST_LINE]).len(), LONGEST_LINE);
     }
 }

@@ -1,0 +1,160 @@
+//! What a text says without what terminals, editors and YAML put between its characters, and where
+//! it is cut off. Pure.
+//!
+//! A token with a colour code in it is the token to whoever reads it, and base64 in lines of 76
+//! characters is the same base64.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex::bytes::Regex;
+
+/// What nobody sees: escape sequences, also as JSON and shells write them, control characters but
+/// tabs and line ends, and characters without a width.
+const UNSEEN: &str = r"\x1b\[[\x30-\x3f]*[\x20-\x2f]*[\x40-\x7e]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)|\x1b[\x20-\x2f]*[\x30-\x7e]|\xc2\x9b[0-9;:?]*[A-Za-z]|\\(?:u001[bB]|x1[bB]|033|e)\[[0-9;:?]*[A-Za-z]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\x8b-\x8f\xaa-\xae]|\xe2\x81[\xa0-\xaf]|\xef\xbb\xbf";
+
+/// The end of a line, also as JSON and shells write it, and what stands before the next one: the
+/// indentation, the number of the line, a bar.
+const LINE_END: &str = r"(?:\\?\r?\n|(?:\\r)?\\n)(?:[ \t]*(?:[0-9]+ )?\|)?[ \t]*";
+
+/// Where our own messages say that something is left out.
+const CUT: &str = r#"\n?\[\.\.\.[^\[\]\n]{1,80}\.\.\.\]\n?|["'`]?\xe2\x80\xa6["'`]?"#;
+
+fn compiled(pattern: &str) -> Regex {
+    Regex::new(&format!("(?-u){pattern}")).expect("these patterns are well formed")
+}
+
+/// A text of which something is taken out.
+pub(super) struct Skeleton {
+    /// What is left.
+    pub bytes: Vec<u8>,
+    /// The pieces that are left: offset in the bytes, offset in the text.
+    pieces: Vec<(usize, usize)>,
+}
+
+impl Skeleton {
+    /// Without what nobody sees; nothing where all can be seen.
+    pub(super) fn seen(text: &[u8]) -> Option<Self> {
+        static PATTERN: LazyLock<Regex> = LazyLock::new(|| compiled(UNSEEN));
+        Self::without(text, &PATTERN)
+    }
+
+    /// As [`seen`](Self::seen), and as one line; nothing where it is that already.
+    pub(super) fn joined(text: &[u8]) -> Option<Self> {
+        static PATTERN: LazyLock<Regex> =
+            LazyLock::new(|| compiled(&format!("{LINE_END}|{UNSEEN}")));
+        Self::without(text, &PATTERN)
+    }
+
+    fn without(text: &[u8], pattern: &Regex) -> Option<Self> {
+        let mut bytes = Vec::new();
+        let mut pieces = Vec::new();
+        let mut end = 0;
+        for found in pattern.find_iter(text) {
+            pieces.push((bytes.len(), end));
+            bytes.extend_from_slice(&text[end..found.start()]);
+            end = found.end();
+        }
+        if pieces.is_empty() {
+            return None;
+        }
+        pieces.push((bytes.len(), end));
+        bytes.extend_from_slice(&text[end..]);
+        Some(Self { bytes, pieces })
+    }
+
+    /// Where a part of it that is not empty stood in the text.
+    pub(super) fn original(&self, part: &Range<usize>) -> Range<usize> {
+        self.offset(part.start)..self.offset(part.end - 1) + 1
+    }
+
+    /// The last piece that begins there, since those before it are empty.
+    fn offset(&self, at: usize) -> usize {
+        let behind = self.pieces.partition_point(|(start, _)| *start <= at);
+        let (start, original) = self.pieces[behind - 1];
+        original + (at - start)
+    }
+}
+
+/// Where something is left out of a text.
+pub(super) fn cuts(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    static PATTERN: LazyLock<Regex> = LazyLock::new(|| compiled(CUT));
+    PATTERN.find_iter(text).map(|found| found.range())
+}
+
+/// Whether these are the bytes of the character that stands for what cannot be read.
+pub(super) fn is_unreadable(bytes: &[u8]) -> bool {
+    bytes == "\u{fffd}".as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(skeleton: Option<Skeleton>) -> Option<String> {
+        Some(String::from_utf8(skeleton?.bytes).unwrap())
+    }
+
+    #[test]
+    fn what_nobody_sees_is_taken_out() {
+        for unseen in [
+            "\u{1b}[31m",
+            "\u{1b}[0;1m",
+            "\u{1b}]8;;http://x\u{1b}\\",
+            "\u{1b}]0;t\u{7}",
+            "\0",
+            "\u{9b}31m",
+            "\u{200b}",
+            "\u{202e}",
+            "\u{feff}",
+            r"\u001b[1m",
+            r"\033[0m",
+            "\u{1b}(B",
+        ] {
+            let whole = format!("a{unseen}b");
+            assert_eq!(
+                text(Skeleton::seen(whole.as_bytes())).as_deref(),
+                Some("ab"),
+                "{unseen:?}"
+            );
+        }
+        assert!(Skeleton::seen("é\ta\r\n…".as_bytes()).is_none());
+    }
+
+    #[test]
+    fn lines_are_joined() {
+        for between in [
+            "\n",
+            "\r\n",
+            "\n    ",
+            "\\n",
+            "\\r\\n",
+            "\\\n",
+            "\n  12 | ",
+            "\n| ",
+        ] {
+            let whole = format!("a{between}b");
+            let joined = Skeleton::joined(whole.as_bytes());
+            assert_eq!(text(joined).as_deref(), Some("ab"), "{between:?}");
+        }
+        assert!(Skeleton::joined(b"a b | c").is_none());
+    }
+
+    #[test]
+    fn parts_are_found_in_the_text_again() {
+        let whole = "\u{1b}[1mab\u{1b}[0mcd\n  ef\n";
+        let joined = Skeleton::joined(whole.as_bytes()).unwrap();
+        assert_eq!(joined.bytes, b"abcdef");
+        let original = |part| &whole[joined.original(&part)];
+        assert_eq!(original(0..2), "ab");
+        assert_eq!(original(1..3), "b\u{1b}[0mc");
+        assert_eq!(original(2..6), "cd\n  ef");
+    }
+
+    #[test]
+    fn cuts_are_found() {
+        let text = "a\n[... 12 bytes left out ...]\nb \"c…\" [1] [...]";
+        let found: Vec<_> = cuts(text.as_bytes()).map(|cut| &text[cut]).collect();
+        assert_eq!(found, ["\n[... 12 bytes left out ...]\n", "…\""]);
+    }
+}
