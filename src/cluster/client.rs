@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use super::discovery::Discovery;
 use super::error::ClusterError;
-use super::exec::{Places, Shellless};
+use super::exec::{Ends, Places, Shellless};
 use super::http::PlatformTrust;
 use super::identity::Identity;
 use super::transport::Transport;
@@ -69,6 +69,7 @@ pub(super) struct Shared {
     pub(super) own: Transport,
     pub(super) discovery: Discovery,
     pub(super) execs: Places,
+    pub(super) ends: Ends,
     pub(super) shellless: Shellless,
     pub(super) trust: PlatformTrust,
     /// Those that somebody holds, so that many who act as the same share its watches.
@@ -90,6 +91,7 @@ impl Cluster {
                     own: transport.clone(),
                     discovery: Discovery::default(),
                     execs: Places::default(),
+                    ends: Ends::default(),
                     shellless: Shellless::default(),
                     trust: PlatformTrust::default(),
                     identities: Mutex::default(),

@@ -38,6 +38,11 @@ impl Clusters {
         }
     }
 
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Cluster> {
+        [&self.main].into_iter().chain(self.others.values())
+    }
+
     /// Those that have names.
     pub fn others(&self) -> impl Iterator<Item = (&str, &Cluster)> {
         self.others

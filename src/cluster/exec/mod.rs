@@ -3,12 +3,14 @@
 //! Frames are read here rather than by the library, whose process handle hangs where a connection
 //! breaks. Which pod to run in, and what the exit code means, is the caller's.
 
+mod abandoned;
 mod places;
 mod session;
 mod status;
 mod stop;
 mod witness;
 
+pub(super) use abandoned::Ends;
 pub(super) use places::Places;
 pub use session::{ExecError, ExecLimits, ExecReached, ExecResult};
 pub(super) use witness::Shellless;

@@ -9,7 +9,7 @@ use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
 use kube::client::Connection;
 use kube::core::Request;
 use kube::core::subresource::AttachParams;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{timeout, timeout_at};
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 
 use super::super::attempts::Next;
@@ -20,6 +20,7 @@ use super::super::error::{ClusterError, seconds};
 use super::super::resource::{Resource, encoded};
 use super::super::retry::{Repeat, Setback};
 use super::super::transport;
+use super::abandoned::UnderWay;
 use super::status::{Ending, ending};
 use super::stop;
 use super::witness::{Witness, lacks_shell};
@@ -191,8 +192,9 @@ impl Cluster {
         limits: &ExecLimits,
         witness: &mut Witness,
     ) -> Result<ExecResult, ExecError> {
-        let _place = self.inner.shared.execs.take(target).await;
-        let begun = Instant::now();
+        let place = self.inner.shared.execs.take(target).await;
+        let under_way = UnderWay::new(self, target, command, place);
+        let begun = under_way.begun();
         let mut progress = Progress::new(&limits.stdout, &limits.stderr, witness);
         let session = self.session(target, command, stdin, &mut progress);
         let ended = timeout_at(begun + limits.timeout, session).await;
@@ -210,6 +212,11 @@ impl Cluster {
             if !has_printed && !is_answering {
                 reached = ExecReached::ApiServer;
             }
+        }
+        match &ended {
+            // what runs behind a broken connection is told to end, beside
+            Ok(Err(_)) if has_started => drop(under_way),
+            _ => under_way.over(),
         }
         let (stdout, stderr) = progress.into_outputs();
         let (cause, has_run) = match ended {
@@ -315,7 +322,7 @@ impl Cluster {
 
     /// Ends a command inside its container, if it can be. Tells whether the node answered: also
     /// that there is no shell to end it is an answer.
-    async fn stop(&self, target: &PodTarget, command: &[String], age: Duration) -> bool {
+    pub(super) async fn stop(&self, target: &PodTarget, command: &[String], age: Duration) -> bool {
         let stop = stop::command(command, age);
         let (few, mut nobody) = (Intake::keep(1024), Witness::none());
         let mut progress = Progress::new(&few, &few, &mut nobody);

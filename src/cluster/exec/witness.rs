@@ -191,7 +191,8 @@ impl Cluster {
     /// end is [`ExecError::Broken`].
     ///
     /// On a time-out, a second command ends the first inside the container, where it has `sh`;
-    /// that adds at most two seconds. Dropping the future does not end the command.
+    /// that adds at most two seconds. Where the future is dropped, or the connection breaks, the
+    /// same is done beside: [`Cluster::commands_ended`] waits for it.
     ///
     /// # Errors
     /// [`ExecError`]. It is tried again only where the API server was not reached at all, or did not

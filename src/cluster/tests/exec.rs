@@ -229,3 +229,60 @@ async fn it_is_tried_again_only_where_it_cannot_have_started() {
         assert_eq!(fake.requests().len(), 1 + usize::from(is_repeated));
     }
 }
+
+#[tokio::test]
+async fn a_command_that_nobody_waits_for_is_told_to_end() {
+    let fake = Fake::start(|asked| match asked.before {
+        0 => Answer::Exec(vec![b"\x01half".to_vec()], Then::Hang),
+        _ => Answer::Exec(vec![SUCCESS.to_vec()], Then::Close),
+    })
+    .await;
+    let cluster = fake.cluster();
+    let (command, limits) = (["true".to_owned()], ExecLimits::default());
+    let target = ExecTarget {
+        namespace: "n".into(),
+        pod: "p".into(),
+        container: None,
+    };
+    let mut nobody = Witness::none();
+    let session = cluster.exec_bare(&target, &command, None, &limits, &mut nobody);
+    let given_up = tokio::time::timeout(Duration::from_millis(500), session).await;
+    assert!(given_up.is_err());
+    cluster.commands_ended().await;
+    let requests = fake.requests();
+    // again, since the first of them may have come before the command
+    assert_eq!(requests.len(), 3, "{requests:?}");
+    for stop in &requests[1..] {
+        assert!(stop.contains("command=sh&command=-c&"), "{stop}");
+        assert!(stop.ends_with("command=kubeproof&command=0&command=true"));
+    }
+    // what came to its end is left alone
+    let ended = cluster
+        .exec_bare(&target, &command, None, &limits, &mut nobody)
+        .await;
+    assert_eq!(ended.unwrap().exit, 0);
+    cluster.commands_ended().await;
+    assert_eq!(fake.requests().len(), 4);
+}
+
+#[tokio::test]
+async fn a_command_whose_connection_broke_is_told_to_end() {
+    let fake = Fake::start(|asked| match asked.before {
+        0 => Answer::Exec(vec![b"\x01half".to_vec()], Then::Drop),
+        _ => Answer::Exec(vec![SUCCESS.to_vec()], Then::Close),
+    })
+    .await;
+    let cluster = fake.cluster();
+    let target = ExecTarget {
+        namespace: "n".into(),
+        pod: "p".into(),
+        container: None,
+    };
+    let (command, limits) = (["true".to_owned()], ExecLimits::default());
+    let mut nobody = Witness::none();
+    let broken = cluster.exec_bare(&target, &command, None, &limits, &mut nobody);
+    let error = broken.await.unwrap_err();
+    assert!(matches!(error, ExecError::Broken { .. }), "{error:?}");
+    cluster.commands_ended().await;
+    assert!(fake.requests()[1].contains("command=sh&command=-c&"));
+}
