@@ -18,6 +18,9 @@ use super::transport::{Call, Reply};
 /// The field manager of everything this program writes.
 pub const FIELD_MANAGER: &str = "kubeproof";
 
+/// How often an apply over fields of our own starts over because somebody else wrote meanwhile.
+const OWN_ATTEMPTS: usize = 5;
+
 /// How to apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApplyOptions {
@@ -78,12 +81,63 @@ impl Cluster {
     /// [server-side apply](https://kubernetes.io/docs/reference/using-api/server-side-apply/).
     ///
     /// Sent again where that may help: applying twice is applying once. A manifest with
-    /// `metadata.uid` is refused (409) where the object is not the one with this uid.
+    /// `metadata.uid` is refused (409) where the object is not the one with this uid. What the same
+    /// manager wrote otherwise, by create or patch, is no conflict.
     ///
     /// # Errors
     /// [`ClusterError::Conflict`] where other managers own fields of it and `force` is not set;
     /// [`ClusterError::Refused`] where the manifest is not accepted.
     pub async fn apply(
+        &self,
+        key: &ObjectKey,
+        manifest: &Value,
+        options: &ApplyOptions,
+    ) -> Result<Applied, ClusterError> {
+        match self.apply_once(key, manifest, options).await {
+            Err(error) if is_own(&error, options) => {
+                self.apply_over_own(key, manifest, options, error).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Applies over fields that the same manager wrote by other means than apply, which the server
+    /// takes for a conflict. They are forced in the very version in which nobody else's are in the
+    /// way: what others write meanwhile is never taken over.
+    async fn apply_over_own(
+        &self,
+        key: &ObjectKey,
+        manifest: &Value,
+        options: &ApplyOptions,
+        mut conflict: ClusterError,
+    ) -> Result<Applied, ClusterError> {
+        let forced = ApplyOptions {
+            force: true,
+            ..options.clone()
+        };
+        for _ in 0..OWN_ATTEMPTS {
+            let Some(current) = self.get(key).await? else {
+                return self.apply_once(key, manifest, options).await;
+            };
+            let mut versioned = manifest.clone();
+            versioned["metadata"]["resourceVersion"] =
+                current["metadata"]["resourceVersion"].clone();
+            let mut answer = self.apply_once(key, &versioned, options).await;
+            if answer.as_ref().is_err_and(|error| is_own(error, options)) {
+                answer = self.apply_once(key, &versioned, &forced).await;
+            }
+            match answer {
+                // it was changed meanwhile
+                Err(error @ ClusterError::Conflict { .. }) if managers(&error).is_empty() => {
+                    conflict = error;
+                }
+                answer => return answer,
+            }
+        }
+        Err(conflict)
+    }
+
+    async fn apply_once(
         &self,
         key: &ObjectKey,
         manifest: &Value,
@@ -216,6 +270,23 @@ impl Cluster {
         let call = Call::new(Method::PATCH, path, Repeat::Unsafe).content(kind.media_type(), patch);
         applied(self.transport().send(&call).await?, &key.resource)
     }
+}
+
+/// The managers that are in the way of an apply.
+fn managers(error: &ClusterError) -> &[String] {
+    match error {
+        ClusterError::Conflict { managers, .. } => managers,
+        _ => &[],
+    }
+}
+
+/// Whether nobody but the manager itself is in the way.
+fn is_own(error: &ClusterError, options: &ApplyOptions) -> bool {
+    let managers = managers(error);
+    !managers.is_empty()
+        && managers
+            .iter()
+            .all(|manager| *manager == options.field_manager)
 }
 
 fn applied(mut reply: Reply, resource: &Resource) -> Result<Applied, ClusterError> {

@@ -1,6 +1,7 @@
 //! The facade against a fake API server at the socket: what retries, watches and exec do when a
 //! connection breaks, hangs or answers nonsense.
 
+mod apply;
 mod connect;
 mod exec;
 mod fake;

@@ -148,7 +148,12 @@ pub fn judge<T>(
         (Err(error), Some(rejection)) if is_refusal(&error) => {
             held_against(&error, rejection, what, context).map(|()| None)
         }
-        (Err(error), _) => Err(StepFailure::from(error).about(&format!("{what} was refused"))),
+        (Err(error), _) => {
+            let way_out = way_out(&error);
+            let mut failure = StepFailure::from(error).about(&format!("{what} was refused"));
+            failure.why.message.push_str(&way_out);
+            Err(failure)
+        }
         (Ok(_), Some(rejection)) => Err(StepFailure::failed(format!(
             "{what} was accepted, and should have been refused{}",
             describe(rejection)
@@ -166,6 +171,17 @@ pub fn judge<T>(
             }
             Ok(Some(answer))
         }
+    }
+}
+
+/// What helps where an apply conflicts with other managers; nothing of any other error.
+fn way_out(error: &ClusterError) -> String {
+    match error {
+        ClusterError::Conflict { managers, .. } if !managers.is_empty() => {
+            let managers = managers.join(", ");
+            format!("; `force: true` of `apply` takes over what {managers} wrote")
+        }
+        _ => String::new(),
     }
 }
 
