@@ -134,10 +134,10 @@ pub struct RunArgs {
     /// Pull every image of the pods that suites make from here.
     #[arg(long, value_name = "HOST[/PATH]", help_heading = "Cluster")]
     pub registry: Option<Registry>,
-    /// Only cases whose names match; `*` and `?` stand for anything.
+    /// Only cases whose names match, and those that they need; `*` and `?` stand for anything.
     #[arg(long, value_name = "GLOB")]
     pub filter: Vec<String>,
-    /// No cases whose names match.
+    /// No cases whose names match; who needs one of them is skipped.
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
     /// Write JUnit XML: there from the start, replaced whole at the end.

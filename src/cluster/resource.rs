@@ -2,6 +2,7 @@
 //! [`ObjectKey`] one object of it. Finding out what a cluster serves is `discovery`'s job.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use kube::core::ApiResource;
 use serde_json::Value;
@@ -106,6 +107,12 @@ impl Resource {
         Self::built_in("apps/v1", "ReplicaSet", "replicasets", true)
     }
 
+    /// Whether both are one kind, in whichever versions: the same objects.
+    #[must_use]
+    pub fn is_same_kind(&self, other: &Self) -> bool {
+        self.group == other.group && self.plural == other.plural
+    }
+
     /// Whether the cluster offers `verb` (`list`, `patch`, …) on this resource, whatever the user may do.
     #[must_use]
     pub fn supports(&self, verb: &str) -> bool {
@@ -159,10 +166,10 @@ impl fmt::Display for Resource {
     }
 }
 
-/// One object, whether it is there or not.
+/// One object, whether it is there or not. It is the same in each version of its kind.
 ///
 /// Shown as kubectl names it, without the namespace: `daemonset/overlaytest`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub struct ObjectKey {
     /// Its kind.
     pub resource: Resource,
@@ -187,6 +194,23 @@ impl ObjectKey {
     pub(super) fn path(&self) -> String {
         let collection = self.resource.path(self.namespace.as_deref());
         format!("{collection}/{}", encoded(&self.name))
+    }
+}
+
+impl PartialEq for ObjectKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.resource.is_same_kind(&other.resource)
+            && self.namespace == other.namespace
+            && self.name == other.name
+    }
+}
+
+impl Eq for ObjectKey {}
+
+impl Hash for ObjectKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Resource { group, plural, .. } = &self.resource;
+        (group, plural, &self.namespace, &self.name).hash(state);
     }
 }
 
@@ -230,6 +254,26 @@ mod tests {
             Resource::replica_set().path(None),
             "/apis/apps/v1/replicasets"
         );
+    }
+
+    #[test]
+    fn an_object_is_the_same_in_every_version() {
+        let discovered = Resource {
+            version: "v2".to_owned(),
+            api_version: "v2".to_owned(),
+            short_names: vec!["po".to_owned()],
+            subresources: vec!["log".to_owned()],
+            ..Resource::pod()
+        };
+        let of =
+            |resource: &Resource, name: &str| ObjectKey::new(resource.clone(), Some("a"), name);
+        let built_in = Resource::pod();
+        assert_eq!(of(&discovered, "web"), of(&built_in, "web"));
+        assert_ne!(of(&discovered, "web"), of(&built_in, "db"));
+        assert_ne!(of(&Resource::service(), "web"), of(&built_in, "web"));
+        let both: std::collections::HashSet<_> =
+            [of(&discovered, "web"), of(&built_in, "web")].into();
+        assert_eq!(both.len(), 1);
     }
 
     #[test]

@@ -103,11 +103,16 @@ impl NameFilter {
         }
     }
 
+    /// Whether a case of this name is left out in so many words.
+    pub fn excludes(&self, name: &str) -> bool {
+        self.exclude.iter().any(|glob| glob.is_match(name))
+    }
+
     /// Whether a case of this name is to run.
     pub fn admits(&self, name: &str) -> bool {
         let is_included =
             self.include.is_empty() || self.include.iter().any(|glob| glob.is_match(name));
-        is_included && !self.exclude.iter().any(|glob| glob.is_match(name))
+        is_included && !self.excludes(name)
     }
 }
 

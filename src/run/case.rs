@@ -21,18 +21,23 @@ use crate::plan::model::{Case, Namespace, Severity, Step};
 /// How long the collectors of a case may take together.
 const COLLECTORS: Duration = Duration::from_secs(30);
 
-/// Runs a cell and tells its outcome; then takes back what it made. What was found out is
-/// given back: a failure also where `severity: warning` lets it pass.
-pub async fn run(suite: &Arc<SuiteRun>, case: &Case, cell: &Cell<'_>, id: CaseId) -> CellEnd {
+/// Runs a cell and tells its outcome. What was found out is given back, a failure also where
+/// `severity: warning` lets it pass; and what is still to be taken back.
+pub async fn run<'a>(
+    suite: &'a Arc<SuiteRun>,
+    case: &Case,
+    cell: &Cell<'_>,
+    id: CaseId,
+) -> (CellEnd, Option<Rest<'a>>) {
     if suite.is_stopped() {
         let outcome = suite.stopped_outcome();
         suite.tell_case(id, outcome, Some(suite.why_stopped()));
-        return CellEnd::not_run(outcome);
+        return (CellEnd::not_run(outcome), None);
     }
     suite.teller.tell(EventKind::CaseStarted(id.clone()));
     if let Some(error) = cell.error() {
         suite.tell_case(id, Outcome::Errored, Some(Explanation::new(error)));
-        return CellEnd::not_run(Outcome::Errored);
+        return (CellEnd::not_run(Outcome::Errored), None);
     }
     let attempts = 1 + case.retries.unwrap_or(suite.options.retries);
     for attempt in 1..=attempts {
@@ -74,13 +79,27 @@ pub async fn run(suite: &Arc<SuiteRun>, case: &Case, cell: &Cell<'_>, id: CaseId
             properties: std::mem::take(&mut trial.properties),
         });
         let passed = outcome == Outcome::Passed;
-        trial.end(Ending::of(passed)).await;
-        return CellEnd {
+        let end = CellEnd {
             passed,
             outcome: found,
         };
+        let ending = Ending::of(passed);
+        return (end, Some(Rest { trial, ending }));
     }
-    CellEnd::not_run(Outcome::Errored)
+    (CellEnd::not_run(Outcome::Errored), None)
+}
+
+/// What a cell made, when its outcome was told.
+pub struct Rest<'a> {
+    trial: Trial<'a>,
+    ending: Ending,
+}
+
+impl Rest<'_> {
+    /// Takes it back, or names what is kept.
+    pub async fn take_back(self) {
+        self.trial.end(self.ending).await;
+    }
 }
 
 /// How a cell ended.
@@ -114,10 +133,7 @@ impl<'a> Trial<'a> {
     fn new(suite: &'a Arc<SuiteRun>, id: &CaseId) -> Self {
         Self {
             suite,
-            ledger: Ledger::new(
-                Owner::Case(format!("the case {:?}", id.name)),
-                Arc::clone(&suite.owners),
-            ),
+            ledger: Ledger::new(Owner::Case(id.clone()), Arc::clone(&suite.owners)),
             namespaces: Vec::new(),
             properties: IndexMap::new(),
         }

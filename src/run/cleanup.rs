@@ -39,8 +39,8 @@ const LAST_WORD: Duration = Duration::from_secs(5);
 /// Something that is still there, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// `kind/name`, with `-n NAMESPACE` where it has one.
-    pub object: String,
+    /// Which.
+    pub subject: Subject,
     /// In words.
     pub reason: String,
 }
@@ -100,7 +100,7 @@ impl Cleanup {
         let work = async {
             match &entry.deed {
                 Deed::Made { uid } => self.delete(cluster, subject, uid.as_deref()).await,
-                Deed::Changed { snapshot } => restore(cluster, subject, snapshot).await,
+                Deed::Changed(change) => restore(cluster, subject, change).await,
             }
         };
         let in_time = async {
@@ -167,7 +167,7 @@ impl Cleanup {
         let work = async {
             let uid = match &entry.deed {
                 Deed::Made { uid } => uid.as_deref(),
-                Deed::Changed { snapshot } => return restore(cluster, subject, snapshot).await,
+                Deed::Changed(change) => return restore(cluster, subject, change).await,
             };
             let object = match self.ask(cluster, subject, uid, Duration::ZERO).await? {
                 Asked::Gone => return Ok(Vec::new()),
@@ -242,7 +242,7 @@ const RELABELLED: &str = "it lost the labels of the run, so it is left alone";
 /// One object, and why it is still there.
 fn held_by(subject: &Subject, reason: String) -> Vec<Held> {
     vec![Held {
-        object: subject.shown(),
+        subject: subject.clone(),
         reason,
     }]
 }

@@ -6,6 +6,8 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
+use futures::future::join_all;
+
 use super::cancel::STEPS_AFTER_CANCEL;
 use super::cleanup::{self, Cleanup, Held};
 use super::deadline::human_duration;
@@ -14,6 +16,7 @@ use super::ledger::{Entry, Ledger, Subject};
 use super::panic::{held, held_step};
 use super::step::StepFailure;
 use super::suite::SuiteRun;
+use crate::cluster::Cluster;
 use crate::event::{EventKind, Explanation, Leftover, Outcome, Stage};
 
 /// How that ended whose objects are taken back, or kept.
@@ -38,9 +41,11 @@ impl Ending {
 }
 
 impl SuiteRun {
-    /// Teardown, the objects of setup, the namespaces.
+    /// The rest of the cases' objects, teardown, the objects of setup, the namespaces.
     pub(super) async fn end(self: &Arc<Self>, ledger: &Ledger, mut namespaces: Vec<Entry>) {
         let ending = Ending::of(self.passed.load(Ordering::SeqCst));
+        self.cleanups.close();
+        self.cleanups.wait().await;
         self.teardown(ledger).await;
         if ledger.holds_only(cleanup::goes_in_an_ending_namespace) {
             self.remove_namespaces(std::mem::take(&mut namespaces), ending);
@@ -50,6 +55,17 @@ impl SuiteRun {
             suite: self.reference.clone(),
         });
         self.remove_namespaces(namespaces, ending);
+        self.end_commands().await;
+    }
+
+    /// Commands in pods whose steps were cancelled end, also where the pod is not the run's.
+    async fn end_commands(&self) {
+        let ended = join_all(self.clusters.all().map(Cluster::commands_ended));
+        tokio::select! {
+            biased;
+            _ = ended => {}
+            () = self.cleanup_time.all_over.cancelled() => {}
+        }
     }
 
     /// Teardown steps, whatever came before, on cleanup's own time.
@@ -142,15 +158,15 @@ impl SuiteRun {
     }
 
     fn tell_held(&self, held: Vec<Held>) {
-        for Held { object, reason } in held {
+        for Held { subject, reason } in held {
             // a pod that does not go holds its owner and its namespace, and is told once
             let mut told = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-            if !told.insert(object.clone()) {
+            if !told.insert(subject.clone()) {
                 continue;
             }
             self.teller.tell(EventKind::Leftover(Leftover {
                 suite: Some(self.reference.clone()),
-                object,
+                object: subject.shown(),
                 reason,
                 kept: false,
             }));

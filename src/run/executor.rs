@@ -126,6 +126,7 @@ pub async fn execute(
         cancellation,
         teller,
         beside: Mutex::default(),
+        owners: Arc::default(),
     };
     let last_teller = Arc::clone(&run.teller);
     let work = tokio::spawn(async move {
@@ -151,6 +152,7 @@ struct Run {
     teller: Arc<Teller>,
     /// What nothing waits for: it ends with the run.
     beside: Mutex<JoinSet<()>>,
+    owners: Arc<Owners>,
 }
 
 /// A suite, what it is called in events, and its namespace.
@@ -391,7 +393,7 @@ impl Run {
             own_namespaces: Mutex::default(),
             labels,
             life: Arc::clone(&self.life),
-            owners: Arc::new(Owners::default()),
+            owners: Arc::clone(&self.owners),
             writes: Writes::default(),
             left: Mutex::default(),
             teller: Arc::clone(&self.teller),
@@ -403,6 +405,7 @@ impl Run {
             cleanup_time,
             cancellation: self.cancellation.clone(),
             passed: AtomicBool::new(true),
+            cleanups: TaskTracker::new(),
             removals: removals.clone(),
         })
     }

@@ -11,6 +11,8 @@ mod axis;
 mod cancel;
 mod case;
 mod cells;
+mod change;
+mod choice;
 mod cleanup;
 mod clusters;
 mod deadline;

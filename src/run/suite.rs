@@ -17,7 +17,7 @@ use super::diagnosis;
 use super::dispatcher::Teller;
 use super::environment::ProcessEnvironments;
 use super::executor::RunOptions;
-use super::ledger::{Entry, Ledger, Owner, Owners};
+use super::ledger::{Entry, Ledger, Owner, Owners, Subject};
 use super::life::{Life, Place as LeasePlace};
 use super::namespace;
 use super::panic::{held, held_step};
@@ -54,10 +54,11 @@ pub struct SuiteRun {
     pub labels: Vec<(String, String)>,
     /// The run's sign of life.
     pub life: Arc<Life>,
+    /// Which of the run's suites and cases has which object.
     pub owners: Arc<Owners>,
     pub writes: Writes,
     /// The leftovers that were told.
-    pub left: Mutex<HashSet<String>>,
+    pub left: Mutex<HashSet<Subject>>,
     pub teller: Arc<Teller>,
     pub options: Arc<RunOptions>,
     pub cancellation: Cancellation,
@@ -69,6 +70,8 @@ pub struct SuiteRun {
     pub _running_out: AbortOnDropHandle<()>,
     /// Cleared by the first case that does not pass, and by a setup that does not.
     pub passed: AtomicBool,
+    /// What cases made is taken back there, once their outcomes are told.
+    pub cleanups: TaskTracker,
     /// Removals of namespaces, which go on beside the next suites.
     pub removals: TaskTracker,
 }
@@ -84,7 +87,10 @@ impl SuiteRun {
             file: self.suite.file.name.clone(),
             namespace: self.namespace.clone(),
         });
-        let ledger = Ledger::new(Owner::Suite, Arc::clone(&self.owners));
+        let ledger = Ledger::new(
+            Owner::Suite(self.reference.clone()),
+            Arc::clone(&self.owners),
+        );
         let timer = self.start_timer();
         let mut namespaces = Vec::new();
         let unmet = held(self.unmet_requirement(&ledger)).await;

@@ -37,7 +37,7 @@ impl Writes {
             .iter()
             .filter(|(subject, _)| {
                 subject.cluster.as_deref() == cluster
-                    && subject.key.resource == *resource
+                    && subject.key.resource.is_same_kind(resource)
                     && (namespace.is_none() || subject.key.namespace.as_deref() == namespace)
             })
             .all(|(_, (version, answered))| state.has_seen(version, *answered))

@@ -3,7 +3,7 @@
 //! Each object goes as in a run's own cleanup: only while it has its uid and our labels, followed
 //! by watch, and named with what holds it where it does not go.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -150,10 +150,11 @@ fn whole_seconds(duration: Duration) -> Duration {
 
 /// A pod that does not go holds its owner and its namespace, and is told once.
 fn named_once(held: Vec<Held>) -> Vec<Left> {
-    let mut told = BTreeSet::new();
+    let mut told = HashSet::new();
     let mut left = Vec::new();
-    for Held { object, reason } in held {
-        if told.insert(object.clone()) {
+    for Held { subject, reason } in held {
+        if told.insert(subject.clone()) {
+            let object = subject.shown();
             left.push(Left { object, reason });
         }
     }

@@ -1,6 +1,6 @@
 //! Runs the program as a user does.
 //!
-//! `cli`, `credentials` and `reports` need no cluster. `chaos`, `cleanup`, `cluster`, `faults`, `network`,
+//! `cli`, `credentials` and `reports` need no cluster. `chaos`, `cleanup`, `cluster`, `faults`, `network`, `ownership`,
 //! `panics`, `signals`, `untrusted` and `proxy` need the local one (`ci/cluster up`), as do most of `arrival`,
 //! `images`, `rbac`, `verbs`, `language` and `peers`; they are ignored without it, and `ci/test` boots
 //! it and runs them all. `dual_stack` needs one whose pods have addresses of two families, which
@@ -19,6 +19,7 @@ mod faults;
 mod images;
 mod language;
 mod network;
+mod ownership;
 mod panics;
 mod peers;
 mod proxy;

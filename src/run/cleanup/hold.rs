@@ -45,12 +45,14 @@ pub(super) async fn held_by_nodes(
             .filter_map(|pod| {
                 let node = nodes.find(None, pod["spec"]["nodeName"].as_str()?)?;
                 let problem = node_problem(&node)?;
+                let metadata = &pod["metadata"];
+                let namespace = metadata["namespace"].as_str();
+                let name = metadata["name"].as_str()?;
                 Some(Held {
-                    object: format!(
-                        "pod/{} -n {}",
-                        pod["metadata"]["name"].as_str()?,
-                        pod["metadata"]["namespace"].as_str()?
-                    ),
+                    subject: Subject {
+                        cluster: subject.cluster.clone(),
+                        key: ObjectKey::new(Resource::pod(), namespace, name),
+                    },
                     reason: format!("still terminating: {problem}"),
                 })
             })
@@ -61,14 +63,14 @@ pub(super) async fn held_by_nodes(
         if !is_stuck {
             stuck_since = None;
         } else if Instant::now() >= given_up {
-            let names: Vec<_> = stuck.iter().map(|held| held.object.as_str()).collect();
+            let names: Vec<_> = stuck.iter().map(|held| held.subject.shown()).collect();
             let own = Held {
-                object: subject.shown(),
+                subject: subject.clone(),
                 reason: format!("waits for {}", names.join(", ")),
             };
             return stuck
                 .into_iter()
-                .filter(|held| held.object != own.object)
+                .filter(|held| held.subject != own.subject)
                 .chain([own.clone()])
                 .collect();
         }

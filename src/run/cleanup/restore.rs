@@ -1,9 +1,10 @@
-//! Puts an object back to what it was before the run changed it.
+//! Puts an object back to what it was before the run changed it, and says what is not.
 
 use serde_json::Value;
 
 use super::{Held, held_by};
-use crate::cluster::{Cluster, ClusterError};
+use crate::cluster::{Cluster, ClusterError, PatchKind};
+use crate::run::change::Change;
 use crate::run::ledger::Subject;
 
 /// How often a restoration starts over because somebody else changed the object meanwhile.
@@ -13,7 +14,7 @@ const RESTORE_ATTEMPTS: usize = 5;
 pub(super) async fn restore(
     cluster: &Cluster,
     subject: &Subject,
-    snapshot: &Value,
+    change: &Change,
 ) -> Result<Vec<Held>, ClusterError> {
     let key = &subject.key;
     let lost = |reason: &str| {
@@ -22,50 +23,54 @@ pub(super) async fn restore(
             format!("it was there before the run and could not be restored: {reason}"),
         ))
     };
+    let status_apart = key.resource.subresources.iter().any(|it| it == "status");
+    let mut refused = None;
     for _ in 0..RESTORE_ATTEMPTS {
-        let Some(current) = cluster.get(key).await? else {
+        let Some(mut current) = cluster.get(key).await? else {
             return lost("it is gone");
         };
-        if current["metadata"]["uid"] != snapshot["metadata"]["uid"] {
+        if current["metadata"]["uid"] != *change.uid() {
             return lost("another object has its name now");
         }
-        let restored = restored(&current, snapshot);
-        if restored == current {
-            return Ok(Vec::new());
+        for (subresource, undo) in change.undo_through(&current) {
+            let answer = cluster.patch(key, PatchKind::Merge, &undo, Some(&subresource));
+            match answer.await {
+                Ok(undone) => current = undone.object,
+                Err(error) if error.is_environment() => return Err(error),
+                // the rest is put back all the same
+                Err(error) => refused = Some(error),
+            }
         }
-        match cluster.replace(key, &restored).await {
-            Ok(_) => return Ok(Vec::new()),
-            Err(ClusterError::Conflict { .. }) => {}
-            Err(error) => return Err(error),
+        let restored = change.restored(&current, status_apart);
+        if restored != current {
+            current = match cluster.replace(key, &restored).await {
+                Ok(answer) => answer.object,
+                Err(ClusterError::Conflict { .. }) => continue,
+                Err(error) => return Err(error),
+            };
         }
+        return match judged(&current, change, status_apart, refused) {
+            Some(reason) => lost(&reason),
+            None => Ok(Vec::new()),
+        };
     }
     lost("somebody else keeps changing it")
 }
 
-/// The present object with what a user writes taken from the snapshot: everything but
-/// status, and of the metadata labels and annotations.
-fn restored(current: &Value, snapshot: &Value) -> Value {
-    let mut restored = snapshot.clone();
-    restored["metadata"] = current["metadata"].clone();
-    for field in ["labels", "annotations"] {
-        match snapshot["metadata"].get(field) {
-            Some(value) => restored["metadata"][field] = value.clone(),
-            None => {
-                if let Some(metadata) = restored["metadata"].as_object_mut() {
-                    metadata.remove(field);
-                }
-            }
-        }
+/// Why what is there now is not what was there before, where that is so.
+fn judged(
+    current: &Value,
+    change: &Change,
+    status_apart: bool,
+    refused: Option<ClusterError>,
+) -> Option<String> {
+    let left = change.left(current, status_apart);
+    let because = refused.map_or_else(String::new, |error| format!(": {error}"));
+    if !left.is_empty() {
+        return Some(format!("{} differs{because}", left.join(", ")));
     }
-    match current.get("status") {
-        Some(status) => restored["status"] = status.clone(),
-        None => {
-            if let Some(fields) = restored.as_object_mut() {
-                fields.remove("status");
-            }
-        }
-    }
-    restored
+    let going = current["metadata"]["deletionTimestamp"].as_str()?;
+    Some(format!("it is being deleted since {going}"))
 }
 
 #[cfg(test)]
@@ -74,34 +79,23 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_restoration_takes_what_a_user_writes() {
-        let snapshot = json!({
-            "kind": "ConfigMap",
-            "metadata": {"uid": "1", "resourceVersion": "5", "labels": {"a": "b"}},
-            "data": {"k": "old"},
-            "status": {"seen": 1},
-        });
-        let current = json!({
-            "kind": "ConfigMap",
-            "metadata": {
-                "uid": "1",
-                "resourceVersion": "9",
-                "labels": {"a": "c", "x": "y"},
-                "annotations": {"n": "m"},
-            },
-            "data": {"k": "new"},
-            "binaryData": {"z": "AA=="},
-            "status": {"seen": 2},
-        });
+    fn what_is_not_as_it_was_is_told() {
+        let was = json!({"metadata": {"uid": "1"}, "data": {"k": "a"}});
+        let change = Change::of(was.clone());
+        assert_eq!(judged(&was, &change, true, None), None);
+        let other = json!({"metadata": {"uid": "1"}, "data": {"k": "b"}});
+        let refused = ClusterError::NotFound {
+            message: "no".to_owned(),
+        };
         assert_eq!(
-            restored(&current, &snapshot),
-            json!({
-                "kind": "ConfigMap",
-                "metadata": {"uid": "1", "resourceVersion": "9", "labels": {"a": "b"}},
-                "data": {"k": "old"},
-                "status": {"seen": 2},
-            })
+            judged(&other, &change, true, Some(refused)).unwrap(),
+            "data.k differs: no"
         );
-        assert_eq!(restored(&snapshot, &snapshot), snapshot);
+        let going =
+            json!({"metadata": {"uid": "1", "deletionTimestamp": "now"}, "data": {"k": "a"}});
+        assert_eq!(
+            judged(&going, &change, true, None).unwrap(),
+            "it is being deleted since now"
+        );
     }
 }

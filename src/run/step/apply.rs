@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::change::Change;
 use super::super::deadline::Deadline;
 use super::super::ledger::Deed;
 use super::write::{self, add_labels};
@@ -37,6 +38,8 @@ async fn one(
     let key = write::key(&resource, namespace.as_deref(), &manifest)?;
     let subject = context.subject(&key);
     write::send_off(&mut manifest, context);
+    // before it is read: somebody else may just be making it
+    let claim = context.claim(&subject).await?;
     let present = context.cluster.get(&key).await;
     // who may not even read may be meant to be refused
     let present = match present {
@@ -44,47 +47,59 @@ async fn one(
         present => present
             .map_err(|error| StepFailure::from(error).about(&format!("{key} could not be read")))?,
     };
-    let is_new = present.is_none();
-    let is_first = match present {
+    let is_first = match &present {
         Some(present) => {
-            write::note_secret(&present, context);
+            write::note_secret(present, context);
             // one that setup made keeps the run's labels; anybody else's gets none
-            if has_labels(&present, labels) {
+            if has_labels(present, labels) {
                 add_labels(&mut manifest, labels);
             }
             if context.ledger.has_made(&subject) {
                 false
             } else {
                 manifest["metadata"]["uid"] = present["metadata"]["uid"].clone();
-                context.register(&subject, Deed::Changed { snapshot: present })?
+                let deed = Deed::Changed(Change::of(present.clone()));
+                context.write_down(&claim, &subject, deed)
             }
         }
         None => {
             add_labels(&mut manifest, labels);
-            context.register(&subject, Deed::Made { uid: None })?
+            context.write_down(&claim, &subject, Deed::Made { uid: None })
         }
     };
     let options = ApplyOptions {
         force: apply.force,
         ..ApplyOptions::default()
     };
+    let note = |note: &dyn Fn(&mut Change)| context.ledger.note_change(&subject, note);
+    note(&|change| change.begin(None));
     let answer = context.cluster.apply(&key, &manifest, &options).await;
     if let Ok(applied) = &answer {
         context.suite.writes.note(&subject, &applied.object);
         write::note_secret(&applied.object, context);
         let is_ours = applied.created || applied.repeated && may_have_made(&applied.object);
-        if is_new && !is_ours {
+        if present.is_none() && !is_ours {
             context.ledger.forget(&subject);
             return Err(give_back(&key, context).await);
         }
-        if is_new && let Some(uid) = applied.object["metadata"]["uid"].as_str() {
+        if present.is_none()
+            && let Some(uid) = applied.object["metadata"]["uid"].as_str()
+        {
             context.ledger.made(&subject, uid);
         }
     }
-    if is_first && answer.as_ref().is_err_and(write::is_refusal) {
+    match &answer {
+        Ok(applied) => {
+            if let Some(present) = &present {
+                note(&|change| change.done(None, present, &applied.object));
+            }
+        }
         // nothing was made or changed, so another case may do it
-        context.ledger.forget(&subject);
+        Err(error) if write::is_refusal(error) && is_first => context.ledger.forget(&subject),
+        Err(error) if write::is_refusal(error) => note(&|change| change.refused(None)),
+        Err(_) => {}
     }
+    drop(claim);
     let applied = write::judge(
         answer,
         |applied| &applied.warnings,

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::super::deadline::Deadline;
-use super::super::ledger::{Deed, Ledger, Subject};
+use super::super::ledger::{Claim, Deed, Ledger, Subject};
 use super::super::scope::Names;
 use super::super::suite::SuiteRun;
 use super::StepFailure;
@@ -134,17 +134,30 @@ impl StepContext<'_> {
         }
     }
 
+    /// Claims an object before it is touched, against the other cases and suites of the run.
+    pub(super) async fn claim(&self, subject: &Subject) -> Result<Claim<'_>, StepFailure> {
+        self.ledger.claim(subject).await.map_err(|owner| {
+            let key = &subject.key;
+            StepFailure::errored(match owner.suite() == self.ledger.owner().suite() {
+                true => format!(
+                    "{key} is made by {owner} already: two cases cannot make the same object"
+                ),
+                false => format!(
+                    "{key} belongs to the suite {:?}, which goes on beside this one: two suites \
+                     cannot make or change the same object at the same time. Run them one after \
+                     another (`--parallel-suites 1`), or give each a namespace of its own",
+                    owner.suite().name
+                ),
+            })
+        })
+    }
+
     /// Writes an object down before it is touched; whether it is the first time. Only then is it
     /// forgotten where the API server refuses: an earlier step has made or changed it otherwise.
-    pub(super) fn register(&self, subject: &Subject, deed: Deed) -> Result<bool, StepFailure> {
+    pub(super) fn write_down(&self, claim: &Claim<'_>, subject: &Subject, deed: Deed) -> bool {
         if let Deed::Made { .. } = deed {
             self.suite.shows_life(subject.cluster.as_deref());
         }
-        self.ledger.register(subject, deed).map_err(|owner| {
-            StepFailure::errored(format!(
-                "{} is made by {owner} already: two cases cannot make the same object",
-                subject.key
-            ))
-        })
+        claim.write_down(deed)
     }
 }

@@ -32,7 +32,8 @@ async fn one(
     write::send_off(&mut manifest, context);
     let key = write::key(&resource, namespace.as_deref(), &manifest)?;
     let subject = context.subject(&key);
-    let is_first = context.register(&subject, Deed::Made { uid: None })?;
+    let claim = context.claim(&subject).await?;
+    let is_first = context.write_down(&claim, &subject, Deed::Made { uid: None });
     let answer = context
         .cluster
         .create(&resource, namespace.as_deref(), &manifest)

@@ -1,6 +1,7 @@
 //! `patch`: changes a part of one object, which is put back at the end where the run did
 //! not make it.
 
+use super::super::change::Change;
 use super::super::deadline::Deadline;
 use super::super::ledger::Deed;
 use super::select::Selected;
@@ -34,25 +35,29 @@ async fn one(patch: &Patch, context: &StepContext<'_>) -> Result<StepResult, Ste
     let subject = context.subject(&key);
     let body = patch.patch.render(&context.scope_of(before))?;
     write::note_patch(&key.resource.kind, &body, context);
-    let is_first = !is_ours(before, context)
-        && context.register(
-            &subject,
-            Deed::Changed {
-                snapshot: before.clone(),
-            },
-        )?;
+    let subresource = patch.subresource.as_deref();
+    let claim = match is_ours(before, context) {
+        true => None,
+        false => Some(context.claim(&subject).await?),
+    };
+    let is_first = claim.as_ref().is_some_and(|claim| {
+        let deed = Deed::Changed(Change::of(before.clone()));
+        context.write_down(claim, &subject, deed)
+    });
+    let note = |note: &dyn Fn(&mut Change)| context.ledger.note_change(&subject, note);
+    note(&|change| change.begin(subresource));
     let kind = match patch.kind {
         PatchKind::Merge => cluster::PatchKind::Merge,
         PatchKind::Strategic => cluster::PatchKind::Strategic,
         PatchKind::Json => cluster::PatchKind::Json,
     };
-    let answer = context
-        .cluster
-        .patch(&key, kind, &body, patch.subresource.as_deref())
-        .await;
-    if is_first && answer.as_ref().is_err_and(write::is_refusal) {
+    let answer = context.cluster.patch(&key, kind, &body, subresource).await;
+    match &answer {
+        Ok(patched) => note(&|change| change.done(subresource, before, &patched.object)),
         // nothing was changed: putting it back would undo what somebody else changes from here on
-        context.ledger.forget(&subject);
+        Err(error) if write::is_refusal(error) && is_first => context.ledger.forget(&subject),
+        Err(error) if write::is_refusal(error) => note(&|change| change.refused(subresource)),
+        Err(_) => {}
     }
     let what = format!("the patch of {key}");
     let Some(patched) = write::judge(

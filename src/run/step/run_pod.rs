@@ -37,7 +37,9 @@ pub async fn run(
     let subject = context.subject(&key);
     let mut manifest = manifest(run, &name, &namespace, context)?;
     send_off(&mut manifest, context);
-    context.register(&subject, Deed::Made { uid: None })?;
+    let claim = context.claim(&subject).await?;
+    context.write_down(&claim, &subject, Deed::Made { uid: None });
+    drop(claim);
     in_time(deadline, context, async {
         let created = context
             .cluster
