@@ -11,6 +11,11 @@ use serde_json::Value;
 
 use super::retry::is_not_ready_yet;
 
+/// How a refusal quotes a value.
+const QUOTE: &str = "Invalid value: \"";
+/// How many characters of it are shown.
+const LONGEST_QUOTE: usize = 80;
+
 /// A definite answer of the API server that is not the one that was hoped for.
 ///
 /// Mirrors the fields of a
@@ -31,7 +36,7 @@ pub struct Refusal {
 pub enum ClusterError {
     /// The API server refused: a 4xx, or the 500 by which server-side apply refuses a field of
     /// the wrong type.
-    #[error("{}", .0.message)]
+    #[error("{}", readable(&.0.message))]
     Refused(Refusal),
 
     /// Other field managers own what was to be applied, or the object was changed meanwhile.
@@ -112,6 +117,15 @@ impl ClusterError {
         }
     }
 
+    /// What the cluster said, whole: [`ClusterError`] itself is shown with what it quotes cut short.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::Refused(refusal) => refusal.message.clone(),
+            other => other.to_string(),
+        }
+    }
+
     /// Reads an answer with a status of 400 or more.
     ///
     /// The body is a `Status` where the API server itself answered; a proxy before it sends what it
@@ -158,6 +172,35 @@ impl ClusterError {
             cause: format!("what it sent for {what} cannot be read as JSON"),
         }
     }
+}
+
+/// A refusal for people: a patch that does not fit is refused with all of the object that it made,
+/// quoted, which buries why.
+fn readable(message: &str) -> String {
+    let mut rest = message.trim();
+    // the name is empty where it is about the patch itself
+    rest = rest.strip_prefix("\"\" is invalid: ").unwrap_or(rest);
+    let mut readable = String::new();
+    while let Some((before, quoted)) = rest.split_once(QUOTE) {
+        let mut is_escaped = false;
+        let end = quoted.find(|c: char| {
+            let ends = c == '"' && !is_escaped;
+            is_escaped = c == '\\' && !is_escaped;
+            ends
+        });
+        let (value, after) = quoted.split_at(end.unwrap_or(quoted.len()));
+        readable.push_str(before);
+        readable.push_str(QUOTE);
+        match value.char_indices().nth(LONGEST_QUOTE) {
+            Some((at, _)) => {
+                readable.push_str(value[..at].trim_end_matches('\\'));
+                readable.push('…');
+            }
+            None => readable.push_str(value),
+        }
+        rest = after;
+    }
+    readable + rest
 }
 
 /// Whether a message of a 500 is server-side apply's way to say that a field has the wrong type
@@ -218,6 +261,36 @@ mod tests {
 
     fn answer(code: u16, body: &Value) -> ClusterError {
         ClusterError::from_answer(code, body.to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_refusal_does_not_quote_a_whole_object() {
+        let object = r#"{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"web\",\"namespace\":\"a\"}}"#;
+        let why = "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32";
+        let message = format!(" \"\" is invalid: patch: Invalid value: \"{object}\": {why}");
+        let error = ClusterError::Refused(Refusal {
+            code: 422,
+            reason: "Invalid".to_owned(),
+            message: message.clone(),
+        });
+        let start = r#"patch: Invalid value: "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name"#;
+        let told = error.to_string();
+        assert!(told.starts_with(start), "{told}");
+        assert!(told.ends_with(&format!("…\": {why}")), "{told}");
+        assert!(told.len() < 230, "{told}");
+        assert_eq!(
+            error.words(),
+            message,
+            "what is expected of it is held against all of it"
+        );
+        for short in [
+            "Pod \"a\" is invalid: [x: Invalid value: \"b\": no, y: Invalid value: \"c\\\"\": no]",
+            "Invalid value: \"never ends",
+            "é",
+            "",
+        ] {
+            assert_eq!(readable(short), short);
+        }
     }
 
     #[test]

@@ -196,7 +196,7 @@ fn held_against(
     what: &str,
     context: &StepContext<'_>,
 ) -> Result<(), StepFailure> {
-    let message = error.to_string();
+    let message = error.words();
     let mut wrong = Vec::new();
     if let (Some(expected), Some(actual)) = (rejection.code, error.code())
         && expected != actual
@@ -209,20 +209,25 @@ fn held_against(
             wrong.push(format!("reason {actual}, not {expected}"));
         }
     }
-    wrong.extend(expect::output(
+    let about_message = expect::output(
         &rejection.message,
         "the message",
         &message,
         &context.scope(),
-    )?);
+    )?;
+    let quotes_it = !about_message.is_empty();
+    wrong.extend(about_message);
     if wrong.is_empty() {
         return Ok(());
     }
-    Err(StepFailure::failed(format!(
+    let failure = StepFailure::failed(format!(
         "{what} was refused, but otherwise than expected: {}",
         wrong.join("; ")
-    ))
-    .with_detail("the API server", &message))
+    ));
+    Err(match quotes_it {
+        true => failure,
+        false => failure.with_detail("the API server", &error.to_string()),
+    })
 }
 
 fn reason(error: &ClusterError) -> &str {
