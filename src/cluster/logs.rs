@@ -3,6 +3,7 @@
 //!
 //! See [the log subresource](https://kubernetes.io/docs/reference/kubernetes-api/core/pod-v1/#get-read-log-of-the-specified-pod).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
@@ -18,7 +19,7 @@ use super::error::{ClusterError, seconds};
 use super::resource::{ObjectKey, Resource, encoded};
 use super::retry::{Repeat, Setback};
 use super::transport::{Call, Opened};
-use crate::output::Output;
+use crate::output::{Intake, Look, Output, Text};
 
 /// Which part of a log is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,16 +183,49 @@ impl Cluster {
         options: &LogOptions,
         output: &mut Output,
     ) -> Result<(), LogError> {
+        let known = self.last_line(target, options).await?;
+        let mut end = End::of(known.as_deref());
         let mut stream = self.open_log(target, options, Follow::No).await?;
         let mut last = LastLine::default();
         while let Some(bytes) = stream.next().await? {
             output.push(&bytes);
             last.push(&bytes);
+            end.push(&bytes);
         }
         match last.complaint() {
             Some(cause) => Err(LogError::Broken { cause }),
+            None if !end.came() => Err(LogError::Broken {
+                cause: "it ended before a line that was there already".to_owned(),
+            }),
             None => Ok(()),
         }
+    }
+
+    /// The beginning of the last line that there is by now; nothing where there is none, or where it
+    /// may not be among the lines that are asked for a moment later.
+    async fn last_line(
+        &self,
+        target: &PodTarget,
+        options: &LogOptions,
+    ) -> Result<Option<Vec<u8>>, LogError> {
+        if options.tail.is_some() {
+            return Ok(None);
+        }
+        let last = LogOptions {
+            tail: Some(1),
+            ..options.clone()
+        };
+        let mut stream = self.open_log(target, &last, Follow::No).await?;
+        let mut line = Vec::new();
+        while line.len() < LastLine::LONGEST
+            && let Some(bytes) = stream.next().await?
+        {
+            line.extend_from_slice(&bytes);
+        }
+        line.truncate(LastLine::LONGEST);
+        let end = line.iter().position(|byte| *byte == b'\n');
+        line.truncate(end.unwrap_or(line.len()));
+        Ok(Some(line).filter(|line| !line.is_empty()))
     }
 
     /// Follows what a container logs, from the part that the options pick, until it ends.
@@ -279,6 +313,41 @@ impl LastLine {
         .iter()
         .any(|words| line.starts_with(words));
         is_complaint.then(|| line.into_owned())
+    }
+}
+
+/// Looks for a line that a log has.
+///
+/// An API server that loses the kubelet, or is shut down, while it hands a log on ends its answer in
+/// good order: nothing else tells that it is not whole. A line that comes again and again proves
+/// little, but most begin with their time.
+struct End(Option<Output>);
+
+impl End {
+    fn of(line: Option<&[u8]>) -> Self {
+        Self(line.map(|line| {
+            let line = String::from_utf8_lossy(line);
+            // where it is cut, the cut may be within a character
+            let line = format!("\n{}", line.trim_end_matches('\u{fffd}'));
+            let look = Look::new(vec![line], &[], None);
+            let mut output = Intake::keep(0).looking_for(Arc::new(look)).begin();
+            output.push(b"\n");
+            output
+        }))
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        if let Some(output) = &mut self.0 {
+            output.push(bytes);
+        }
+    }
+
+    fn came(self) -> bool {
+        match self.0.map(Output::finish) {
+            Some(Text::Cut(cut)) => cut.seen().has_text(0) == Some(true),
+            Some(Text::Whole(_)) => false,
+            None => true,
+        }
     }
 }
 

@@ -189,8 +189,15 @@ impl Cluster {
             let reply = self.transport().send(&call).await?;
             listed.date = listed.date.or(reply.date());
             let mut page = reply.json()?;
-            if let Value::Array(items) = page["items"].take() {
-                listed.items.extend(items);
+            match page["items"].take() {
+                Value::Array(items) => listed.items.extend(items),
+                // so Go writes one that is empty
+                Value::Null if is_list(&page) => {}
+                // an answer without a list is not one of no objects
+                _ => {
+                    let cause = format!("what it sent for the request GET {path} is no list");
+                    return Err(ClusterError::Unavailable { cause });
+                }
             }
             match page["metadata"]["continue"].as_str() {
                 Some(next) if !next.is_empty() => token = next.to_owned(),
@@ -198,6 +205,11 @@ impl Cluster {
             }
         }
     }
+}
+
+fn is_list(page: &Value) -> bool {
+    let kind = page["kind"].as_str();
+    kind.is_some_and(|kind| kind.ends_with("List"))
 }
 
 /// Headers as text; bytes that are no UTF-8 are replaced.

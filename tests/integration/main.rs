@@ -2,7 +2,7 @@
 //!
 //! `cli`, `credentials` and `reports` need no cluster. `chaos`, `cleanup`, `cluster`, `faults`, `network`, `ownership`,
 //! `panics`, `signals`, `untrusted` and `proxy` need the local one (`ci/cluster up`), as do most of `arrival`,
-//! `images`, `rbac`, `verbs`, `language` and `peers`; they are ignored without it, and `ci/test` boots
+//! `images`, `rbac`, `verbs`, `language`, `whole` and `peers`; they are ignored without it, and `ci/test` boots
 //! it and runs them all. `dual_stack` needs one whose pods have addresses of two families, which
 //! `ci/test` boots before.
 
@@ -30,3 +30,4 @@ mod signals;
 mod support;
 mod untrusted;
 mod verbs;
+mod whole;

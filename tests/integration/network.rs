@@ -324,12 +324,12 @@ fn mtu_leaves_a_blocked_overlay_to_others() {
 }
 
 /// A namespace for a test, made if it is not there and taken away after; with a pod that logs.
-struct Planted {
+pub struct Planted {
     namespaces: Vec<&'static str>,
 }
 
 impl Planted {
-    fn namespaces(names: &[&'static str]) -> Self {
+    pub fn namespaces(names: &[&'static str]) -> Self {
         let this = Self {
             namespaces: names.to_vec(),
         };
@@ -341,7 +341,7 @@ impl Planted {
     }
 
     /// A pod that logs a line once a run is to find it.
-    fn logging(&self, namespace: &str, labels: &str, line: &str) {
+    pub fn logging(&self, namespace: &str, labels: &str, line: &str) {
         kubectl(&[
             "-n",
             namespace,

@@ -176,6 +176,17 @@ impl Exchange {
         Some(())
     }
 
+    /// Answers in the server's name, whatever is written.
+    pub fn stream(
+        mut self,
+        write: impl FnOnce(&mut TcpStream) -> std::io::Result<()>,
+    ) -> Option<()> {
+        write(&mut self.client).ok()?;
+        self.client.shutdown(Shutdown::Write).ok()?;
+        self.hang();
+        Some(())
+    }
+
     /// Says nothing until the client goes.
     pub fn hang(mut self) {
         let _ = std::io::copy(&mut self.reader, &mut std::io::sink());

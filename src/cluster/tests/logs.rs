@@ -123,3 +123,40 @@ async fn a_log_is_followed_to_its_end() {
         ["GET /api/v1/namespaces/n/pods/p/log?follow=true"]
     );
 }
+
+/// The API server ends its answer in good order where the node is lost while it hands a log on.
+#[tokio::test]
+async fn a_log_that_ends_early_in_good_order_is_read_anew() {
+    let served = |answers: [&'static [u8]; 3]| {
+        Fake::start(move |asked| {
+            let body = match asked.line.contains("tailLines=1") {
+                true => b"the last\n",
+                // each reading asks for the last line before
+                false => answers[(asked.before / 2).min(2)],
+            };
+            Answer::Chunks(200, vec![body.to_vec()], Then::Close)
+        })
+    };
+    let first = b"a\nb\n";
+    let fake = served([first, b"a\nb\nthe la", b"a\nb\nthe last\nmore\n"]).await;
+    let log = read(&fake, Duration::from_secs(5)).await.unwrap();
+    assert_eq!(log.left_out(), "a\nb\nthe last\nmore\n".len() as u64 - 8);
+    assert_eq!(fake.requests().len(), 6);
+    // a line that has it in its middle is another
+    let fake = served([b"not the last\n"; 3]).await;
+    let error = read(&fake, Duration::from_secs(1)).await.unwrap_err();
+    assert!(error.is_environment(), "{error}");
+    // who asks for the last lines gets them as they are by then
+    let fake = served([b"b\n"; 3]).await;
+    let options = LogOptions {
+        tail: Some(2),
+        ..LogOptions::default()
+    };
+    let mut output = Intake::keep(8).begin();
+    let cluster = fake.cluster();
+    cluster
+        .logs(&target(), &options, &mut output)
+        .await
+        .unwrap();
+    assert_eq!(fake.requests().len(), 1);
+}

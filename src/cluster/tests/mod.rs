@@ -11,3 +11,4 @@ mod logs;
 mod requests;
 mod tls;
 mod watch;
+mod whole;

@@ -312,6 +312,28 @@ async fn a_patch_of_a_subresource_goes_to_its_path() {
     );
 }
 
+/// No objects are a finding, and an answer without a list is none.
+#[tokio::test]
+async fn what_is_no_list_is_not_an_empty_one() {
+    for (answer, is_list) in [
+        (json!({"kind": "ConfigMapList", "items": []}), true),
+        (json!({"kind": "ConfigMapList", "items": null}), true),
+        (json!({"kind": "ConfigMapList"}), true),
+        (json!({}), false),
+        (json!({"kind": "Status", "status": "Success"}), false),
+        (json!({"items": {}}), false),
+        (json!([]), false),
+    ] {
+        let told = answer.to_string();
+        let fake = Fake::start(move |_| Answer::Json(200, answer.clone())).await;
+        let listed = fake.cluster().list(&Resource::pod(), Some("n"), None).await;
+        match listed {
+            Ok(objects) => assert!(is_list && objects.is_empty(), "{told}"),
+            Err(error) => assert!(!is_list && error.is_environment(), "{told}: {error}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_hanging_server_is_a_time_out() {
     let fake = Fake::start(|_| Answer::Nothing(Then::Hang)).await;

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
 use super::{Finished, ProcessError, ProcessLimits, Program, run};
+use crate::matcher::{Judge, OutputExpectation, Verdict};
 use crate::output::Intake;
 
 /// A number that no other `sleep` has, so that it can be found in `/proc`.
@@ -311,4 +312,41 @@ async fn programs_side_by_side_do_not_end_each_other() {
         ended.unwrap();
     }
     assert_gone(&nap);
+}
+
+/// A text anywhere in an output of any length.
+#[tokio::test]
+async fn what_a_program_prints_is_looked_through_whole() {
+    let absent = |text: &str| {
+        let expectation = OutputExpectation {
+            absent: vec![text.to_owned()],
+            ..OutputExpectation::default()
+        };
+        Judge::new(expectation).unwrap()
+    };
+    let judge = absent("the needle");
+    let lengths = [0, 1, 65_530, 524_283, 1_048_576, 3_000_001, 20_000_000];
+    for (number, length) in lengths.into_iter().enumerate() {
+        let before = uuid::Uuid::new_v4().as_u128() as usize % (length + 1);
+        let mut stdin = vec![b'x'; before];
+        stdin.extend_from_slice(b"the needle");
+        stdin.resize(stdin.len() + length - before, b'\n');
+        let mut program = sh(if number % 2 == 0 { "cat" } else { "cat >&2" });
+        program.stdin = Some(stdin);
+        let limits = ProcessLimits {
+            timeout: Duration::from_secs(60),
+            stdout: Intake::default().looking_for(judge.look()),
+            stderr: Intake::default().looking_for(judge.look()),
+        };
+        let finished = run(program, limits, &CancellationToken::new())
+            .await
+            .unwrap();
+        let (with, without) = match number % 2 {
+            0 => (finished.stdout, finished.stderr),
+            _ => (finished.stderr, finished.stdout),
+        };
+        let verdict = judge.judge("it", &with).unwrap();
+        assert_eq!(verdict.wrong.len(), 1, "{before} of {length}: {verdict:?}");
+        assert_eq!(judge.judge("it", &without).unwrap(), Verdict::default());
+    }
 }

@@ -77,30 +77,34 @@ impl Tally {
     }
 
     fn judge(self, during: &During, context: &StepContext<'_>) -> Result<StepResult, StepFailure> {
-        let counts = json!({"total": self.total, "failed": self.failed});
         let pattern = match &during.expect {
             Some(pattern) => pattern.render(&context.scope())?,
             None => json!({"failed": 0}),
         };
-        let wrong = wrong(&pattern, &counts);
+        self.held_against(&pattern)
+    }
+
+    fn held_against(self, pattern: &Value) -> Result<StepResult, StepFailure> {
+        let counts = json!({"total": self.total, "failed": self.failed});
         let told = format!("{} of {} looks failed", self.failed, self.total);
         if self.total == 0 {
             return Err(StepFailure::errored("not one look came about"));
         }
-        if wrong.is_empty() {
-            return Ok(StepResult::default()
-                .with("object", counts)
-                .with("stdout", told));
-        }
-        // where it is those that could not look that make the difference, nothing was found out
+        // where those that could not look make the difference, nothing was found out
         let without = json!({"total": self.total, "failed": self.failed - self.errored});
-        let message = format!("{told}: {}", wrong.join("; "));
-        let failure = match self.errored > 0 && self::wrong(&pattern, &without).is_empty() {
-            true => StepFailure::errored(format!(
-                "{message}; {} of them could not look at all",
+        let (wrong, wrong_without) = (wrong(pattern, &counts), wrong(pattern, &without));
+        let failure = match (wrong.is_empty(), wrong_without.is_empty()) {
+            (true, true) => {
+                return Ok(StepResult::default()
+                    .with("object", counts)
+                    .with("stdout", told));
+            }
+            (false, false) => StepFailure::failed(format!("{told}: {}", wrong.join("; "))),
+            (is_met, _) => StepFailure::errored(format!(
+                "{told}: {}; {} of them could not look at all",
+                if is_met { wrong_without } else { wrong }.join("; "),
                 self.errored
             )),
-            false => StepFailure::failed(message),
         };
         Err(failure.with_detail("first of the failed looks", &self.first.join("\n")))
     }
@@ -109,4 +113,36 @@ impl Tally {
 fn wrong(pattern: &Value, counts: &Value) -> Vec<String> {
     let mismatches = partial::mismatches(pattern, counts);
     mismatches.iter().map(ToString::to_string).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Outcome;
+
+    fn judged(failed: u64, errored: u64, pattern: &Value) -> Outcome {
+        let tally = Tally {
+            total: 10,
+            failed: failed + errored,
+            errored,
+            first: Vec::new(),
+        };
+        let ended = tally.held_against(pattern);
+        ended.map_or_else(|failure| failure.outcome, |_| Outcome::Passed)
+    }
+
+    #[test]
+    fn looks_that_could_not_look_decide_nothing() {
+        let (none, some) = (json!({"failed": 0}), json!({"failed": {"$gte": 1}}));
+        for (failed, errored, of_none, of_some) in [
+            (0, 0, Outcome::Passed, Outcome::Failed),
+            (1, 0, Outcome::Failed, Outcome::Passed),
+            (0, 1, Outcome::Errored, Outcome::Errored),
+            (1, 1, Outcome::Failed, Outcome::Passed),
+        ] {
+            let what = format!("{failed} failed, {errored} errored");
+            assert_eq!(judged(failed, errored, &none), of_none, "{what}");
+            assert_eq!(judged(failed, errored, &some), of_some, "{what}");
+        }
+    }
 }

@@ -65,8 +65,9 @@ pub fn case(run: &Finished, name: &str) -> Case {
     }
 }
 
+/// Fails the test unless the case ended so and its text has all these words.
 #[track_caller]
-fn assert_outcome(run: &Finished, name: &str, outcome: &str, words: &[&str]) -> Case {
+pub fn assert_outcome(run: &Finished, name: &str, outcome: &str, words: &[&str]) -> Case {
     let case = case(run, name);
     assert_eq!(
         case.outcome, outcome,
