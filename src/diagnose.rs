@@ -1,17 +1,20 @@
 //! What the failed cells of a matrix have in common: groups the cells as a rule of the
 //! suite says, counts how they ended, and finds the groups that the rule is about.
+//! Sets of ends that fail with each other are found by `blocks`.
 //!
 //! Pure. Looking further, and the message about a finding, are `run`'s.
-
-use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
+use blocks::{Block, Ends};
+
 use crate::event::Outcome;
 use crate::outcome::Counts;
-use crate::plan::model::DiagnosisRule;
-use crate::template::{Scope, TemplateError, scope_value};
+use crate::plan::model::{DiagnosisRule, Grouping};
+use crate::template::{Scope, TemplateError, Tree, scope_value, with_names};
+
+mod blocks;
 
 /// As suites see it, with the fields of [`TALLY_FIELDS`](crate::plan::model::TALLY_FIELDS).
 fn to_value(tally: &Counts) -> Value {
@@ -46,6 +49,9 @@ pub struct Finding {
     pub rest: Counts,
     /// The failed cells that this explains and no earlier finding did.
     pub cells: Vec<usize>,
+    /// What the rule sees as `block`, with the fields of
+    /// [`BLOCK_FIELDS`](crate::plan::model::BLOCK_FIELDS), where it looks for blocks.
+    pub block: Option<Scope>,
 }
 
 impl Finding {
@@ -56,9 +62,12 @@ impl Finding {
             ("tally".to_owned(), scope_value(&to_value(&self.tally))),
             ("rest".to_owned(), scope_value(&to_value(&self.rest))),
         ];
-        if let (Some((name, _)), Some(item)) = (&rule.each, &self.item) {
-            names.push((name.clone(), item.clone()));
-        }
+        names.extend(of_item(rule, self.item.as_ref()));
+        names.extend(
+            self.block
+                .iter()
+                .map(|block| ("block".to_owned(), block.clone())),
+        );
         names
     }
 }
@@ -70,36 +79,35 @@ impl Finding {
 /// Where a part of the rule cannot be evaluated.
 pub fn find(
     rule: &DiagnosisRule,
-    names: &BTreeMap<String, Scope>,
+    names: &Scope,
     cells: &Cells<'_>,
     explained: &mut [bool],
 ) -> Result<Vec<Finding>, TemplateError> {
     let mut findings = Vec::new();
     for item in items(rule, names)? {
-        let mut names = names.clone();
-        if let (Some((name, _)), Some(item)) = (&rule.each, &item) {
-            names.insert(name.clone(), item.clone());
-        }
+        let names = with_names(names, of_item(rule, item.as_ref()).into_iter().collect());
         let groups = groups(rule, &names, cells)?;
-        for (key, members) in groups.by_key {
-            let tally = tally_of(&members, cells);
-            let fresh: Vec<usize> = members
+        for group in groups.found {
+            let tally = tally_of(&group.cells, cells);
+            let fresh: Vec<usize> = group
+                .cells
                 .into_iter()
                 .filter(|cell| cells.outcomes[*cell] == Outcome::Failed && !explained[*cell])
                 .collect();
-            if fresh.is_empty() {
+            // most of a block must be its own: what is left of one that others explain is another
+            let is_others = group.block.is_some() && fresh.len() * 2 < tally.failed;
+            if fresh.is_empty() || is_others {
                 continue;
             }
             let finding = Finding {
                 item: item.clone(),
-                key,
+                key: group.key,
                 rest: groups.all - tally,
                 tally,
                 cells: fresh,
+                block: group.block,
             };
-            let mut seen = names.clone();
-            seen.extend(finding.names(rule));
-            if rule.when.holds(&Scope::from_pairs(seen))? {
+            if rule.when.holds(&with_names(&names, finding.names(rule)))? {
                 for cell in &finding.cells {
                     explained[*cell] = true;
                 }
@@ -110,15 +118,18 @@ pub fn find(
     Ok(findings)
 }
 
+/// The item of `each` by its name.
+fn of_item(rule: &DiagnosisRule, item: Option<&Scope>) -> Option<(String, Scope)> {
+    let (name, _) = rule.each.as_ref()?;
+    Some((name.clone(), item?.clone()))
+}
+
 /// What the rule is tried for: its items, or once.
-fn items(
-    rule: &DiagnosisRule,
-    names: &BTreeMap<String, Scope>,
-) -> Result<Vec<Option<Scope>>, TemplateError> {
+fn items(rule: &DiagnosisRule, names: &Scope) -> Result<Vec<Option<Scope>>, TemplateError> {
     let Some((name, list)) = &rule.each else {
         return Ok(vec![None]);
     };
-    match list.render(&Scope::from_pairs(names.clone()))? {
+    match list.render(names)? {
         Value::Array(items) => Ok(items.iter().map(|item| Some(scope_value(item))).collect()),
         _ => Err(TemplateError::of_values(
             format!("the items of `{name}` are no list"),
@@ -130,43 +141,106 @@ fn items(
 struct Groups {
     /// Of all cells that count.
     all: Counts,
-    by_key: IndexMap<String, Vec<usize>>,
+    found: Vec<Group>,
 }
 
-fn groups(
-    rule: &DiagnosisRule,
-    names: &BTreeMap<String, Scope>,
-    cells: &Cells<'_>,
-) -> Result<Groups, TemplateError> {
-    let mut groups = Groups {
-        all: Counts::default(),
-        by_key: IndexMap::new(),
-    };
+struct Group {
+    key: String,
+    cells: Vec<usize>,
+    block: Option<Scope>,
+}
+
+fn groups(rule: &DiagnosisRule, names: &Scope, cells: &Cells<'_>) -> Result<Groups, TemplateError> {
+    let mut all = Counts::default();
+    let mut by_key: IndexMap<String, Vec<usize>> = IndexMap::new();
+    let mut ends = Ends::default();
     for (cell, outcome) in cells.outcomes.iter().enumerate() {
-        let mut seen = names.clone();
-        seen.extend((cells.axes)(cell));
-        let scope = Scope::from_pairs(seen);
+        let scope = with_names(names, (cells.axes)(cell));
         if let Some(condition) = &rule.cells
             && !condition.holds(&scope)?
         {
             continue;
         }
-        groups.all.add(*outcome);
-        let mut keys = match &rule.by {
-            None => vec![String::new()],
-            Some(by) => match by.render(&scope)? {
-                Value::Array(keys) => keys.iter().map(text).collect(),
-                key => vec![text(&key)],
-            },
-        };
-        // a cell on the diagonal is in its group once
-        keys.sort_unstable();
-        keys.dedup();
-        for key in keys {
-            groups.by_key.entry(key).or_default().push(cell);
+        all.add(*outcome);
+        match &rule.grouping {
+            Grouping::All => by_key.entry(String::new()).or_default().push(cell),
+            Grouping::By(by) => {
+                let mut keys = match by.render(&scope)? {
+                    Value::Array(keys) => keys.iter().map(text).collect(),
+                    key => vec![text(&key)],
+                };
+                // a cell on the diagonal is in its group once
+                keys.sort_unstable();
+                keys.dedup();
+                for key in keys {
+                    by_key.entry(key).or_default().push(cell);
+                }
+            }
+            Grouping::Blocks(both) => {
+                let (from, to) = two_ends(both, &scope, rule)?;
+                ends.add(cell, from, to);
+            }
         }
     }
-    Ok(groups)
+    let blocks = blocks::blocks(&ends, cells.outcomes);
+    let blocks = blocks.into_iter().map(|block| Group {
+        key: listed(ends.names(&block.members)),
+        block: Some(block_value(&block, &ends)),
+        cells: block.cells,
+    });
+    let by_key = by_key.into_iter().map(|(key, cells)| Group {
+        key,
+        cells,
+        block: None,
+    });
+    Ok(Groups {
+        all,
+        found: by_key.chain(blocks).collect(),
+    })
+}
+
+fn two_ends(
+    both: &Tree,
+    scope: &Scope,
+    rule: &DiagnosisRule,
+) -> Result<(String, String), TemplateError> {
+    match both.render(scope)? {
+        Value::Array(ends) if ends.len() == 2 => Ok((text(&ends[0]), text(&ends[1]))),
+        other => Err(TemplateError::of_values(
+            format!("`blocks` takes the two ends of a cell, not {other}"),
+            rule.place.clone(),
+        )),
+    }
+}
+
+fn block_value(block: &Block, ends: &Ends) -> Scope {
+    let names = |set: &[usize]| -> Vec<String> { ends.names(set).map(str::to_owned).collect() };
+    scope_value(&json!({
+        "members": names(&block.members),
+        "others": names(&block.others),
+        "outside": names(&block.outside),
+        "direction": block.direction.as_str(),
+        "inside": block.inside,
+    }))
+}
+
+/// So many names are listed in full; of more, only the first.
+const LISTED: usize = 5;
+const FIRST: usize = 3;
+
+/// Names in a sentence: `a, b and c`, or `a, b, c and 9 more`.
+fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let count = names.len();
+    let shown = if count > LISTED { FIRST } else { count };
+    let mut names: Vec<String> = names.take(shown).map(str::to_owned).collect();
+    let last = match count - shown {
+        0 => names.pop().unwrap_or_default(),
+        more => format!("{more} more"),
+    };
+    match names.is_empty() {
+        true => last,
+        false => format!("{} and {last}", names.join(", ")),
+    }
 }
 
 fn tally_of(members: &[usize], cells: &Cells<'_>) -> Counts {

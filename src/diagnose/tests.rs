@@ -24,7 +24,10 @@ fn rule(by: Option<&str>, when: &str) -> DiagnosisRule {
         case: 0,
         cells: Some(condition("source.node != target.node")),
         each: None,
-        by: by.map(|by| Tree::Template(template(by))),
+        grouping: match by {
+            Some(by) => Grouping::By(Tree::Template(template(by))),
+            None => Grouping::All,
+        },
         when: condition(when),
         steps: Vec::new(),
         message: template("x"),
@@ -47,6 +50,21 @@ fn node() -> DiagnosisRule {
 
 fn pair() -> DiagnosisRule {
     rule(Some(PAIR), "tally.failed > 0")
+}
+
+/// Sets of nodes, as the suite `overlay` looks for them.
+fn blocks() -> DiagnosisRule {
+    DiagnosisRule {
+        grouping: Grouping::Blocks(Tree::Template(template("{{ [source.node, target.node] }}"))),
+        ..rule(
+            None,
+            "(block.members | length) + (block.others | length) > 3",
+        )
+    }
+}
+
+fn no_names() -> Scope {
+    Scope::from_pairs(Vec::<(String, Scope)>::new())
 }
 
 /// Nodes 1 and 2 in zone a, the others in b.
@@ -100,7 +118,7 @@ fn found(
     let mut explained = vec![false; outcomes.len()];
     let mut all = Vec::new();
     for (number, rule) in rules.iter().enumerate() {
-        let findings = find(rule, &BTreeMap::new(), &cells, &mut explained).unwrap();
+        let findings = find(rule, &no_names(), &cells, &mut explained).unwrap();
         all.extend(
             findings
                 .into_iter()
@@ -114,8 +132,8 @@ fn failed_if(fails: bool) -> Outcome {
     if fails { Failed } else { Passed }
 }
 
-fn rules() -> [DiagnosisRule; 4] {
-    [everywhere(), node(), split(), pair()]
+fn rules() -> [DiagnosisRule; 5] {
+    [everywhere(), node(), split(), blocks(), pair()]
 }
 
 #[test]
@@ -148,9 +166,9 @@ fn every_pair_is_everywhere() {
 #[test]
 fn one_pair_is_a_pair_even_of_two_nodes() {
     let pair = |source: usize, target: usize| failed_if(source + target == 5 && source != target);
-    assert_eq!(found(&rules(), 3, pair), [(3, "node2-node3".to_owned(), 2)]);
+    assert_eq!(found(&rules(), 3, pair), [(4, "node2-node3".to_owned(), 2)]);
     let only = |source, target| failed_if(source != target);
-    assert_eq!(found(&rules(), 2, only), [(3, "node1-node2".to_owned(), 2)]);
+    assert_eq!(found(&rules(), 2, only), [(4, "node1-node2".to_owned(), 2)]);
 }
 
 #[test]
@@ -168,6 +186,250 @@ fn a_node_that_could_not_be_tested_is_in_nobodys_way() {
     assert_eq!(found(&rules(), 4, blocked), [(1, "node1".to_owned(), 4)]);
 }
 
+/// A set of nodes that cannot reach the others; within it and among the others all is well.
+fn cut_off(nodes: usize, set: &[usize]) -> Vec<(usize, String, usize)> {
+    let across = |source, target| failed_if(set.contains(&source) != set.contains(&target));
+    found(&rules(), nodes, across)
+}
+
+#[test]
+fn a_set_of_nodes_that_is_cut_off_is_one_finding() {
+    let three = "node20, node41 and node63".to_owned();
+    assert_eq!(cut_off(63, &[20, 41, 63]), [(3, three, 360)]);
+    // whichever side is the smaller one
+    let most: Vec<_> = (1..=60).collect();
+    let rest = "node61, node62 and node63".to_owned();
+    assert_eq!(cut_off(63, &most), [(3, rest, 360)]);
+    let ten: Vec<_> = (41..=50).collect();
+    let named = "node41, node42, node43 and 7 more".to_owned();
+    assert_eq!(cut_off(63, &ten), [(3, named, 1060)]);
+}
+
+#[test]
+fn one_node_of_many_is_a_node() {
+    assert_eq!(cut_off(63, &[7]), [(1, "node7".to_owned(), 124)]);
+}
+
+#[test]
+fn two_sets_that_are_cut_off_are_two_findings() {
+    let group = |node| match node {
+        11..=13 => 1,
+        21..=24 => 2,
+        _ => 0,
+    };
+    let apart = |source, target| failed_if(group(source) != group(target));
+    assert_eq!(
+        found(&rules(), 30, apart),
+        [
+            (3, "node21, node22, node23 and node24".to_owned(), 208),
+            (3, "node11, node12 and node13".to_owned(), 138),
+        ]
+    );
+    // what they are cut off from need not be all others
+    let only =
+        |source, target| failed_if(matches!((group(source), group(target)), (1, 2) | (2, 1)));
+    let rows = found(&rules(), 30, only);
+    assert_eq!(rows, [(3, "node11, node12 and node13".to_owned(), 24)]);
+}
+
+#[test]
+fn a_set_stays_whole_beside_other_failures() {
+    let fails = |source: usize, target: usize| {
+        let across = (source <= 3) != (target <= 3);
+        let single = source + target == 41 && source.abs_diff(target) == 1;
+        failed_if(across || single)
+    };
+    assert_eq!(
+        found(&rules(), 30, fails),
+        [
+            (3, "node1, node2 and node3".to_owned(), 162),
+            (4, "node20-node21".to_owned(), 2),
+        ]
+    );
+    // and beside a node that fails with everybody
+    let and_node = |source, target| match source != target && (source == 9 || target == 9) {
+        true => Failed,
+        false => fails(source, target),
+    };
+    let rows = found(&rules(), 30, and_node);
+    let keys: Vec<_> = rows
+        .iter()
+        .map(|(rule, key, _)| (*rule, key.as_str()))
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            (1, "node9"),
+            (3, "node1, node2 and node3"),
+            (4, "node20-node21")
+        ]
+    );
+}
+
+#[test]
+fn nodes_that_reach_nobody_but_some_are_a_set() {
+    // 1, 2, 3 reach 4 only, not even each other
+    let fails = |source: usize, target: usize| {
+        let alone = |one: usize, other: usize| one <= 3 && other != 4;
+        failed_if(source != target && (alone(source, target) || alone(target, source)))
+    };
+    let sets = found(&[blocks()], 9, fails);
+    assert_eq!(sets, [(0, "node1, node2 and node3".to_owned(), 36)]);
+}
+
+/// What the rule sees as `block`, of each finding.
+fn seen_of_blocks(nodes: usize, how: impl Fn(usize, usize) -> Outcome) -> Vec<String> {
+    let outcomes: Vec<_> = (0..nodes * nodes)
+        .map(|cell| how(cell / nodes + 1, cell % nodes + 1))
+        .collect();
+    let end = |node: usize| scope_value(&json!({"node": format!("{node}")}));
+    let axes = |cell: usize| {
+        vec![
+            ("source".to_owned(), end(cell / nodes + 1)),
+            ("target".to_owned(), end(cell % nodes + 1)),
+        ]
+    };
+    let cells = Cells {
+        outcomes: &outcomes,
+        axes: &axes,
+    };
+    let rule = DiagnosisRule {
+        when: condition("tally.passed == 0"),
+        ..blocks()
+    };
+    let mut explained = vec![false; outcomes.len()];
+    let findings = find(&rule, &no_names(), &cells, &mut explained).unwrap();
+    let told = template(
+        "{{ block.members | join }} {{ block.direction }} {{ block.others | join }}, \
+         inside {{ block.inside }}, outside {{ block.outside | join }}, {{ tally.failed }} and {{ rest.failed }}",
+    );
+    findings
+        .iter()
+        .map(|finding| {
+            let scope = Scope::from_pairs(finding.names(&rule));
+            told.render_text(&scope).unwrap()
+        })
+        .collect()
+}
+
+#[test]
+fn a_block_tells_its_sides() {
+    let both = |source, target| failed_if((source <= 2) != (target <= 2));
+    assert_eq!(
+        seen_of_blocks(5, both),
+        ["12 both 345, inside false, outside , 12 and 0"]
+    );
+    let from = |source, target| failed_if(source <= 2 && target > 2);
+    assert_eq!(
+        seen_of_blocks(5, from),
+        ["12 from 345, inside false, outside , 6 and 0"]
+    );
+    let to = |source, target| failed_if(source > 2 && target <= 2);
+    assert_eq!(
+        seen_of_blocks(5, to),
+        ["12 to 345, inside false, outside , 6 and 0"]
+    );
+    // those that could not be tested are on no side
+    let some = |source: usize, target: usize| match source.max(target) {
+        6 => Errored,
+        _ => failed_if(source.min(target) == 1 && source.max(target) > 3),
+    };
+    assert_eq!(
+        seen_of_blocks(6, some),
+        ["1 both 45, inside false, outside 23, 4 and 0"]
+    );
+    let all = |source, target| failed_if(source != target);
+    assert_eq!(
+        seen_of_blocks(3, all),
+        ["123 both , inside true, outside , 6 and 0"]
+    );
+}
+
+#[test]
+fn one_cell_that_passes_makes_a_pair_pass() {
+    // two cells for each pair, as with two ports: of 1 and 2 each has one that passes
+    let outcomes = [Passed, Failed, Failed, Passed, Failed, Failed];
+    let ends = [
+        ("1", "2"),
+        ("1", "2"),
+        ("2", "1"),
+        ("2", "1"),
+        ("1", "3"),
+        ("1", "3"),
+    ];
+    let axes = |cell: usize| {
+        let (from, to) = ends[cell];
+        vec![
+            ("source".to_owned(), scope_value(&json!({"node": from}))),
+            ("target".to_owned(), scope_value(&json!({"node": to}))),
+        ]
+    };
+    let cells = Cells {
+        outcomes: &outcomes,
+        axes: &axes,
+    };
+    let rule = DiagnosisRule {
+        when: condition("true"),
+        ..blocks()
+    };
+    let found = find(&rule, &no_names(), &cells, &mut [false; 6]).unwrap();
+    let found: Vec<_> = found
+        .iter()
+        .map(|it| (it.key.as_str(), &it.cells[..]))
+        .collect();
+    assert_eq!(found, [("1", &[4, 5][..])]);
+}
+
+#[test]
+fn failures_without_a_pattern_stay_few() {
+    // one of twenty pairs, the same in both directions, by a small generator
+    let fails = |source: usize, target: usize| {
+        let (low, high) = (source.min(target), source.max(target));
+        let mut state = (low * 64 + high) as u64;
+        for _ in 0..3 {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            state ^= state >> 29;
+        }
+        failed_if(source != target && state.is_multiple_of(20))
+    };
+    let rows = found(&rules(), 63, fails);
+    let failed = (0..63 * 63).filter(|cell| fails(cell / 63 + 1, cell % 63 + 1) == Failed);
+    let failed = failed.count();
+    let explained: usize = rows.iter().map(|(_, _, cells)| cells).sum();
+    // each is explained, once
+    assert_eq!(failed, explained);
+    assert!(failed > 100, "{failed}");
+    // never more sets than nodes, and fewer findings than pairs
+    let sets = rows.iter().filter(|(rule, ..)| *rule == 3).count();
+    assert!(sets > 0 && sets <= 63, "{rows:?}");
+    assert!(rows.len() * 2 < failed, "{} of {failed}", rows.len());
+}
+
+#[test]
+fn blocks_need_two_ends() {
+    let rule = DiagnosisRule {
+        grouping: Grouping::Blocks(Tree::Template(template("{{ source.node }}"))),
+        ..blocks()
+    };
+    let axes = |_| {
+        vec![
+            ("source".to_owned(), scope_value(&json!({"node": "a"}))),
+            ("target".to_owned(), scope_value(&json!({"node": "b"}))),
+        ]
+    };
+    let cells = Cells {
+        outcomes: &[Failed],
+        axes: &axes,
+    };
+    let error = find(&rule, &no_names(), &cells, &mut [false]).unwrap_err();
+    assert_eq!(
+        error.message,
+        "`blocks` takes the two ends of a cell, not \"a\""
+    );
+}
+
 #[test]
 fn what_a_rule_sees_of_a_finding() {
     let rule = node();
@@ -183,6 +445,7 @@ fn what_a_rule_sees_of_a_finding() {
             ..Counts::default()
         },
         cells: vec![1, 2, 3, 6],
+        block: None,
     };
     let scope = Scope::from_pairs(finding.names(&rule));
     let text = template("{{ key }} {{ tally.failed }}/{{ tally.total }} {{ rest.passed }}");
@@ -204,7 +467,7 @@ fn an_object_is_grouped_by_its_name() {
         outcomes: &[Failed],
         axes: &axes,
     };
-    let findings = find(&rule, &BTreeMap::new(), &cells, &mut [false]).unwrap();
+    let findings = find(&rule, &no_names(), &cells, &mut [false]).unwrap();
     assert_eq!(findings[0].key, "node1");
 }
 
@@ -221,7 +484,7 @@ fn a_rule_that_cannot_be_evaluated_says_so() {
             cells: None,
             ..rule
         },
-        &BTreeMap::new(),
+        &no_names(),
         &cells,
         &mut [false],
     )

@@ -69,6 +69,9 @@ pub struct Suite {
     pub teardown: Vec<Step>,
 }
 
+/// What `block` has in a rule of `diagnose`.
+pub const BLOCK_FIELDS: [&str; 5] = ["members", "others", "outside", "direction", "inside"];
+
 /// What `tally` and `rest` have in a rule of `diagnose`.
 pub const TALLY_FIELDS: [&str; 6] = [
     "total",
@@ -88,10 +91,10 @@ pub struct DiagnosisRule {
     pub cells: Option<Condition>,
     /// The rule is tried for each of these, which it sees under this name.
     pub each: Option<(String, Tree)>,
-    /// By what the cells are grouped, a list where a cell is in several groups; one
-    /// group without it. Sees the axes.
-    pub by: Option<Tree>,
-    /// Whether it applies to a group. Sees `key`, `tally` and `rest`.
+    /// How the cells are grouped.
+    pub grouping: Grouping,
+    /// Whether it applies to a group. Sees `key`, `tally`, `rest`, and `block` where sets of
+    /// ends are looked for.
     pub when: Condition,
     /// What is looked at before the message. They see `cells` too, the failed ones.
     pub steps: Vec<Step>,
@@ -103,6 +106,18 @@ pub struct DiagnosisRule {
     pub url: Option<Template>,
     /// Where it stands.
     pub place: Place,
+}
+
+/// What makes a group of cells. What is rendered sees the axes.
+#[derive(Clone, Debug)]
+pub enum Grouping {
+    /// All of them are one.
+    All,
+    /// `by`: those with the same value; a list where a cell is in several groups.
+    By(Tree),
+    /// `blocks`: those between two sets of ends that fail with each other throughout. Gives the
+    /// two ends of a cell.
+    Blocks(Tree),
 }
 
 /// `requires`: one condition on the cluster.

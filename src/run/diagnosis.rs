@@ -22,6 +22,8 @@ use crate::template::{Scope, Template};
 const BUDGET: Duration = Duration::from_secs(60);
 /// So many findings of one rule are looked into; the others are named in one line.
 const LOOKED_INTO: usize = 10;
+/// So many of these others are named.
+const NAMED: usize = 30;
 /// So many failed cells of a finding are shown to its rule.
 const SHOWN: usize = 100;
 
@@ -75,7 +77,7 @@ async fn try_rule(
         outcomes: &outcomes,
         axes: &axes,
     };
-    let findings = diagnose::find(rule, suite.names().all(), &cells, explained)?;
+    let findings = diagnose::find(rule, &suite.names().scope(), &cells, explained)?;
     let (looked_into, others) = findings.split_at(findings.len().min(LOOKED_INTO));
     for finding in looked_into {
         let mut context = suite.case_context(&suite.suite.cases[rule.case], ledger, &suite.stop)?;
@@ -90,20 +92,31 @@ async fn try_rule(
         tell(rule, finding, &context)?;
     }
     if !others.is_empty() {
-        let keys: Vec<_> = others
-            .iter()
-            .take(SHOWN)
-            .map(|it| it.key.as_str())
-            .collect();
         suite.teller.tell(EventKind::Diagnosis(Diagnosis {
             suite: suite.reference.clone(),
-            message: format!("the same of {} more: {}", others.len(), keys.join(", ")),
+            message: the_same_of(others),
             remedy: None,
             url: None,
             cases: others.iter().map(|it| it.cells.len()).sum(),
         }));
     }
     Ok(())
+}
+
+/// What is told of findings that are not looked into.
+fn the_same_of(others: &[Finding]) -> String {
+    let keys: Vec<_> = others.iter().map(|it| it.key.as_str()).collect();
+    let (named, more) = keys.split_at(keys.len().min(NAMED));
+    let separator = match named.iter().any(|key| key.contains(", ")) {
+        true => "; ",
+        false => ", ",
+    };
+    let more = match more.len() {
+        0 => String::new(),
+        more => format!(" … and {more} more"),
+    };
+    let count = others.len();
+    format!("the same of {count} more: {}{more}", named.join(separator))
 }
 
 /// Runs the rule's steps. What they would have captured is none where they do not pass:

@@ -29,11 +29,6 @@ impl Names {
         self.0.get(name).cloned()
     }
 
-    /// Every name with its value.
-    pub fn all(&self) -> &BTreeMap<String, Scope> {
-        &self.0
-    }
-
     /// The same with another `run.namespace`: a case's own.
     #[must_use]
     pub fn with_namespace(self, namespace: &str) -> Self {

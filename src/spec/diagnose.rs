@@ -19,6 +19,7 @@ impl Decoder<'_> {
         let mut fields = self.fields(item, "a rule of `diagnose`")?;
         let each = fields.optional("each");
         let by = fields.optional("by");
+        let blocks = fields.optional("blocks");
         let steps = fields.optional("steps");
         let mut rule = DiagnosisSpec {
             span: fields.span,
@@ -26,6 +27,7 @@ impl Decoder<'_> {
             cells: self.optional_text(&mut fields, "where"),
             each: None,
             by: None,
+            blocks: None,
             when: self.required_text(&mut fields, "if"),
             steps: Vec::new(),
             message: self.required_text(&mut fields, "message"),
@@ -33,6 +35,24 @@ impl Decoder<'_> {
             url: self.optional_text(&mut fields, "url"),
         };
         fields.finish(self);
+        if let (Some(by), Some(blocks)) = (by, blocks) {
+            self.exclude(by, blocks, "cells are grouped by one of them");
+        }
+        if let Some(blocks) = blocks {
+            let is_pair = match &blocks.node.kind {
+                NodeKind::String(text) => text.contains("{{"),
+                NodeKind::List(ends) => ends.len() == 2,
+                _ => false,
+            };
+            match is_pair {
+                true => rule.blocks = Some(pinned(blocks)),
+                false => self.expected(
+                    blocks,
+                    "the two ends of a cell",
+                    Some("write \"{{ [source.node, target.node] }}\""),
+                ),
+            }
+        }
         if let Some(by) = by {
             match &by.node.kind {
                 NodeKind::String(text) if text.contains("{{") => rule.by = Some(pinned(by)),

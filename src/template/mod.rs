@@ -38,7 +38,7 @@ pub use error::TemplateError;
 pub use forecast::{Asked, first_unknown, forecast, placeholder, unknown_in};
 pub use guard::Unguarded;
 pub use scalar::Template;
-pub use scope::{Named, Scope, scope_value};
+pub use scope::{Named, Scope, scope_value, with_names};
 pub use text::TextTemplate;
 pub use tree::Tree;
 

@@ -1,6 +1,6 @@
 //! What templates see, and how it becomes JSON again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,6 +15,44 @@ pub type Scope = minijinja::Value;
 /// Any JSON value as one that a scope can hold.
 pub fn scope_value(value: &Value) -> Scope {
     Serde(value).into()
+}
+
+/// A scope with some names more, over those of the same name. The scope is not copied for them.
+pub fn with_names(base: &Scope, names: Vec<(String, Scope)>) -> Scope {
+    Scope::from_object(Layered {
+        base: base.clone(),
+        names,
+    })
+}
+
+#[derive(Debug)]
+struct Layered {
+    base: Scope,
+    names: Vec<(String, Scope)>,
+}
+
+impl Object for Layered {
+    fn get_value(self: &Arc<Self>, key: &Scope) -> Option<Scope> {
+        let name = key.as_str()?;
+        let own = self.names.iter().rev().find(|(known, _)| known == name);
+        match own {
+            Some((_, value)) => Some(value.clone()),
+            None => {
+                let value = self.base.get_attr(name).ok()?;
+                (!value.is_undefined()).then_some(value)
+            }
+        }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let own = self
+            .names
+            .iter()
+            .map(|(name, _)| Scope::from(name.as_str()));
+        let base = self.base.try_iter().into_iter().flatten();
+        let names: BTreeSet<Scope> = own.chain(base).collect();
+        Enumerator::Values(names.into_iter().collect())
+    }
 }
 
 /// A thing with fields that stands for its name where text is due: a node or a pod.

@@ -2,7 +2,7 @@
 
 use crate::plan::lower::lowering::{Lowering, Position};
 use crate::plan::lower::names::{Members, Names};
-use crate::plan::model::DiagnosisRule;
+use crate::plan::model::{DiagnosisRule, Grouping};
 use crate::spec::schema::{DiagnosisSpec, MatrixSpec};
 
 /// What rules may do: anything that looks. They come after the verdict of their cases
@@ -49,12 +49,20 @@ impl Lowering<'_> {
             }
             None => None,
         };
-        let (mut cells, mut by) = (None, None);
+        let (mut cells, mut grouping) = (None, Grouping::All);
         if let Some(axes) = &axes {
             cells = self.condition(spec.cells.as_ref(), axes);
-            by = spec.by.as_ref().map(|by| self.tree(by, axes));
+            if let Some(by) = &spec.by {
+                grouping = Grouping::By(self.tree(by, axes));
+            }
+            if let Some(ends) = &spec.blocks {
+                grouping = Grouping::Blocks(self.tree(ends, axes));
+            }
         }
-        let group = outer.with_group();
+        let group = match &spec.blocks {
+            Some(_) => outer.with_block(),
+            None => outer.with_group(),
+        };
         let when = self.condition(spec.when.as_ref(), &group);
         let mut inner = group.with("cells", Members::Any);
         let steps = self.steps(&spec.steps, &mut inner);
@@ -77,7 +85,7 @@ impl Lowering<'_> {
             case: case?,
             cells,
             each,
-            by,
+            grouping,
             when: when?,
             steps,
             message: message?,

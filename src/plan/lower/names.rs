@@ -99,6 +99,12 @@ impl Names {
             .with("rest", tally())
     }
 
+    /// The same of a group that is a block.
+    pub(super) fn with_block(&self) -> Self {
+        let fields = Members::known(&crate::plan::model::BLOCK_FIELDS);
+        self.with_group().with("block", fields)
+    }
+
     /// Adds a name. It `is_conditional` where it may not come to be.
     pub(super) fn add(&mut self, name: &str, members: Members, is_conditional: bool) {
         let name = name.to_owned();

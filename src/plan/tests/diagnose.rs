@@ -4,6 +4,7 @@ use insta::assert_snapshot;
 
 use super::{Folder, check, suite};
 use crate::plan::input::InputSources;
+use crate::plan::model::Grouping;
 
 const CASES: &str = "cases:
 - name: one
@@ -23,7 +24,7 @@ fn a_rule_is_about_a_case() {
     assert_snapshot!(rules("[{case: one}, {message: x, if: 'true', case: two, then: y}, x]"), @r#"
     a.yaml:11:15: a rule of `diagnose` needs `if`
     a.yaml:11:15: a rule of `diagnose` needs `message`
-    a.yaml:11:63: unknown field `then` of a rule of `diagnose` (known here: each, by, steps, case, where, if, message, remedy, url)
+    a.yaml:11:63: unknown field `then` of a rule of `diagnose` (known here: each, by, blocks, steps, case, where, if, message, remedy, url)
     a.yaml:11:73: `diagnose` takes a map, not a string
     "#);
 }
@@ -46,6 +47,18 @@ fn its_parts_see_different_names() {
     a.yaml:11:79: `each` takes one name and its list, not a map (write {label: "{{ inputs.labels }}"}: the name of an item, and the list)
     "#);
     assert_snapshot!(rules("[{case: one, by: a, if: 'true', message: x}]"), @r#"a.yaml:11:30: `by` takes what the cells are grouped by, not a string (write "{{ source.node }}", or a list where a cell is in several groups)"#);
+}
+
+#[test]
+fn a_rule_that_looks_for_blocks() {
+    let rules = |rules: &str| check(&format!("{CASES}diagnose: {rules}"));
+    assert_snapshot!(rules("[{case: one, blocks: '{{ [a, a] }}', if: block.member == 1, message: '{{ block.others }} {{ key }} {{ tally.failed }}'}]"), @"a.yaml:11:54: `block` has no field `member` (did you mean `members`?)");
+    assert_snapshot!(rules("[{case: one, blocks: [x], if: 'true', message: x}, {case: one, blocks: a, if: 'true', message: x}, {case: one, by: '{{ a }}', blocks: ['{{ a }}', '{{ a }}'], if: 'true', message: x}]"), @r#"
+    a.yaml:11:24: `blocks` takes the two ends of a cell, not a list (write "{{ [source.node, target.node] }}")
+    a.yaml:11:82: `blocks` takes the two ends of a cell, not a string (write "{{ [source.node, target.node] }}")
+    a.yaml:11:137: `by` and `blocks`: cells are grouped by one of them
+    "#);
+    assert_snapshot!(rules("[{case: one, by: '{{ a }}', if: block.inside, message: x}]"), @"a.yaml:11:43: unknown name `block` (known here: inputs, key, nodes, rest, run, suite, tally)");
 }
 
 #[test]
@@ -76,6 +89,8 @@ fn a_rule_in_full() {
     let suites = folder.load(&["a.yaml"], &InputSources::default()).unwrap();
     let rule = &suites[0].diagnose[0];
     assert_eq!((rule.case, rule.steps.len()), (0, 1));
-    assert!(rule.cells.is_some() && rule.by.is_some() && rule.each.is_some());
+    assert!(
+        rule.cells.is_some() && matches!(rule.grouping, Grouping::By(_)) && rule.each.is_some()
+    );
     assert!(suites[0].cases[0].cells.is_some());
 }

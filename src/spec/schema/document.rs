@@ -79,6 +79,8 @@ pub struct DiagnosisSpec {
     pub each: Option<(Text, Node)>,
     /// By what the cells are grouped.
     pub by: Option<Node>,
+    /// The two ends of a cell, where sets of them are looked for.
+    pub blocks: Option<Node>,
     /// Whether it applies to a group.
     pub when: Option<Text>,
     /// What is looked at before the message.
