@@ -89,6 +89,220 @@ fn all_network_suites_pass_on_a_healthy_cluster() {
     run.assert_nothing_left();
 }
 
+/// Nodes that only their objects make: the cluster takes them for ready, and nothing runs there.
+struct OnPaper {
+    names: Vec<&'static str>,
+}
+
+impl OnPaper {
+    fn nodes(nodes: &[(&'static str, serde_json::Value)]) -> Self {
+        let this = Self {
+            names: nodes.iter().map(|(name, _)| *name).collect(),
+        };
+        this.remove();
+        for (name, labels) in nodes {
+            let node = serde_json::json!({
+                "apiVersion": "v1",
+                "kind": "Node",
+                "metadata": {
+                    "name": name,
+                    "labels": labels,
+                    // flanneld of the other nodes does not bear a node without any
+                    "annotations": {"volumes.kubernetes.io/controller-managed-attach-detach": "true"},
+                },
+                "spec": {"taints": [{"key": "example.com/on-paper", "effect": "NoSchedule"}]},
+            });
+            let path = std::env::temp_dir().join(format!("kubeproof-test-{name}.json"));
+            std::fs::write(&path, node.to_string()).expect("a file");
+            kubectl(&["create", "-f", &path.to_string_lossy()]);
+            let now = jiff::Timestamp::now();
+            let status = serde_json::json!({"status": {
+                "addresses": [{"type": "InternalIP", "address": "10.89.0.99"}],
+                "conditions": [{
+                    "type": "Ready",
+                    "status": "True",
+                    "reason": "KubeletReady",
+                    "lastHeartbeatTime": now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+                    "lastTransitionTime": now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+                }],
+            }});
+            let patch = status.to_string();
+            kubectl(&[
+                "patch",
+                "node",
+                name,
+                "--subresource=status",
+                "--type=merge",
+                "-p",
+                &patch,
+            ]);
+        }
+        this
+    }
+
+    fn remove(&self) {
+        for name in &self.names {
+            let node = [
+                "kubectl",
+                "delete",
+                "node",
+                name,
+                "--ignore-not-found",
+                "--wait",
+            ];
+            ci_cluster(&node);
+            // nobody there confirms that a pod has ended
+            let on_it = format!("--field-selector=spec.nodeName={name}");
+            let pods = [
+                "kubectl",
+                "delete",
+                "pod",
+                "-A",
+                &on_it,
+                "--force",
+                "--grace-period=0",
+            ];
+            ci_cluster(&pods);
+        }
+    }
+}
+
+impl Drop for OnPaper {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+/// Nodes that were left out, with the reason.
+fn left_out(run: &Finished) -> Vec<(String, String)> {
+    let text =
+        |event: &serde_json::Value, field: &str| event[field].as_str().expect("a text").to_owned();
+    let mut nodes: Vec<_> = run
+        .events("node-excluded")
+        .iter()
+        .map(|event| (text(event, "node"), text(event, "reason")))
+        .collect();
+    nodes.sort_unstable();
+    nodes.dedup();
+    nodes
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn nodes_that_cannot_run_the_pods_are_left_out_with_the_reason() {
+    let _cluster = broken_cluster();
+    let _nodes = OnPaper::nodes(&[
+        (
+            "windows1",
+            serde_json::json!({"kubernetes.io/os": "windows"}),
+        ),
+        (
+            "virtual1",
+            serde_json::json!({"kubernetes.io/os": "linux", "type": "virtual-kubelet"}),
+        ),
+    ]);
+    let run = Kubeproof::on_cluster(&["run", "smoke", "network"]).run();
+    run.assert_code(0);
+    let reasons = [
+        (
+            "virtual1",
+            "node affinity wants type not in (virtual-kubelet)",
+        ),
+        (
+            "windows1",
+            "nodeSelector wants kubernetes.io/os=linux, the node has kubernetes.io/os=windows",
+        ),
+    ]
+    .map(|(node, reason)| (node.to_owned(), reason.to_owned()));
+    assert_eq!(left_out(&run), reasons, "{run}");
+    assert!(run.stdout.contains("not tested windows1"), "{run}");
+    // flannel's suite has a case for each node, which says why it looks at no more
+    let skipped = cases(&run, "skipped");
+    let of_flannel: Vec<_> = skipped
+        .iter()
+        .filter(|name| name.contains("flannel"))
+        .collect();
+    assert_eq!(
+        of_flannel,
+        [
+            "virtual1 has its flannel annotations",
+            "windows1 has its flannel annotations"
+        ]
+    );
+    assert!(
+        run.stdout.contains("windows1 runs windows, and no flannel"),
+        "{run}"
+    );
+    // all but two left out: there is one that could be tested, and nothing between nodes
+    let one = [
+        "run",
+        "overlay",
+        "mtu",
+        "--set",
+        "excludeNodes=[type=virtual-kubelet, kubernetes.io/hostname=node1, kubernetes.io/hostname=node2]",
+    ];
+    let run = Kubeproof::on_cluster(&one).run();
+    run.assert_code(4);
+    assert!(run.stdout.contains("one node can run the pods"), "{run}");
+    assert!(run.stdout.contains("one node can run the probes"), "{run}");
+    run.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn overlay_leaves_out_nodes_with_a_label() {
+    let _cluster = healthy_cluster();
+    let set = "excludeNodes=[kubernetes.io/hostname=node3]";
+    let run = Kubeproof::on_cluster(&["run", "overlay", "--set", set]).run();
+    run.assert_code(0);
+    assert_eq!(cases(&run, "passed").len(), 4, "{run}");
+    let reason = "node affinity wants kubernetes.io/hostname not in (node3)";
+    assert_eq!(left_out(&run), [("node3".to_owned(), reason.to_owned())]);
+}
+
+/// A namespace that enforces the Pod Security standard `restricted`.
+fn restricted(name: &'static str) -> Planted {
+    let planted = Planted::namespaces(&[name]);
+    let label = "pod-security.kubernetes.io/enforce=restricted";
+    kubectl(&["label", "namespace", name, label]);
+    planted
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn smoke_passes_where_pods_are_restricted() {
+    let _cluster = healthy_cluster();
+    let _planted = restricted("kubeproof-test-strict");
+    let run =
+        Kubeproof::on_cluster(&["run", "smoke", "--namespace", "kubeproof-test-strict"]).run();
+    run.assert_code(0);
+    assert_eq!(cases(&run, "passed").len(), 1, "{run}");
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn overlay_does_not_judge_the_network_by_pods_that_may_not_ping() {
+    let _cluster = healthy_cluster();
+    // neither of these is a pair that cannot reach each other
+    let unprivileged =
+        "securityContext={allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}";
+    let user = "podSecurityContext={runAsNonRoot: true, runAsUser: 65534, seccompProfile: {type: RuntimeDefault}}";
+    let _planted = restricted("kubeproof-test-pings");
+    let set = ["--set", unprivileged, "--set", user];
+    let namespace = [
+        "run",
+        "overlay",
+        "--namespace",
+        "kubeproof-test-pings",
+        "--timeout",
+        "90s",
+    ];
+    let run = Kubeproof::on_cluster(&[&namespace[..], &set].concat()).run();
+    run.assert_code(3);
+    assert_eq!(cases(&run, "failed"), [""; 0], "{run}");
+    assert!(run.stdout.contains("ping: permission denied"), "{run}");
+}
+
 #[test]
 #[ignore = "needs ci/cluster up"]
 fn overlay_names_the_node_that_is_blocked() {
@@ -591,11 +805,34 @@ fn system_namespaces_reads_logs_and_policies_and_asks_the_ingress_controller() {
         "deployment/controller",
         "--timeout=60s",
     ]);
+    // what a distribution ships is none of a project's
+    for name in ["default-network-policy", "default-network-dns-policy"] {
+        let policy = SHIPPED.replace("NAME", name);
+        std::fs::write(&manifests, policy).expect("a file");
+        kubectl(&["apply", "-f", &manifests.to_string_lossy()]);
+    }
     // without leave to make pods it looks all the same
     let looking = Kubeproof::on_cluster(&["run", "system-namespaces"]).run();
     looking.assert_code(0);
+    kubectl(&[
+        "-n",
+        "kube-system",
+        "delete",
+        "networkpolicy",
+        "-l",
+        "kubeproof-test=shipped",
+    ]);
     let told = warnings(&looking);
     assert_eq!(told.len(), 2, "{looking}");
+    let shipped = looking.events("case-finished").into_iter().find(|event| {
+        event["id"]["name"]
+            .as_str()
+            .is_some_and(|name| name.starts_with("kube-system has no NetworkPolicies"))
+    });
+    assert_eq!(
+        shipped.expect("the case")["properties"]["policies.shipped"],
+        "default-network-dns-policy default-network-policy"
+    );
     assert_eq!(told[0], "ingress-nginx has NetworkPolicies: left-over");
     assert!(
         told[1].starts_with("the ingress controller in ingress-nginx logged 2 times within 1h: ")
@@ -621,6 +858,14 @@ fn system_namespaces_reads_logs_and_policies_and_asks_the_ingress_controller() {
     );
     probing.assert_nothing_left();
 }
+
+/// Of a distribution with a CIS profile, but selecting no pod.
+const SHIPPED: &str = r#"
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: NAME, namespace: kube-system, labels: {kubeproof-test: shipped}}
+spec: {podSelector: {matchLabels: {nobody: has-this}}, policyTypes: [Ingress]}
+"#;
 
 /// A controller that answers every request as one does whose upstream does not answer.
 const INGRESS: &str = r#"

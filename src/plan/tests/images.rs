@@ -281,13 +281,23 @@ fn settings_that_are_unset_leave_no_field() {
                     "metadata": {"labels": {"name": "overlaytest"}},
                     "spec": {
                         "tolerations": [{"operator": "Exists"}],
+                        "nodeSelector": {"kubernetes.io/os": "linux"},
+                        "affinity": {"nodeAffinity": {
+                            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
+                                {"matchExpressions": [
+                                    {"key": "type", "operator": "NotIn", "values": ["virtual-kubelet"]},
+                                    {"key": "eks.amazonaws.com/compute-type", "operator": "NotIn", "values": ["fargate"]},
+                                ]},
+                            ]},
+                        }},
                         "terminationGracePeriodSeconds": 1,
                         "containers": [{
                             "name": "busybox",
                             "image": "busybox:1.28",
                             "imagePullPolicy": "Always",
-                            "command": ["sh", "-c", "trap 'exit 0' TERM; tail -f /dev/null & wait"],
+                            "command": ["sh", "-c", "trap 'exit 0' TERM; ping -c1 -W1 127.0.0.1 >/dev/null || exit 1; tail -f /dev/null & wait"],
                             "terminationMessagePath": "/dev/termination-log",
+                            "terminationMessagePolicy": "FallbackToLogsOnError",
                         }],
                     },
                 },
@@ -304,6 +314,8 @@ fn the_pods_of_every_suite_that_ships_take_the_settings() {
         "imagePullSecrets=[pull, other]",
         "resources={requests: {cpu: 10m}, limits: {memory: 32Mi}}",
         "priorityClassName=high",
+        "podSecurityContext={runAsUser: 7}",
+        "securityContext={privileged: false}",
     ];
     let pull_secrets = json!([{"name": "pull"}, {"name": "other"}]);
     let mut seen = Vec::new();
@@ -326,8 +338,26 @@ fn the_pods_of_every_suite_that_ships_take_the_settings() {
             seen.push(entry.id);
             assert_eq!(pod["imagePullSecrets"], pull_secrets, "{}", entry.id);
             assert_eq!(pod["priorityClassName"], "high", "{}", entry.id);
+            assert_eq!(
+                pod["securityContext"],
+                json!({"runAsUser": 7}),
+                "{}",
+                entry.id
+            );
+            // their images are for Linux
+            assert_eq!(
+                pod["nodeSelector"]["kubernetes.io/os"], "linux",
+                "{}",
+                entry.id
+            );
             for container in pod["containers"].as_array().unwrap() {
                 assert_eq!(container["image"], "reg.example/own:1", "{}", entry.id);
+                assert_eq!(
+                    container["securityContext"],
+                    json!({"privileged": false}),
+                    "{}",
+                    entry.id
+                );
                 assert_eq!(
                     container["resources"],
                     json!({"requests": {"cpu": "10m"}, "limits": {"memory": "32Mi"}}),
@@ -339,4 +369,39 @@ fn the_pods_of_every_suite_that_ships_take_the_settings() {
         assert!(seen.contains(&entry.id), "{} makes no pod", entry.id);
     }
     assert!(seen.len() >= 2, "{seen:?}");
+}
+
+/// The template of the pods of what a suite that ships applies, with these inputs.
+fn pods_of(id: &str, inputs: &[&str]) -> Vec<Value> {
+    let objects = objects_of(id, inputs, json!([]));
+    let pods: Vec<_> = objects
+        .into_iter()
+        .filter(|object| object["kind"] == "DaemonSet" || object["kind"] == "Deployment")
+        .collect();
+    assert!(!pods.is_empty(), "{id} makes no pods");
+    pods
+}
+
+#[test]
+fn a_pod_on_each_node_leaves_out_the_nodes_with_a_label() {
+    let own = ["excludeNodes=[pool=gpu, example.com/edge]"];
+    for id in ["overlay", "mtu", "ports"] {
+        for pod in pods_of(id, &own) {
+            let required = &pod["spec"]["template"]["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
+            assert_eq!(
+                required,
+                &json!({"nodeSelectorTerms": [{"matchExpressions": [
+                    {"key": "pool", "operator": "NotIn", "values": ["gpu"]},
+                    {"key": "example.com/edge", "operator": "DoesNotExist"},
+                ]}]}),
+                "{id}"
+            );
+        }
+        for pod in pods_of(id, &["excludeNodes=[]"]) {
+            assert!(
+                pod["spec"]["template"]["spec"]["affinity"].is_null(),
+                "{id}"
+            );
+        }
+    }
 }
