@@ -119,9 +119,13 @@ fn describe_hold(object: &Value) -> String {
         reasons.push(format!("held by the finalizers {}", finalizers.join(", ")));
     }
     if reasons.is_empty() {
-        reasons.push(match object["metadata"]["deletionTimestamp"].as_str() {
-            Some(since) => format!("terminating since {since}"),
-            None => "it is not marked for deletion".to_owned(),
+        let since = object["metadata"]["deletionTimestamp"].as_str();
+        let node = object["spec"]["nodeName"].as_str();
+        reasons.push(match (since, node) {
+            // whose kubelet must say that its containers have ended
+            (Some(since), Some(node)) => format!("terminating since {since} on the node {node}"),
+            (Some(since), None) => format!("terminating since {since}"),
+            (None, _) => "it is not marked for deletion".to_owned(),
         });
     }
     reasons.join("; ")
@@ -144,6 +148,11 @@ mod tests {
                 {"type": "NamespaceDeletionDiscoveryFailure", "status": "False", "message": "no"},
             ]}})),
             "pods. has 1"
+        );
+        let going = json!({"deletionTimestamp": "2026-01-01T00:00:00Z"});
+        assert_eq!(
+            describe_hold(&json!({"metadata": going, "spec": {"nodeName": "node3"}})),
+            "terminating since 2026-01-01T00:00:00Z on the node node3"
         );
         assert_eq!(
             describe_hold(&json!({"metadata": {}})),
