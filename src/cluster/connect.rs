@@ -106,6 +106,7 @@ impl Cluster {
             patience: PATIENCE_TO_CONNECT,
             watch_time: WATCH_TIME,
             trouble: Arc::new(Trouble::default()),
+            clock: Arc::default(),
         };
         let transport = match &identity {
             Some(identity) => bare.impersonating(identity),

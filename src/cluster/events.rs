@@ -24,9 +24,10 @@ pub struct EventFilter {
     pub event_type: Option<String>,
     /// `Failed`, `BackOff`, …
     pub reason: Option<String>,
-    /// Only those that happened at this time or later.
+    /// Only those that the API server has noted at this time of its own clock or later. Those who
+    /// tell of events have clocks of their own, which may be others.
     ///
-    /// Most components note whole seconds, so one from the same second is taken.
+    /// It notes whole seconds, so one from the same second is taken.
     pub since: Option<Timestamp>,
 }
 
@@ -75,9 +76,8 @@ impl Cluster {
         let mut events: Vec<EventInfo> = events.into_iter().map(info).collect();
         if let Some(since) = filter.since {
             events.retain(|event| {
-                event
-                    .last
-                    .is_none_or(|last| last.as_second() >= since.as_second())
+                let noted = noted(&event.event).or(event.last);
+                noted.is_none_or(|noted| noted.as_second() >= since.as_second())
             });
         }
         events.sort_by_key(|event| event.last);
@@ -193,6 +193,18 @@ fn times(event: &Value) -> impl Iterator<Item = &str> {
     fields.into_iter().filter_map(Value::as_str)
 }
 
+/// When the API server has noted an event last: when it was made, or counted up.
+fn noted(event: &Value) -> Option<Timestamp> {
+    let metadata = &event["metadata"];
+    let changes = metadata["managedFields"].as_array();
+    let changed = changes.into_iter().flatten().map(|change| &change["time"]);
+    [&metadata["creationTimestamp"]]
+        .into_iter()
+        .chain(changed)
+        .filter_map(|time| time.as_str()?.parse().ok())
+        .max()
+}
+
 fn describe(event: &Value) -> String {
     let reason = event["reason"].as_str().unwrap_or("Warning");
     let message = event["message"].as_str().unwrap_or_default().trim();
@@ -235,6 +247,15 @@ mod tests {
         );
         assert_eq!((node.count, node.namespace), (1, None));
         assert_eq!(node.last.unwrap().to_string(), "2026-01-01T00:00:01Z");
+    }
+
+    #[test]
+    fn an_event_is_as_old_as_the_server_knows_it_to_be() {
+        let event = json!({"lastTimestamp": "2026-01-01T00:00:01Z", "metadata": {
+            "creationTimestamp": "2026-01-01T00:10:00Z",
+            "managedFields": [{"time": "2026-01-01T00:10:00Z"}, {"time": "2026-01-01T00:20:00Z"}]}});
+        assert_eq!(noted(&event).unwrap().to_string(), "2026-01-01T00:20:00Z");
+        assert_eq!(noted(&json!({})), None);
     }
 
     #[test]

@@ -11,9 +11,11 @@ use http_body_util::{BodyExt as _, Limited};
 use jiff::Timestamp;
 use kube::client::Body;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::attempts::{Attempts, Next, Trouble};
 use super::cause::Cause;
+use super::clock::Clock;
 use super::error::ClusterError;
 use super::retry::{Repeat, Setback};
 
@@ -180,6 +182,8 @@ pub(super) struct Transport {
     pub(super) watch_time: Duration,
     /// Shared by all identities.
     pub(super) trouble: Arc<Trouble>,
+    /// The server's, from its answers; shared likewise.
+    pub(super) clock: Arc<Clock>,
 }
 
 impl Transport {
@@ -230,9 +234,11 @@ impl Transport {
     /// Sends it once, for a caller that tries again itself.
     pub(super) async fn send_once(&self, call: &Call) -> Result<Reply, Failed> {
         let request = written(call).map_err(Failed::hopeless)?;
+        let sent = Instant::now();
         let exchange = async {
             let response = self.client.send(request).await?;
             let (parts, body) = response.into_parts();
+            self.clock.learn(&call.path, date(&parts.headers), sent);
             let body = collected(body, call).await?;
             Ok(body.map(|body| (parts, body)))
         };

@@ -344,11 +344,14 @@ impl Run {
         removals: &TaskTracker,
     ) -> Arc<SuiteRun> {
         let server = surroundings.cluster.server();
-        let started = jiff::Timestamp::now();
+        let started = tokio::time::Instant::now();
+        // in whole seconds, as the times of objects are, so that none of the run's is older
+        let shown = surroundings.cluster.time_at(started).earliest.as_second();
+        let shown = jiff::Timestamp::from_second(shown).unwrap_or_default();
         let run = json!({
             "id": self.id,
             "namespace": namespace,
-            "started": started.to_string(),
+            "started": shown.to_string(),
             "server": server_value(&server.version, server.major, server.minor),
         });
         let nodes: Vec<Scope> = surroundings
@@ -362,7 +365,8 @@ impl Run {
             .with("run", scope_value(&run))
             .with("suite", scope_value(&json!({"name": suite.name})))
             .with("inputs", scope_value(&Value::Object(inputs)))
-            .with("nodes", Scope::from(nodes));
+            .with("nodes", Scope::from(nodes))
+            .with_clock_of(&surroundings.cluster);
         let labels = vec![
             (RUN_LABEL.to_owned(), self.id.clone()),
             (SUITE_LABEL.to_owned(), suite.name.clone()),

@@ -65,7 +65,7 @@ async fn look(cluster: &Cluster, run: &str) -> Result<Vec<Duration>, ClusterErro
         cluster.survey(&leases, None, RUN_LABEL, Detail::Whole),
     )?;
     let now = leases.at.or(namespaces.at);
-    let now = now.unwrap_or_else(Timestamp::now);
+    let now = now.unwrap_or_else(|| cluster.now().latest);
     Ok(dead(&namespaces.objects, &leases.objects, run, now))
 }
 

@@ -1,5 +1,6 @@
 //! The run's sign of life: a Lease in each namespace that it makes, or beside what it makes
-//! elsewhere, renewed by one task. Whoever finds the run's objects sees whether it still goes on.
+//! elsewhere, renewed by one task. Whoever finds the run's objects sees whether it still goes on, by
+//! the API server's clock.
 //!
 //! Nothing waits for a Lease and nothing ends for want of one: what fails is logged.
 
@@ -8,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
-use jiff::{SignedDuration, Timestamp};
 use tokio::task::AbortHandle;
 use tokio_util::task::TaskTracker;
 
@@ -19,8 +19,6 @@ use crate::marks;
 const AT_ONCE: usize = 8;
 /// How long the end of a run waits for its Leases to go.
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
-/// A difference between the clocks that the server's whole seconds alone do not explain.
-const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(3);
 
 /// Which Lease: the cluster's name, the namespace, the Lease's name.
 type Id = (Option<String>, String, String);
@@ -30,8 +28,6 @@ type Id = (Option<String>, String, String);
 struct Held {
     cluster: Cluster,
     key: ObjectKey,
-    /// How far the API server's clock is ahead of ours.
-    ahead: SignedDuration,
     /// Whether it may be there: before that, a renewal would take it for gone.
     is_made: bool,
 }
@@ -95,7 +91,6 @@ impl Life {
         let held = Held {
             cluster: cluster.clone(),
             key: ObjectKey::new(Resource::lease(), Some(namespace), name),
-            ahead: SignedDuration::ZERO,
             is_made: false,
         };
         {
@@ -166,14 +161,9 @@ impl Drop for Life {
 async fn make(leases: &Leases, id: Id, held: Held, run: &str, labels: &[(String, String)]) {
     let key = &held.key;
     let namespace = key.namespace.as_deref();
-    let sent = Timestamp::now();
-    let lease = marks::lease(namespace.unwrap_or_default(), &key.name, run, labels, sent);
+    let now = held.cluster.now().likely();
+    let lease = marks::lease(namespace.unwrap_or_default(), &key.name, run, labels, now);
     let answer = held.cluster.create(&key.resource, namespace, &lease).await;
-    let made_at = match &answer {
-        Ok(made) => made.object["metadata"]["creationTimestamp"].as_str(),
-        Err(_) => None,
-    };
-    let ahead = ahead(made_at, sent, Timestamp::now());
     match &answer {
         Ok(_) => {}
         // by a suite that knows the same cluster under another name
@@ -192,19 +182,8 @@ async fn make(leases: &Leases, id: Id, held: Held, run: &str, labels: &[(String,
             }
         }
     }
-    let held = match leases.lock().get_mut(&id) {
-        Some(held) => {
-            held.ahead = ahead;
-            held.is_made = true;
-            held.clone()
-        }
-        None => return,
-    };
-    if !ahead.is_zero() {
-        tracing::debug!("the API server's clock is {ahead} ahead of ours");
-        if let Err(error) = renew(&held, leases, &id).await {
-            tracing::warn!("{} was not renewed: {error}", shown(key));
-        }
+    if let Some(held) = leases.lock().get_mut(&id) {
+        held.is_made = true;
     }
 }
 
@@ -243,9 +222,7 @@ async fn renew_for_ever(leases: Arc<Leases>) {
 }
 
 async fn renew(held: &Held, leases: &Leases, id: &Id) -> Result<(), ClusterError> {
-    let now = Timestamp::now().saturating_add(held.ahead);
-    let now = now.unwrap_or_else(|_| Timestamp::now());
-    let patch = marks::renewal(now);
+    let patch = marks::renewal(held.cluster.now().likely());
     let key = &held.key;
     match held
         .cluster
@@ -270,40 +247,4 @@ fn is_about_an_end(error: &ClusterError) -> bool {
 fn shown(key: &ObjectKey) -> String {
     let namespace = key.namespace.as_deref().unwrap_or_default();
     format!("{key} -n {namespace}")
-}
-
-/// How far the server's clock is ahead of ours, from the second in which it made something
-/// between two moments of ours; zero where they may be the same.
-fn ahead(made_at: Option<&str>, sent: Timestamp, answered: Timestamp) -> SignedDuration {
-    let Some(made_at) = made_at.and_then(|time| time.parse::<Timestamp>().ok()) else {
-        return SignedDuration::ZERO;
-    };
-    let middle = sent.saturating_add(answered.duration_since(sent) / 2);
-    let ahead = made_at.duration_since(middle.unwrap_or(sent));
-    match ahead.abs() > CLOCKS_DIFFER {
-        true => ahead,
-        false => SignedDuration::ZERO,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn clocks_that_differ_are_told_from_whole_seconds() {
-        let at = |time: &str| format!("2026-01-01T{time}Z").parse::<Timestamp>().unwrap();
-        let ahead = |made: &str| {
-            let made = format!("2026-01-01T{made}Z");
-            ahead(Some(&made), at("00:01:00.2"), at("00:01:00.4")).as_secs_f64()
-        };
-        assert_eq!(ahead("00:01:00"), 0.0);
-        assert_eq!(ahead("00:00:58"), 0.0);
-        assert_eq!(ahead("00:06:00"), 299.7);
-        assert_eq!(ahead("00:00:00"), -60.3);
-        assert_eq!(
-            super::ahead(None, at("00:00:00"), at("00:00:01")),
-            SignedDuration::ZERO
-        );
-    }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::template::{Named, Scope, scope_value};
+use crate::cluster::Cluster;
+use crate::template::{NOW, Named, Scope, clock, scope_value};
 
 /// Names and values; grown from the run to the suite to the cell.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +28,13 @@ impl Names {
     /// The value of a name.
     pub fn get(&self, name: &str) -> Option<Scope> {
         self.0.get(name).cloned()
+    }
+
+    /// The same with the `now()` of a cluster's clock, which the times of its objects are by.
+    #[must_use]
+    pub fn with_clock_of(self, cluster: &Cluster) -> Self {
+        let cluster = cluster.clone();
+        self.with(NOW, clock(move || cluster.now().likely()))
     }
 
     /// The same with another `run.namespace`: a case's own.

@@ -39,7 +39,8 @@ pub struct SuiteRun {
     pub suite: Arc<Suite>,
     pub reference: SuiteRef,
     pub run_id: String,
-    pub run_started: jiff::Timestamp,
+    /// When the suite began; each cluster has a clock of its own for that.
+    pub run_started: tokio::time::Instant,
     /// `inputs`, `run`, `suite`, `nodes`.
     pub base: Names,
     /// The same with what setup captured.
@@ -180,6 +181,7 @@ impl SuiteRun {
         if let Some(name) = &case.cluster {
             context.cluster_name = Some(name.clone());
             context.cluster = self.cluster(Some(name))?.clone();
+            context.names = context.names.with_clock_of(&context.cluster);
         }
         Ok(context)
     }

@@ -93,7 +93,7 @@ pub async fn find(
         runs: runs::by_run(objects, signs),
         not_looked_at,
         unknown_life,
-        now: now.unwrap_or_else(Timestamp::now),
+        now: now.unwrap_or_else(|| cluster.now().latest),
     })
 }
 

@@ -5,6 +5,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
 use minijinja::value::{Object, Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior};
 use regex::Regex;
@@ -15,6 +16,14 @@ use super::error::engine_error;
 use super::scope::scope_value;
 use super::typed::Typed;
 use crate::value::{Duration, Quantity, Time, ValueError, Version};
+
+/// The function that gives the time.
+pub const NOW: &str = "now";
+
+/// `now()` by another clock than that of this machine, for a scope.
+pub fn clock(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Scope {
+    Scope::from_function(move || Scope::from_object(Time::from(now())))
+}
 
 /// The names of all that are known, minijinja's too: for near misses.
 pub(super) const KNOWN_FILTERS: [&str; 56] = [
@@ -88,7 +97,7 @@ pub(super) fn add_to(environment: &mut Environment<'static>) {
     environment.add_filter("regex", regex);
     environment.add_filter("shellquote", shell_quote);
     environment.add_test("containing", |text: &str, part: &str| text.contains(part));
-    environment.add_function("now", || Scope::from_object(Time::now()));
+    environment.add_function(NOW, || Scope::from_object(Time::now()));
 }
 
 /// minijinja's filters that make one value of one: of nothing they make nothing.

@@ -35,6 +35,7 @@ mod unset;
 pub use condition::{Condition, Verdict};
 pub use environment::is_builtin;
 pub use error::TemplateError;
+pub use filters::{NOW, clock};
 pub use forecast::{Asked, first_unknown, forecast, placeholder, unknown_in};
 pub use guard::Unguarded;
 pub use scalar::Template;

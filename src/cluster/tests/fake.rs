@@ -121,6 +121,7 @@ pub(super) fn cluster_at(address: SocketAddr) -> Cluster {
         patience: Duration::from_secs(3),
         watch_time: Duration::from_secs(1),
         trouble: Arc::default(),
+        clock: Arc::default(),
     };
     let server = ServerInfo {
         kubeconfig: "test".to_owned(),

@@ -70,12 +70,18 @@ impl StepContext<'_> {
         own
     }
 
+    /// When the run began, by the clock of the step's cluster: no later than it did.
+    pub(super) fn run_started(&self) -> jiff::Timestamp {
+        self.cluster.time_at(self.suite.run_started).earliest
+    }
+
     /// The same in the step's own cluster and as whom it says.
     pub(super) fn for_step(&self, step: &Step) -> Result<Self, StepFailure> {
         let mut own = self.clone();
         if let Some(name) = &step.cluster {
             own.cluster_name = Some(name.clone());
             own.cluster = self.suite.cluster(Some(name))?.clone();
+            own.names = own.names.with_clock_of(&own.cluster);
         }
         if let Some(choice) = &step.identity {
             own.cluster = own.cluster.impersonating(&own.identity(choice)?);

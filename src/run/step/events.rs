@@ -31,8 +31,12 @@ pub async fn run(
 async fn read(events: &Events, context: &StepContext<'_>) -> Result<Vec<EventInfo>, StepFailure> {
     let since = match events.since {
         None => None,
-        Some(Since::Run) => Some(context.suite.run_started),
-        Some(Since::Ago(span)) => Some(jiff::Timestamp::now() - span),
+        Some(Since::Run) => Some(context.run_started()),
+        Some(Since::Ago(span)) => {
+            let now = context.cluster.now().earliest;
+            // beyond all time is all of it
+            Some(now.saturating_sub(span).unwrap_or(jiff::Timestamp::MIN))
+        }
     };
     let filter = EventFilter {
         event_type: events.kind.clone(),

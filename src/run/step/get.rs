@@ -51,6 +51,7 @@ pub async fn run(
                 body: Text::Whole(String::from_utf8_lossy(&reply.body).into_owned()),
                 took: started.elapsed(),
                 valid_until: None,
+                now: context.cluster.now().likely(),
             };
             answer.judge(expect, &judge, &format!("GET {path}"), &scope)
         }

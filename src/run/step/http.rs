@@ -24,6 +24,8 @@ pub struct Answer {
     pub took: Duration,
     /// Where TLS was spoken from here to the target.
     pub valid_until: Option<Timestamp>,
+    /// The time by the cluster's clock.
+    pub now: Timestamp,
 }
 
 /// Sends the request once.
@@ -80,6 +82,7 @@ pub async fn run(
         body: reply.body,
         took: reply.took,
         valid_until: reply.tls.map(|tls| tls.not_after),
+        now: context.cluster.now().likely(),
     };
     answer.judge(&http.expect, &judge, &what, &scope)
 }
@@ -162,7 +165,7 @@ impl Answer {
         let Some(end) = self.valid_until else {
             return Some("there is no certificate: TLS was not spoken from here".to_owned());
         };
-        let wanted = Timestamp::now() + span;
+        let wanted = self.now.saturating_add(span).unwrap_or(Timestamp::MAX);
         (end < wanted).then(|| {
             format!(
                 "the certificate ends at {end}, expected at least {} from now",
@@ -297,6 +300,7 @@ mod tests {
             body: body.into(),
             took: Duration::from_millis(3),
             valid_until: None,
+            now: "2026-01-01T00:00:00Z".parse().unwrap(),
         }
     }
 
@@ -335,5 +339,24 @@ mod tests {
         };
         let error = message(answer(200, ""), &expect).unwrap_err();
         assert!(error.contains("no certificate"), "{error}");
+    }
+
+    #[test]
+    fn a_certificate_is_as_old_as_the_clusters_clock_says() {
+        let valid = |until: &str, seconds| {
+            let expect = HttpExpectation {
+                valid_for: Some(Duration::from_secs(seconds)),
+                ..HttpExpectation::default()
+            };
+            let answer = Answer {
+                valid_until: Some(until.parse().unwrap()),
+                ..answer(200, "")
+            };
+            message(answer, &expect).is_ok()
+        };
+        assert!(valid("2026-01-01T00:02:00Z", 60));
+        assert!(!valid("2026-01-01T00:00:30Z", 60));
+        // beyond all time
+        assert!(!valid("2026-01-01T00:02:00Z", 9_999_999 * 86_400));
     }
 }

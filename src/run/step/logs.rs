@@ -68,7 +68,7 @@ async fn read(
 ) -> Result<(), StepFailure> {
     let options = LogOptions {
         since: logs.since.map(|since| match since {
-            Since::Run => LogSince::Time(context.suite.run_started),
+            Since::Run => LogSince::Time(context.run_started()),
             Since::Ago(span) => LogSince::Ago(span),
         }),
         previous: logs.previous,
