@@ -53,7 +53,10 @@ pub(super) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// The field, if it is there.
     pub(super) fn optional(&mut self, name: &'static str) -> Option<Field<'a>> {
-        self.known.push(name);
+        // one may be asked for again, and is named once
+        if !self.known.contains(&name) {
+            self.known.push(name);
+        }
         self.entries
             .iter()
             .find(|(key, _)| key.value == name)

@@ -120,6 +120,14 @@ fn verbs_on_objects() {
 }
 
 #[test]
+fn each_known_field_is_named_once() {
+    assert_snapshot!(
+        check_steps("- wait: {target: pod/a, until: exists, zzz: 1}"),
+        @"a.yaml:6:42: unknown field `zzz` of `wait` (known here: target, namespace, allNamespaces, selector, where, until, unless, perNode)"
+    );
+}
+
+#[test]
 fn waits() {
     assert_snapshot!(check_steps(
         "- wait: {target: pod/a, until: Ready}\n- wait: {target: pod/a, until: .status.phase}\n\
