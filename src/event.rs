@@ -79,6 +79,28 @@ pub enum EventKind {
         /// What is done, such as `wait daemonset/web`.
         step: String,
     },
+    /// Something keeps what a step waits for that may pass by itself; told when it begins, and from
+    /// time to time where it changes.
+    StepWaits {
+        /// Of which suite.
+        suite: SuiteRef,
+        /// What is waited for: `daemonset/web`.
+        target: String,
+        /// What keeps it, in the cluster's words.
+        why: String,
+    },
+    /// It has passed, and the step goes on.
+    StepWaited {
+        /// Of which suite.
+        suite: SuiteRef,
+        /// What was waited for.
+        target: String,
+        /// What kept it last.
+        why: String,
+        /// From the beginning of the wait.
+        #[serde(serialize_with = "seconds")]
+        took: Duration,
+    },
     /// A node that a matrix leaves out, and why.
     NodeExcluded {
         /// Of which suite.

@@ -149,6 +149,8 @@ impl Verdict {
             }
             EventKind::Awaiting { .. }
             | EventKind::StageStarted { .. }
+            | EventKind::StepWaits { .. }
+            | EventKind::StepWaited { .. }
             | EventKind::CaseStarted(_)
             | EventKind::SuiteCleaned { .. }
             | EventKind::Notice { .. } => {}

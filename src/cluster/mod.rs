@@ -57,8 +57,9 @@ pub use label_query::{LabelQuery, LabelQueryError};
 pub use logs::{LogError, LogOptions, LogSince, LogStream};
 pub use read::{RawReply, Selection};
 pub use readiness::{
-    ConditionState, PodReadiness, Readiness, condition_state, job_failed, node_excluded_by,
-    node_not_ready, node_problem, owned_by, pod_state, pods_of, rolled_out,
+    ConditionState, Exclusion, PodReadiness, Readiness, condition_state, job_failed,
+    node_excluded_by, node_not_ready, node_problem, owned_by, passing_taint, pod_state, pods_of,
+    pods_refused, rolled_out,
 };
 pub use resource::{ObjectKey, Resource};
 pub use survey::{Detail, Survey};

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
 
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -21,7 +21,7 @@ use super::resource::Resource;
 /// What a watch knows at one moment.
 #[derive(Debug, Default)]
 pub struct State {
-    objects: BTreeMap<(String, String), Arc<Value>>,
+    objects: Objects,
     is_synced: bool,
     last_error: Option<ClusterError>,
     newest: u64,
@@ -129,6 +129,51 @@ fn version_of(object: &Value) -> u64 {
         .unwrap_or(0)
 }
 
+type Objects = BTreeMap<(String, String), Arc<Value>>;
+
+/// A change, for those who must not miss any.
+#[derive(Clone, Debug)]
+enum Step {
+    /// These are all the objects.
+    All(Objects),
+    /// An object as it is now; nothing where it is gone.
+    One((String, String), Option<Arc<Value>>),
+}
+
+/// The objects of a watch at every moment from its beginning on, one change after the other.
+///
+/// Complete as far as the watch is: what came and went while that started over is not told.
+pub struct Changes {
+    objects: Objects,
+    steps: mpsc::UnboundedReceiver<Step>,
+    /// Keeps the watch, and so the sender.
+    _watch: Watch,
+}
+
+impl Changes {
+    /// The objects at this moment, by namespace and name.
+    #[must_use]
+    pub fn objects(&self) -> Vec<Arc<Value>> {
+        self.objects.values().cloned().collect()
+    }
+
+    /// Goes on to the next moment, where it comes. Adds no time-out of its own.
+    ///
+    /// # Panics
+    /// Never: the sender lives as long as the watch.
+    pub async fn next(&mut self) {
+        match self.steps.recv().await.expect("the watch is kept") {
+            Step::All(objects) => self.objects = objects,
+            Step::One(key, Some(object)) => {
+                self.objects.insert(key, object);
+            }
+            Step::One(key, None) => {
+                self.objects.remove(&key);
+            }
+        }
+    }
+}
+
 /// A handle to a shared watch. The watch ends when its last handle is dropped.
 #[derive(Clone)]
 pub struct Watch {
@@ -153,15 +198,49 @@ impl Drop for Shared {
 pub(super) struct Board {
     state: RwLock<State>,
     count: watch::Sender<u64>,
+    /// Those who are told each change.
+    listeners: Mutex<Vec<mpsc::UnboundedSender<Step>>>,
 }
 
 impl Board {
     pub(super) fn post(&self, change: Change) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = match &change {
+            Change::All { .. } => Some(None),
+            Change::Present(object) | Change::Gone(object) => Some(Some(key_of(object))),
+            Change::Trouble(_) | Change::Recovered => None,
+        };
         let is_news = state.take(change);
+        if let Some(key) = changed {
+            self.tell_each(&state, key);
+        }
         drop(state);
         if is_news {
             self.count.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Tells one change, of one object or of all, while the state is held: in the order of the
+    /// changes.
+    fn tell_each(&self, state: &State, key: Option<(String, String)>) {
+        let mut listeners = self
+            .listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        listeners.retain(|listener| !listener.is_closed());
+        if listeners.is_empty() {
+            return;
+        }
+        let step = match key {
+            None => Step::All(state.objects.clone()),
+            Some(key) => {
+                let object = state.objects.get(&key).cloned();
+                Step::One(key, object)
+            }
+        };
+        for listener in &*listeners {
+            // one that has gone just now misses nothing
+            let _ = listener.send(step.clone());
         }
     }
 
@@ -215,6 +294,24 @@ impl Watch {
             .changed()
             .await
             .expect("the board outlives its handles");
+    }
+
+    /// Follows every change from now on, also those that come while nobody looks.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        let board = &self.shared.board;
+        let (sender, steps) = mpsc::unbounded_channel();
+        let state = board.read();
+        let mut listeners = board
+            .listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        listeners.push(sender);
+        Changes {
+            objects: state.objects.clone(),
+            steps,
+            _watch: self.clone(),
+        }
     }
 
     /// Waits until `look` finds what it looks for: it is called at once and after each change.

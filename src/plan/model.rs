@@ -276,6 +276,8 @@ pub struct Timeouts {
     pub command: Duration,
     /// delete.
     pub delete: Duration,
+    /// How long what does not heal by itself must last to end a wait.
+    pub settle: Duration,
 }
 
 impl Default for Timeouts {
@@ -288,6 +290,7 @@ impl Default for Timeouts {
             exec: seconds(30),
             command: seconds(30),
             delete: seconds(60),
+            settle: seconds(10),
         }
     }
 }

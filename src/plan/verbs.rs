@@ -305,6 +305,8 @@ pub struct Wait {
     pub until: Until,
     /// What ends it as failed.
     pub unless: Option<Until>,
+    /// How long what does not heal by itself must last to end it; otherwise the suite's.
+    pub settle: Option<Duration>,
 }
 
 /// What a `wait` waits for.
@@ -312,8 +314,8 @@ pub struct Wait {
 pub enum Until {
     /// A DaemonSet, Deployment or StatefulSet is rolled out.
     RolledOut {
-        /// Ends when the pod of each node is ready or cannot become so, and
-        /// fails only where none is.
+        /// Ends when the pod of each node is ready or does not become so by itself, or when the
+        /// time is over, and fails only where none is.
         per_node: bool,
     },
     /// It is there.

@@ -227,6 +227,8 @@ impl<W: Write + Send> Reporter for Human<W> {
             | EventKind::Awaiting { .. }
             | EventKind::Connected(_)
             | EventKind::StageStarted { .. }
+            | EventKind::StepWaits { .. }
+            | EventKind::StepWaited { .. }
             | EventKind::NodeExcluded { .. }
             | EventKind::CasesPlanned { .. }
             | EventKind::CaseStarted(_)

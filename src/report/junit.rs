@@ -239,6 +239,8 @@ impl Reporter for Junit {
             | EventKind::Connected(_)
             | EventKind::SuiteStarted { .. }
             | EventKind::StageStarted { .. }
+            | EventKind::StepWaits { .. }
+            | EventKind::StepWaited { .. }
             | EventKind::NodeExcluded { .. }
             | EventKind::CasesPlanned { .. }
             | EventKind::CaseStarted(_)

@@ -176,6 +176,25 @@ impl<W: Write + Send> Reporter for Progress<W> {
                 self.refresh(suite, verdict);
                 Ok(())
             }
+            EventKind::StepWaits { suite, target, why } => {
+                let [name, target, why] =
+                    [&suite.name, target, why].map(|text| sanitize::line(text));
+                let word = self.color.paint(Tone::Faint, "waiting");
+                self.tell(&format!("{name}: {word} for {target}: {why}"))
+            }
+            EventKind::StepWaited {
+                suite,
+                target,
+                why,
+                took,
+            } => {
+                let [name, target, why] =
+                    [&suite.name, target, why].map(|text| sanitize::line(text));
+                let took = text::duration(*took);
+                self.tell(&format!(
+                    "{name}: {target} came after {took}; it had waited: {why}"
+                ))
+            }
             EventKind::CasesPlanned { suite, .. } => {
                 if let Some(running) = self.suites.get_mut(&suite.index) {
                     running.step = None;

@@ -10,7 +10,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::deadline::human_duration;
 use super::dispatcher::Teller;
 use super::executor::RunOptions;
-use crate::cluster::{Cluster, ConnectError, ConnectOptions, Resource, node_not_ready};
+use crate::cluster::{
+    Cluster, ConnectError, ConnectOptions, Resource, node_not_ready, passing_taint,
+};
 use crate::event::{Connection, EventKind, Explanation, NodeCount};
 
 /// Between two attempts to connect: twice the last, up to the longest.
@@ -79,7 +81,7 @@ async fn look_once(
         Err(error) => return Err(format!("nodes: {error}")),
     };
     if let (Some(expected), Some(nodes)) = (expected, &nodes) {
-        let state = NodesState::of(nodes, expected);
+        let state = NodesState::of(nodes, expected, not_ready);
         // those beyond the expected ones are not asked for
         if state.ready < expected {
             return Err(state.describe(&format!(" (--expect-nodes {expected})")));
@@ -153,9 +155,9 @@ impl Wait<'_> {
                 return Err(format!("nodes cannot be watched (--wait-ready): {error}"));
             }
             let nodes = watch.is_synced().then(|| watch.list(|_| true));
-            let state = nodes
-                .as_ref()
-                .map(|nodes| NodesState::of(nodes.iter().map(Arc::as_ref), self.wanted));
+            let state = nodes.as_ref().map(|nodes| {
+                NodesState::of(nodes.iter().map(Arc::as_ref), self.wanted, not_up_yet)
+            });
             if let (Some(state), Some(nodes)) = (&state, &nodes)
                 && state.is_complete()
             {
@@ -198,7 +200,12 @@ struct NodesState {
 }
 
 impl NodesState {
-    fn of<'n>(nodes: impl IntoIterator<Item = &'n Value>, wanted: usize) -> Self {
+    /// `problem` says what keeps a node.
+    fn of<'n>(
+        nodes: impl IntoIterator<Item = &'n Value>,
+        wanted: usize,
+        problem: impl Fn(&Value) -> Option<String>,
+    ) -> Self {
         let mut state = Self {
             ready: 0,
             total: 0,
@@ -207,7 +214,7 @@ impl NodesState {
         };
         for node in nodes {
             state.total += 1;
-            match node_not_ready(node) {
+            match problem(node) {
                 None => state.ready += 1,
                 Some(why) => {
                     let name = node["metadata"]["name"].as_str().unwrap_or_default();
@@ -249,6 +256,16 @@ impl NodesState {
     }
 }
 
+fn not_ready(node: &Value) -> Option<String> {
+    node_not_ready(node).map(str::to_owned)
+}
+
+/// Not ready, or ready and not yet given to pods: whoever waits for nodes waits for those that run
+/// something.
+fn not_up_yet(node: &Value) -> Option<String> {
+    not_ready(node).or_else(|| passing_taint(node))
+}
+
 fn is_ready(node: &Value) -> bool {
     node_not_ready(node).is_none()
 }
@@ -273,7 +290,7 @@ mod tests {
             node("node2", "True", ""),
             node("node3", "Unknown", stopped),
         ];
-        let state = NodesState::of(&nodes, 3);
+        let state = NodesState::of(&nodes, 3, not_up_yet);
         assert!(!state.is_complete());
         assert_eq!(
             state.describe(" within 10m (--wait-ready)"),
@@ -281,13 +298,13 @@ mod tests {
              node status"
         );
         assert_eq!(
-            NodesState::of(&nodes, 5).describe(""),
+            NodesState::of(&nodes, 5, not_up_yet).describe(""),
             "2 of 5 nodes are ready: node3: Kubelet stopped posting node status; 2 nodes are not \
              there"
         );
         let none: [Value; 0] = [];
         assert_eq!(
-            NodesState::of(&none, 1).describe(""),
+            NodesState::of(&none, 1, not_up_yet).describe(""),
             "0 of 1 node is ready: 1 node is not there"
         );
     }
@@ -298,14 +315,31 @@ mod tests {
             node("node1", "True", ""),
             json!({"metadata": {"name": "node2"}}),
         ];
-        let state = NodesState::of(&nodes, 1);
+        let state = NodesState::of(&nodes, 1, not_up_yet);
         assert!(!state.is_complete());
         assert_eq!(
             state.describe(""),
             "1 of 2 nodes are ready: node2: it has not reported yet"
         );
         nodes.pop();
-        assert!(NodesState::of(&nodes, 1).is_complete());
-        assert!(!NodesState::of(&nodes, 2).is_complete());
+        assert!(NodesState::of(&nodes, 1, not_up_yet).is_complete());
+        assert!(!NodesState::of(&nodes, 2, not_up_yet).is_complete());
+    }
+
+    #[test]
+    fn a_node_with_the_taint_of_a_coming_one_is_waited_for_and_counted_all_the_same() {
+        let mut tainted = node("node2", "True", "");
+        tainted["spec"] = json!({"taints": [{"key": "node.cloudprovider.kubernetes.io/uninitialized",
+                                             "value": "true", "effect": "NoSchedule"}]});
+        let nodes = [node("node1", "True", ""), tainted];
+        let state = NodesState::of(&nodes, 2, not_up_yet);
+        assert!(!state.is_complete());
+        assert_eq!(
+            state.describe(""),
+            "1 of 2 nodes are ready: node2: it has the taint \
+             node.cloudprovider.kubernetes.io/uninitialized=true:NoSchedule"
+        );
+        // by their condition they are, and who does not wait asks for no more
+        assert!(NodesState::of(&nodes, 2, not_ready).is_complete());
     }
 }

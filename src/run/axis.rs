@@ -2,14 +2,16 @@
 //! accounted for: tested, excluded with its reason, or without a usable pod.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
 use super::matrix::AxisValue;
 use super::scope::{node_value, object_value, pod_value, unusable_value};
-use super::step::{Selected, StepContext, StepFailure};
+use super::step::{Patience, Selected, StepContext, StepFailure};
 use crate::cluster::{
-    Cluster, ObjectKey, PodReadiness, Resource, node_excluded_by, node_problem, pod_state,
+    Cluster, Exclusion, ObjectKey, Resource, node_excluded_by, node_problem, pod_state,
 };
 use crate::plan::model::{Axis, AxisSource};
 use crate::template::{Scope, Tree, scope_value};
@@ -38,16 +40,7 @@ pub async fn values(axis: &Axis, context: &StepContext<'_>) -> Result<AxisValues
         } => {
             let selector = selector.render_text(scope)?;
             let namespace = context.namespace_of(own.as_ref())?;
-            let pod = Resource::pod();
-            let (nodes, pods) = futures::try_join!(
-                cluster.nodes(),
-                cluster.list(&pod, namespace.as_deref(), Some(&selector))
-            )?;
-            if !per_node {
-                return Ok(each_pod(&pods, &nodes));
-            }
-            let daemon_sets = daemon_sets_of(&pods, cluster).await?;
-            return Ok(each_node(&nodes, &pods, &daemon_sets, &selector));
+            return usable_pods(axis, &selector, namespace.as_deref(), *per_node, context).await;
         }
         AxisSource::Nodes { selector } => {
             let selector = selector
@@ -94,6 +87,47 @@ pub async fn values(axis: &Axis, context: &StepContext<'_>) -> Result<AxisValues
         excluded: Vec::new(),
     })
 }
+
+/// The pods of an axis. Where one of them, or of a node, is not ready and may become so by itself,
+/// it is waited for, as long as something that does not heal must last.
+async fn usable_pods(
+    axis: &Axis,
+    selector: &str,
+    namespace: Option<&str>,
+    per_node: bool,
+    context: &StepContext<'_>,
+) -> Result<AxisValues, StepFailure> {
+    let cluster = &context.cluster;
+    let settle = context.suite.suite.timeouts.settle;
+    let end = Instant::now() + settle;
+    let mut patience = Patience::new(context, format!("the axis `{}`", axis.name), settle);
+    loop {
+        let pod = Resource::pod();
+        let (nodes, pods) = futures::try_join!(
+            cluster.nodes(),
+            cluster.list(&pod, namespace, Some(selector))
+        )?;
+        let Looked { values, coming } = match per_node {
+            false => each_pod(&pods, &nodes),
+            true => {
+                let daemon_sets = daemon_sets_of(&pods, cluster).await?;
+                each_node(&nodes, &pods, &daemon_sets, selector)
+            }
+        };
+        match coming {
+            Some(why) if Instant::now() + PAUSE < end => patience.is_kept(&why),
+            Some(_) => return Ok(values),
+            None => {
+                patience.passed();
+                return Ok(values);
+            }
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// Between two looks at pods that are not ready yet.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// The rows of a matrix that is written down.
 ///
@@ -149,32 +183,40 @@ async fn daemon_sets_of(pods: &[Value], cluster: &Cluster) -> Result<Vec<Value>,
     Ok(found)
 }
 
+/// What one look at the pods gives.
+struct Looked {
+    values: AxisValues,
+    /// What may still come by itself, the first of it.
+    coming: Option<String>,
+}
+
 /// A value for each pod; one that is not ready cannot be used.
-fn each_pod(pods: &[Value], nodes: &[Value]) -> AxisValues {
+fn each_pod(pods: &[Value], nodes: &[Value]) -> Looked {
     let mut pods: Vec<_> = pods.iter().filter(|pod| !has_ended(pod)).collect();
     pods.sort_by_key(|pod| name_of(pod));
-    let values = pods
-        .into_iter()
-        .map(|pod| {
-            let node = nodes
-                .iter()
-                .find(|node| node["metadata"]["name"] == pod["spec"]["nodeName"]);
-            AxisValue {
-                value: pod_value(pod, node),
-                label: name_of(pod).to_owned(),
-                error: unusable(pod, node).map(|why| format!("pod/{}: {why}", name_of(pod))),
-            }
-        })
-        .collect();
-    AxisValues {
-        values,
-        excluded: Vec::new(),
+    let mut coming = None;
+    let mut values = AxisValues::default();
+    for pod in pods {
+        let node = nodes
+            .iter()
+            .find(|node| node["metadata"]["name"] == pod["spec"]["nodeName"]);
+        let error = unusable(pod, node);
+        if let Some(error) = error.as_ref().filter(|error| error.may_come) {
+            coming.get_or_insert_with(|| error.words_of(pod));
+        }
+        values.values.push(AxisValue {
+            value: pod_value(pod, node),
+            label: name_of(pod).to_owned(),
+            error: error.map(|error| error.words_of(pod)),
+        });
     }
+    Looked { values, coming }
 }
 
 /// A value for each node that is not left out, with the reason where it has no usable pod.
-fn each_node(nodes: &[Value], pods: &[Value], daemon_sets: &[Value], selector: &str) -> AxisValues {
-    let mut result = AxisValues::default();
+fn each_node(nodes: &[Value], pods: &[Value], daemon_sets: &[Value], selector: &str) -> Looked {
+    let mut values = AxisValues::default();
+    let mut coming = None;
     for node in nodes {
         let name = name_of(node);
         let mut here: Vec<_> = pods
@@ -184,41 +226,57 @@ fn each_node(nodes: &[Value], pods: &[Value], daemon_sets: &[Value], selector: &
         here.sort_by_key(|pod| name_of(pod));
         let usable = here.iter().find(|pod| unusable(pod, Some(node)).is_none());
         if let Some(pod) = usable {
-            result.values.push(AxisValue {
+            values.values.push(AxisValue {
                 value: pod_value(pod, Some(node)),
                 label: name.to_owned(),
                 error: None,
             });
             continue;
         }
-        let excluded = || {
-            let reasons: Vec<_> = daemon_sets
-                .iter()
-                .map(|set| node_excluded_by(set, node))
-                .collect::<Option<_>>()?;
-            reasons.into_iter().next()
-        };
-        if here.is_empty()
-            && let Some(reason) = excluded()
-        {
-            result.excluded.push((name.to_owned(), reason));
-            continue;
-        }
-        let why = here
+        let excluded = daemon_sets
             .iter()
-            .find_map(|pod| {
-                unusable(pod, Some(node)).map(|why| format!("pod/{}: {why}", name_of(pod)))
-            })
-            .or_else(|| node_problem(node))
-            .unwrap_or_else(|| format!("no pod with the labels {selector} is on it"));
+            .map(|set| node_excluded_by(set, node))
+            .collect::<Option<Vec<_>>>()
+            .and_then(|reasons| reasons.into_iter().next());
+        let (why, may_come) = match (here.is_empty(), excluded) {
+            (true, Some(Exclusion::Wanted(reason))) => {
+                values.excluded.push((name.to_owned(), reason));
+                continue;
+            }
+            (true, Some(Exclusion::ForNow(reason))) => (reason, true),
+            (_, _) => missing(node, &here, daemon_sets, selector),
+        };
         let error = format!("no usable pod on {name}: {why}");
-        result.values.push(AxisValue {
+        if may_come {
+            coming.get_or_insert_with(|| error.clone());
+        }
+        values.values.push(AxisValue {
             value: unusable_value(node, &error),
             label: name.to_owned(),
             error: Some(error),
         });
     }
-    result
+    Looked { values, coming }
+}
+
+/// Why a node that is meant has no usable pod, and whether one may come by itself.
+fn missing(node: &Value, here: &[&Value], daemon_sets: &[Value], selector: &str) -> (String, bool) {
+    let errors: Vec<_> = here
+        .iter()
+        .filter_map(|pod| Some((pod, unusable(pod, Some(node))?)))
+        .collect();
+    let may_come = errors.iter().any(|(_, error)| error.may_come);
+    if let Some((pod, error)) = errors.first() {
+        return (error.words_of(pod), may_come);
+    }
+    match node_problem(node) {
+        Some(problem) => (problem, false),
+        None => (
+            format!("no pod with the labels {selector} is on it"),
+            // its controller is about to make it
+            !daemon_sets.is_empty(),
+        ),
+    }
 }
 
 /// The node that a pod is on, or is meant for: the DaemonSet controller says so in an
@@ -236,13 +294,28 @@ fn node_of(pod: &Value) -> Option<&str> {
         .as_str()
 }
 
-/// Why a pod cannot be used, if it cannot.
-fn unusable(pod: &Value, node: Option<&Value>) -> Option<String> {
-    match pod_state(pod, node) {
-        PodReadiness::Ready if pod["status"]["podIP"].is_string() => None,
-        PodReadiness::Ready => Some("it has no IP address".to_owned()),
-        PodReadiness::Pending(why) | PodReadiness::Blocked(why) => Some(why),
+/// Why a pod cannot be used.
+struct Unusable {
+    why: String,
+    /// Whether that may pass by itself.
+    may_come: bool,
+}
+
+impl Unusable {
+    fn words_of(&self, pod: &Value) -> String {
+        format!("pod/{}: {}", name_of(pod), self.why)
     }
+}
+
+/// Why a pod cannot be used, if it cannot.
+fn unusable(pod: &Value, node: Option<&Value>) -> Option<Unusable> {
+    let state = pod_state(pod, node);
+    let (why, may_come) = match state.why() {
+        Some(why) => (why.to_owned(), state.may_come()),
+        None if pod["status"]["podIP"].is_string() => return None,
+        None => ("it has no IP address".to_owned(), true),
+    };
+    Some(Unusable { why, may_come })
 }
 
 /// Whether a pod has run to its end, by success: nobody expects to use it.
@@ -298,7 +371,8 @@ mod tests {
     fn every_node_is_accounted_for() {
         let nodes = [node("a", true), node("b", false), node("c", true)];
         let pods = [pod("p-a", "a", true), pod("p-b", "b", true)];
-        let values = each_node(&nodes, &pods, &[], "name=p");
+        let Looked { values, coming } = each_node(&nodes, &pods, &[], "name=p");
+        assert_eq!(coming, None, "a silent node is not waited for");
         let errors = errors(&values);
         assert_eq!(errors[0], ("a", None));
         let b = errors[1].1.unwrap();
@@ -323,11 +397,48 @@ mod tests {
             "metadata": {"name": "p"},
             "spec": {"template": {"spec": {"nodeSelector": {"kubernetes.io/hostname": "a"}}}},
         });
-        let values = each_node(&nodes, &pods, &[set], "name=p");
+        let Looked { values, coming } = each_node(&nodes, &pods, &[set], "name=p");
+        assert_eq!(coming, None);
         assert_eq!(errors(&values), [("a", None)]);
         assert_eq!(values.excluded.len(), 1);
         assert_eq!(values.excluded[0].0, "b");
         assert!(values.excluded[0].1.contains("kubernetes.io/hostname"));
+    }
+
+    #[test]
+    fn what_may_come_by_itself_is_waited_for() {
+        let nodes = [node("a", true), node("b", true)];
+        let set = json!({"kind": "DaemonSet", "metadata": {"name": "p"}, "spec": {}});
+        let sets = std::slice::from_ref(&set);
+        let starting = [pod("p-a", "a", true), pod("p-b", "b", false)];
+        let looked = each_node(&nodes, &starting, sets, "name=p");
+        let words = looked.coming.unwrap();
+        assert!(
+            words.starts_with("no usable pod on b: pod/p-b: "),
+            "{words}"
+        );
+        assert!(each_pod(&starting, &nodes).coming.is_some());
+        let not_made = [pod("p-a", "a", true)];
+        let looked = each_node(&nodes, &not_made, sets, "name=p");
+        assert!(looked.coming.is_some());
+        // nobody says that there will be one
+        assert_eq!(each_node(&nodes, &not_made, &[], "name=p").coming, None);
+    }
+
+    #[test]
+    fn a_node_that_still_comes_up_is_no_node_that_is_left_out() {
+        let mut late = node("b", true);
+        late["spec"] = json!({"taints": [{"key": "node.cloudprovider.kubernetes.io/uninitialized",
+                                          "value": "true", "effect": "NoSchedule"}]});
+        let nodes = [node("a", true), late];
+        let set = json!({"kind": "DaemonSet", "metadata": {"name": "p"}, "spec": {}});
+        let pods = [pod("p-a", "a", true)];
+        let Looked { values, coming } = each_node(&nodes, &pods, &[set], "name=p");
+        assert!(coming.is_some());
+        assert!(values.excluded.is_empty());
+        let (name, error) = errors(&values)[1];
+        assert_eq!(name, "b");
+        assert!(error.unwrap().contains("uninitialized"), "{error:?}");
     }
 
     #[test]

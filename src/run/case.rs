@@ -48,7 +48,7 @@ pub async fn run<'a>(
         let (outcome, why) = match ended {
             Ok(()) => (Outcome::Passed, None),
             Err(failure) if failure.outcome == Outcome::Cancelled => {
-                (suite.stopped_outcome(), Some(suite.why_stopped()))
+                (suite.stopped_outcome(), Some(suite.why_stopped_in(failure)))
             }
             Err(failure) => (failure.outcome, Some(failure.why)),
         };

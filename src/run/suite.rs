@@ -167,6 +167,8 @@ impl SuiteRun {
             ledger,
             deadline: None,
             cancel,
+            awaited: Arc::default(),
+            is_patient: true,
         })
     }
 
@@ -265,6 +267,18 @@ impl SuiteRun {
             Some(reason) => reason.describe(),
             None => "the suite's timeout passed",
         })
+    }
+
+    /// The same, with what the step that was cut waited for.
+    pub fn why_stopped_in(&self, cut: StepFailure) -> Explanation {
+        let why = self.why_stopped();
+        match cut.cut_while() {
+            Some(words) => Explanation {
+                message: format!("{}; {words}", why.message),
+                ..cut.why
+            },
+            None => why,
+        }
     }
 
     /// Tells the outcome of a case that did not run.
@@ -389,7 +403,10 @@ impl SuiteRun {
     /// a `skip` in it skips every case.
     fn setup_failed(&self, failure: StepFailure) {
         match failure.outcome {
-            Outcome::Cancelled => self.tell_all(self.stopped_outcome(), &self.why_stopped()),
+            Outcome::Cancelled => {
+                let why = self.why_stopped_in(failure.about("setup"));
+                self.tell_all(self.stopped_outcome(), &why);
+            }
             Outcome::Skipped => self.tell_all(Outcome::Skipped, &failure.why),
             Outcome::Passed | Outcome::Failed | Outcome::Errored => {
                 self.tell_problem(Stage::Setup, failure.why.clone());

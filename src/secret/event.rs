@@ -49,6 +49,21 @@ impl Mask {
                 self.suite(suite);
                 self.clean(step);
             }
+            EventKind::StepWaits { suite, target, why } => {
+                self.suite(suite);
+                self.clean(target);
+                self.clean(why);
+            }
+            EventKind::StepWaited {
+                suite,
+                target,
+                why,
+                took: _,
+            } => {
+                self.suite(suite);
+                self.clean(target);
+                self.clean(why);
+            }
             EventKind::NodeExcluded {
                 suite,
                 node,

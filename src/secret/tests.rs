@@ -389,6 +389,17 @@ fn events(secret: &str) -> Vec<EventKind> {
             stage: Stage::Setup,
             step: text(),
         },
+        EventKind::StepWaits {
+            suite: suite(),
+            target: text(),
+            why: text(),
+        },
+        EventKind::StepWaited {
+            suite: suite(),
+            target: text(),
+            why: text(),
+            took: Duration::ZERO,
+        },
         EventKind::NodeExcluded {
             suite: suite(),
             node: text(),

@@ -8,10 +8,10 @@ mod pod;
 mod rollout;
 
 pub use conditions::{ConditionState, condition_state, job_failed};
-pub use node::{node_excluded_by, node_not_ready, node_problem};
+pub use node::{Exclusion, node_excluded_by, node_not_ready, node_problem, passing_taint};
 pub use owner::{owned_by, pods_of};
 pub use pod::{PodReadiness, pod_state};
-pub use rollout::{Readiness, rolled_out};
+pub use rollout::{Readiness, pods_refused, rolled_out};
 
 use serde_json::Value;
 

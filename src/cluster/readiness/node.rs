@@ -4,13 +4,26 @@ use serde_json::{Map, Value};
 
 use super::{array, condition, name};
 
-/// Why a node cannot be relied on: its Ready condition is not True. None where it is well.
+/// Whether a node can be relied on, by its Ready condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NodeHealth {
+    /// It is ready.
+    Well,
+    /// It is at work on that, with its words: it says so itself, or has not said anything yet.
+    Starting(String),
+    /// Nobody has heard of it for a while, with the cluster's words.
+    Silent(String),
+}
+
+/// Whether a node can be relied on.
 ///
 /// See [node conditions](https://kubernetes.io/docs/reference/node/node-status/#condition).
 #[must_use]
-pub fn node_problem(node: &Value) -> Option<String> {
+pub fn node_health(node: &Value) -> NodeHealth {
     let name = name(node);
-    let (message, reason) = not_ready(node)?;
+    let Some((message, reason)) = not_ready(node) else {
+        return NodeHealth::Well;
+    };
     let mut problem = format!("node {name} is NotReady");
     if !message.is_empty() {
         problem = format!("{problem}: {message}");
@@ -18,7 +31,56 @@ pub fn node_problem(node: &Value) -> Option<String> {
     if !reason.is_empty() {
         problem = format!("{problem} ({reason})");
     }
-    Some(problem)
+    match condition(node, "Ready").is_some_and(|ready| ready["status"] == "Unknown") {
+        true => NodeHealth::Silent(problem),
+        false => NodeHealth::Starting(problem),
+    }
+}
+
+/// Why a node cannot be relied on: its Ready condition is not True. None where it is well.
+#[must_use]
+pub fn node_problem(node: &Value) -> Option<String> {
+    match node_health(node) {
+        NodeHealth::Well => None,
+        NodeHealth::Starting(problem) | NodeHealth::Silent(problem) => Some(problem),
+    }
+}
+
+/// Taints that are there while a node comes up, and go by themselves: those of Kubernetes, of cloud
+/// providers, of autoscalers, and of agents that announce themselves so.
+const PASSING: [&str; 5] = [
+    "node.cloudprovider.kubernetes.io/uninitialized",
+    "node.kubernetes.io/not-ready",
+    "node.kubernetes.io/unreachable",
+    "node.kubernetes.io/network-unavailable",
+    "karpenter.sh/unregistered",
+];
+
+/// The taint of a node that is still coming up, in words; it goes by itself.
+///
+/// See [well-known taints](https://kubernetes.io/docs/reference/labels-annotations-taints/).
+#[must_use]
+pub fn passing_taint(node: &Value) -> Option<String> {
+    let taint = array(&node["spec"]["taints"])
+        .find(|taint| taint["effect"] != "PreferNoSchedule" && is_passing(taint))?;
+    Some(format!("it has the taint {}", taint_in_words(taint)))
+}
+
+fn is_passing(taint: &Value) -> bool {
+    let key = taint["key"].as_str().unwrap_or_default();
+    PASSING.contains(&key)
+        // of the network's and the storage's agents: node.cilium.io/agent-not-ready
+        || key.ends_with("/agent-not-ready")
+        || key.starts_with("startup-taint.cluster-autoscaler.kubernetes.io/")
+}
+
+fn taint_in_words(taint: &Value) -> String {
+    let text = |field: &str| taint[field].as_str().unwrap_or_default();
+    let value = match text("value") {
+        "" => String::new(),
+        value => format!("={value}"),
+    };
+    format!("{}{value}:{}", text("key"), text("effect"))
 }
 
 /// The message of a node's Ready condition that is not True, or else its reason; `None` where the
@@ -45,14 +107,42 @@ fn not_ready(node: &Value) -> Option<(&str, &str)> {
     Some((text("message"), text("reason")))
 }
 
-/// Why a DaemonSet does not mean this node: in words; `None` where it does.
+/// Why a DaemonSet has no pod on a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exclusion {
+    /// Somebody wants it so, with the reason.
+    Wanted(String),
+    /// The node is still coming up: it has a taint that goes by itself, and no other reason.
+    ForNow(String),
+}
+
+/// Why a DaemonSet does not mean this node; `None` where it does.
 ///
 /// Looks at the template's node name, node selector, required affinity and tolerations, as the
 /// [DaemonSet controller](https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/#taints-and-tolerations)
 /// does. A node that is merely not well is not excluded: see [`node_problem`].
 #[must_use]
-pub fn node_excluded_by(daemonset: &Value, node: &Value) -> Option<String> {
+pub fn node_excluded_by(daemonset: &Value, node: &Value) -> Option<Exclusion> {
     let spec = &daemonset["spec"]["template"]["spec"];
+    if let Some(reason) = excluded_by_choice(spec, node) {
+        return Some(Exclusion::Wanted(reason));
+    }
+    let mut passing = None;
+    for taint in array(&node["spec"]["taints"]).filter(|taint| repels(spec, taint)) {
+        let reason = format!(
+            "the node has the taint {}, which is not tolerated",
+            taint_in_words(taint)
+        );
+        match is_passing(taint) {
+            true => passing = Some(reason),
+            false => return Some(Exclusion::Wanted(reason)),
+        }
+    }
+    passing.map(Exclusion::ForNow)
+}
+
+/// By node name, node selector or affinity.
+fn excluded_by_choice(spec: &Value, node: &Value) -> Option<String> {
     let labels = &node["metadata"]["labels"];
     if let Some(only) = spec["nodeName"].as_str().filter(|only| !only.is_empty())
         && only != name(node)
@@ -69,7 +159,7 @@ pub fn node_excluded_by(daemonset: &Value, node: &Value) -> Option<String> {
             return Some(format!("nodeSelector wants {key}={wanted}, {has}"));
         }
     }
-    excluded_by_affinity(spec, node).or_else(|| excluded_by_taint(spec, node))
+    excluded_by_affinity(spec, node)
 }
 
 /// One of the terms must hold; each is expressions that must all hold.
@@ -145,23 +235,12 @@ const TOLERATED: [(&str, &str); 4] = [
     ("node.kubernetes.io/unschedulable", "NoSchedule"),
 ];
 
-fn excluded_by_taint(spec: &Value, node: &Value) -> Option<String> {
-    let taint = array(&node["spec"]["taints"]).find(|taint| {
-        let effect = taint["effect"].as_str().unwrap_or_default();
-        matches!(effect, "NoSchedule" | "NoExecute")
-            && !is_tolerated_by_default(spec, taint)
-            && !array(&spec["tolerations"]).any(|toleration| tolerates(toleration, taint))
-    })?;
-    let text = |field: &str| taint[field].as_str().unwrap_or_default();
-    let value = match text("value") {
-        "" => String::new(),
-        value => format!("={value}"),
-    };
-    Some(format!(
-        "the node has the taint {}{value}:{}, which is not tolerated",
-        text("key"),
-        text("effect")
-    ))
+/// Whether a taint keeps the pods of a DaemonSet away.
+fn repels(spec: &Value, taint: &Value) -> bool {
+    let effect = taint["effect"].as_str().unwrap_or_default();
+    matches!(effect, "NoSchedule" | "NoExecute")
+        && !is_tolerated_by_default(spec, taint)
+        && !array(&spec["tolerations"]).any(|toleration| tolerates(toleration, taint))
 }
 
 fn is_tolerated_by_default(spec: &Value, taint: &Value) -> bool {
@@ -204,7 +283,9 @@ mod tests {
     }
 
     fn excluded(spec: Value, node: &Value) -> Option<String> {
-        node_excluded_by(&json!({"spec": {"template": {"spec": spec}}}), node)
+        match node_excluded_by(&json!({"spec": {"template": {"spec": spec}}}), node)? {
+            Exclusion::Wanted(reason) | Exclusion::ForNow(reason) => Some(reason),
+        }
     }
 
     #[test]
@@ -352,6 +433,45 @@ mod tests {
     }
 
     #[test]
+    fn a_node_that_comes_up_is_excluded_for_now_only() {
+        let daemon = json!({"spec": {"template": {"spec": {}}}});
+        let tainted = |keys: &[&str]| {
+            let taints: Vec<_> = keys
+                .iter()
+                .map(|key| json!({"key": key, "value": "true", "effect": "NoSchedule"}))
+                .collect();
+            node(json!({}), json!(taints))
+        };
+        let cloud = "node.cloudprovider.kubernetes.io/uninitialized";
+        for key in [
+            cloud,
+            "node.kubernetes.io/network-unavailable",
+            "node.cilium.io/agent-not-ready",
+            "startup-taint.cluster-autoscaler.kubernetes.io/gpu",
+        ] {
+            let node = tainted(&[key]);
+            let words =
+                format!("the node has the taint {key}=true:NoSchedule, which is not tolerated");
+            assert_eq!(
+                node_excluded_by(&daemon, &node),
+                Some(Exclusion::ForNow(words))
+            );
+            let told = passing_taint(&node).unwrap();
+            assert_eq!(told, format!("it has the taint {key}=true:NoSchedule"));
+        }
+        let both = tainted(&[cloud, "gpu"]);
+        assert!(matches!(
+            node_excluded_by(&daemon, &both),
+            Some(Exclusion::Wanted(_))
+        ));
+        assert_eq!(passing_taint(&tainted(&["gpu"])), None);
+        // tolerated by every DaemonSet, and yet a sign that the node is not there yet
+        let not_ready = tainted(&["node.kubernetes.io/not-ready"]);
+        assert_eq!(node_excluded_by(&daemon, &not_ready), None);
+        assert!(passing_taint(&not_ready).is_some());
+    }
+
+    #[test]
     fn node_problems() {
         let node = |status: &str| {
             json!({"metadata": {"name": "node3"}, "status": {"conditions": [
@@ -364,5 +484,15 @@ mod tests {
             "node node3 is NotReady: cni plugin not initialized (KubeletNotReady)"
         );
         assert!(node_problem(&json!({"metadata": {"name": "new"}})).is_some());
+        assert!(matches!(
+            node_health(&node("False")),
+            NodeHealth::Starting(_)
+        ));
+        assert!(matches!(
+            node_health(&node("Unknown")),
+            NodeHealth::Silent(_)
+        ));
+        let new = json!({"metadata": {"name": "new"}});
+        assert!(matches!(node_health(&new), NodeHealth::Starting(_)));
     }
 }

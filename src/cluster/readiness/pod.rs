@@ -1,9 +1,9 @@
-//! Whether a pod is ready, on the way, or stuck until somebody helps; in the words of the kubelet
-//! and the scheduler.
+//! Whether a pod is ready, on the way, kept by what may pass, or stuck until somebody helps; in the
+//! words of the kubelet and the scheduler.
 
 use serde_json::Value;
 
-use super::node::node_problem;
+use super::node::{NodeHealth, node_health};
 use super::{array, condition, name, reason_and_message};
 
 /// How far a pod is.
@@ -13,19 +13,23 @@ pub enum PodReadiness {
     Ready,
     /// On the way, with what is missing.
     Pending(String),
-    /// It cannot become ready without someone's help, with the cluster's words.
+    /// Something keeps it, with the cluster's words, that the cluster tries again by itself: a node
+    /// may come, a registry answer, a ConfigMap be made.
+    Hindered(String),
+    /// It will not become ready by itself, with the cluster's words, although the cluster may go on
+    /// trying: its image has a name that no registry knows, its node is silent.
     ///
-    /// That may change again: an image may be pushed, a node may come back.
-    Blocked(String),
+    /// That may change all the same: the image may be pushed, the node come back.
+    Hopeless(String),
+    /// It has ended, and does not begin again.
+    Over(String),
 }
 
-use PodReadiness::{Blocked, Pending, Ready};
+use PodReadiness::{Hindered, Hopeless, Over, Pending, Ready};
 
-/// Why a container waits for something that does not come by itself.
+/// Why a container waits although its turn has come; all of these the kubelet tries again.
 ///
 /// See the kubelet's [reasons](https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/images/types.go).
-/// `ErrImagePull` is the first of a series; its message has the cause, which `ImagePullBackOff`
-/// often lacks, so it is not waited out.
 const STUCK: [&str; 13] = [
     "ErrImagePull",
     "ImagePullBackOff",
@@ -47,21 +51,30 @@ const STUCK: [&str; 13] = [
 /// The status of a pod whose node does not answer is old news, so the node comes first.
 #[must_use]
 pub fn pod_state(pod: &Value, node: Option<&Value>) -> PodReadiness {
-    if pod["metadata"]["deletionTimestamp"].is_string() {
-        return Blocked("it is being deleted (Terminating)".to_owned());
-    }
     let status = &pod["status"];
-    match status["phase"].as_str() {
+    let over = match status["phase"].as_str() {
         Some("Failed") => {
             let why = reason_and_message(status);
             let why = if why.is_empty() { ended(pod) } else { why };
-            return Blocked(join("it has failed", &why));
+            Some(join("it has failed", &why))
         }
-        Some("Succeeded") => return Blocked("it has ended (Succeeded)".to_owned()),
-        _ => {}
+        Some("Succeeded") => Some("it has ended (Succeeded)".to_owned()),
+        _ => None,
+    };
+    if let Some(over) = over {
+        return match is_replaced(pod) {
+            true => Hindered(over),
+            false => Over(over),
+        };
     }
-    if let Some(problem) = node.and_then(node_problem) {
-        return Blocked(problem);
+    match node.map(node_health) {
+        None | Some(NodeHealth::Well) => {}
+        Some(NodeHealth::Starting(problem)) => return Hindered(problem),
+        Some(NodeHealth::Silent(problem)) => return Hopeless(problem),
+    }
+    // one of the same name may follow
+    if pod["metadata"]["deletionTimestamp"].is_string() {
+        return Hindered("it is being deleted (Terminating)".to_owned());
     }
     let ready = condition(pod, "Ready");
     if ready.is_some_and(|ready| ready["status"] == "True") {
@@ -72,19 +85,25 @@ pub fn pod_state(pod: &Value, node: Option<&Value>) -> PodReadiness {
     {
         let why = reason_and_message(scheduled);
         return match scheduled["reason"].as_str() {
-            // What the scheduler will take up again by itself after an error of its own.
             Some("SchedulerError") => Pending(why),
-            _ => Blocked(why),
+            // a node may come, or be free of a taint
+            _ => Hindered(why),
         };
     }
-    if let Some(stuck) = stuck_container(status) {
-        return Blocked(stuck);
-    }
-    Pending(missing(pod, ready))
+    stuck_container(status).unwrap_or_else(|| Pending(missing(pod, ready)))
 }
 
-/// The container that waits in vain; of several, one whose message has the cause.
-fn stuck_container(status: &Value) -> Option<String> {
+/// Whether the owner of a pod that has ended takes it away and makes another one.
+fn is_replaced(pod: &Value) -> bool {
+    array(&pod["metadata"]["ownerReferences"]).any(|owner| {
+        owner["controller"] == true
+            && (owner["kind"] == "DaemonSet" || owner["kind"] == "StatefulSet")
+    })
+}
+
+/// The container that waits in vain; of several, one that will not heal, or whose message has the
+/// cause.
+fn stuck_container(status: &Value) -> Option<PodReadiness> {
     let containers = ["initContainerStatuses", "containerStatuses"]
         .into_iter()
         .flat_map(|field| array(&status[field]));
@@ -94,13 +113,21 @@ fn stuck_container(status: &Value) -> Option<String> {
             reason.is_some_and(|reason| STUCK.contains(&reason))
         })
         .collect();
+    let is_hopeless = |container: &&&Value| {
+        let waiting = &container["state"]["waiting"];
+        let text = |field: &str| waiting[field].as_str().unwrap_or_default();
+        stays(text("reason"), text("message"))
+    };
     let has_cause = |container: &&&Value| {
         container["state"]["waiting"]["reason"] != "ImagePullBackOff"
             || container["state"]["waiting"]["message"]
                 .as_str()
                 .is_some_and(|message| message.contains("ErrImagePull"))
     };
-    let container = stuck.iter().find(has_cause).or_else(|| stuck.first())?;
+    let hopeless = stuck.iter().find(is_hopeless);
+    let container = hopeless
+        .or_else(|| stuck.iter().find(has_cause))
+        .or_else(|| stuck.first())?;
     let mut text = format!(
         "container {:?}: {}",
         container["name"].as_str().unwrap_or_default(),
@@ -110,7 +137,29 @@ fn stuck_container(status: &Value) -> Option<String> {
     if last.is_object() {
         text = format!("{text}; it last ended with {}", termination(last));
     }
-    Some(text)
+    Some(match hopeless {
+        Some(_) => Hopeless(text),
+        None => Hindered(text),
+    })
+}
+
+/// Whether what keeps a container will not go by itself, however often the kubelet tries.
+///
+/// Registries that hide what they have say the same of a name that they do not know and of one
+/// that needs a password (`pull access denied`), and a Secret may come: that is not meant.
+fn stays(reason: &str, message: &str) -> bool {
+    match reason {
+        "InvalidImageName" | "ErrImageNeverPull" => true,
+        "ErrImagePull" | "ImagePullBackOff" => {
+            let has = |words: &str| message.contains(words);
+            has("manifest unknown")
+                || has("name unknown")
+                || has("no match for platform in manifest")
+                || (has("failed to resolve reference") && has(": not found"))
+        }
+        "CreateContainerConfigError" => message.contains("runAsNonRoot"),
+        _ => false,
+    }
 }
 
 /// `exit code 1 (Error): message`
@@ -200,8 +249,28 @@ impl PodReadiness {
     pub fn describe(&self, pod: &Value) -> Option<String> {
         match self {
             Ready => None,
-            Pending(why) => Some(format!("pod {} is not ready: {why}", name(pod))),
-            Blocked(why) => Some(format!("pod {} cannot become ready: {why}", name(pod))),
+            Pending(why) | Hindered(why) => Some(format!("pod {} is not ready: {why}", name(pod))),
+            Hopeless(why) | Over(why) => {
+                Some(format!("pod {} cannot become ready: {why}", name(pod)))
+            }
+        }
+    }
+
+    /// The words for what is missing or in the way; none where it is ready.
+    #[must_use]
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Ready => None,
+            Pending(why) | Hindered(why) | Hopeless(why) | Over(why) => Some(why),
+        }
+    }
+
+    /// Whether it may still become ready without anybody's help.
+    #[must_use]
+    pub fn may_come(&self) -> bool {
+        match self {
+            Pending(_) | Hindered(_) => true,
+            Ready | Hopeless(_) | Over(_) => false,
         }
     }
 }
@@ -224,8 +293,16 @@ mod tests {
         assert_eq!(&pod_state(pod, None), expected, "{pod:#}");
     }
 
-    fn blocked(text: &str) -> PodReadiness {
-        Blocked(text.to_owned())
+    fn hindered(text: &str) -> PodReadiness {
+        Hindered(text.to_owned())
+    }
+
+    fn hopeless(text: &str) -> PodReadiness {
+        Hopeless(text.to_owned())
+    }
+
+    fn over(text: &str) -> PodReadiness {
+        Over(text.to_owned())
     }
 
     #[test]
@@ -245,12 +322,14 @@ mod tests {
     }
 
     #[test]
-    fn images_that_cannot_be_pulled_block_at_once() {
+    fn what_the_kubelet_tries_again_may_pass() {
         for reason in STUCK {
-            check(
-                &pod(waiting(reason, "the cause")),
-                &blocked(&format!("container \"main\": {reason}: the cause")),
-            );
+            let words = format!("container \"main\": {reason}: the cause");
+            let expected = match reason {
+                "InvalidImageName" | "ErrImageNeverPull" => hopeless(&words),
+                _ => hindered(&words),
+            };
+            check(&pod(waiting(reason, "the cause")), &expected);
         }
         for reason in ["ContainerCreating", "PodInitializing"] {
             check(
@@ -261,14 +340,93 @@ mod tests {
     }
 
     #[test]
+    fn only_what_no_registry_has_is_hopeless() {
+        // as kubelets with containerd and CRI-O write it
+        let pulls = [
+            (
+                "rpc error: code = NotFound desc = failed to pull and unpack image \
+                 \"docker.io/library/busybox:nope\": failed to resolve reference \
+                 \"docker.io/library/busybox:nope\": docker.io/library/busybox:nope: not found",
+                true,
+            ),
+            (
+                "reading manifest nope in quay.io/a/b: manifest unknown",
+                true,
+            ),
+            ("name unknown: repository name not known to registry", true),
+            (
+                "failed to pull and unpack image \"r/a:1\": no match for platform in manifest: not found",
+                true,
+            ),
+            (
+                "failed to resolve reference \"r/a:1\": unexpected status from HEAD request to \
+                 https://r/v2/a/manifests/1: 429 Too Many Requests: toomanyrequests: Rate exceeded",
+                false,
+            ),
+            (
+                "failed to resolve reference \"r/a:1\": failed to do request: Head \"https://r/\": \
+                 dial tcp 192.0.2.1:443: i/o timeout",
+                false,
+            ),
+            (
+                "failed to resolve reference \"r/a:1\": failed to do request: dial tcp: \
+                 lookup r on 10.0.0.1:53: no such host",
+                false,
+            ),
+            (
+                "failed to resolve reference \"docker.io/library/x:1\": pull access denied, \
+                 repository does not exist or may require authorization",
+                false,
+            ),
+            (
+                "failed to copy: httpReadSeeker: failed open: not found",
+                false,
+            ),
+        ];
+        for (message, is_hopeless) in pulls {
+            for (reason, message) in [
+                ("ErrImagePull", message.to_owned()),
+                (
+                    "ImagePullBackOff",
+                    format!("Back-off pulling image \"a\": ErrImagePull: {message}"),
+                ),
+            ] {
+                let state = pod_state(&pod(waiting(reason, &message)), None);
+                assert_eq!(matches!(state, Hopeless(_)), is_hopeless, "{state:?}");
+                assert_eq!(state.may_come(), !is_hopeless, "{state:?}");
+            }
+        }
+        let config =
+            |message: &str| pod_state(&pod(waiting("CreateContainerConfigError", message)), None);
+        let root = "container has runAsNonRoot and image will run as root (pod: \"p\")";
+        assert!(matches!(config(root), Hopeless(_)));
+        assert!(matches!(
+            config("configmap \"late\" not found"),
+            Hindered(_)
+        ));
+    }
+
+    #[test]
+    fn of_several_containers_the_hopeless_one_is_quoted() {
+        let container = |name: &str, reason: &str, message: &str| json!({"name": name, "state": {"waiting": {"reason": reason, "message": message}}});
+        let status = json!({"phase": "Pending", "containerStatuses": [
+            container("a", "ErrImagePull", "toomanyrequests"),
+            container("b", "InvalidImageName", "couldn't parse image name")]});
+        check(
+            &pod(status),
+            &hopeless("container \"b\": InvalidImageName: couldn't parse image name"),
+        );
+    }
+
+    #[test]
     fn of_several_containers_the_one_with_the_cause_is_quoted() {
         let container = |name: &str, reason: &str, message: &str| json!({"name": name, "state": {"waiting": {"reason": reason, "message": message}}});
         let status = json!({"phase": "Pending", "containerStatuses": [
             container("a", "ImagePullBackOff", "Back-off pulling image \"x\""),
-            container("b", "ErrImagePull", "manifest unknown")]});
+            container("b", "ErrImagePull", "toomanyrequests")]});
         check(
             &pod(status),
-            &blocked("container \"b\": ErrImagePull: manifest unknown"),
+            &hindered("container \"b\": ErrImagePull: toomanyrequests"),
         );
     }
 
@@ -279,7 +437,7 @@ mod tests {
             "lastState": {"terminated": {"exitCode": 1, "reason": "Error", "message": "no such file\n"}}}]});
         check(
             &pod(status),
-            &blocked(
+            &hindered(
                 "container \"main\": CrashLoopBackOff: back-off 10s restarting failed container; \
                  it last ended with exit code 1 (Error): no such file",
             ),
@@ -294,13 +452,13 @@ mod tests {
     }
 
     #[test]
-    fn init_containers_block_too() {
+    fn init_containers_keep_a_pod_too() {
         let status = json!({"phase": "Pending", "initContainerStatuses": [{"name": "init",
             "state": {"waiting": {"reason": "CreateContainerConfigError", "message": "secret \"s\" not found"}}}],
             "containerStatuses": [{"name": "main", "state": {"waiting": {"reason": "PodInitializing"}}}]});
         check(
             &pod(status),
-            &blocked("container \"init\": CreateContainerConfigError: secret \"s\" not found"),
+            &hindered("container \"init\": CreateContainerConfigError: secret \"s\" not found"),
         );
     }
 
@@ -313,7 +471,7 @@ mod tests {
         };
         check(
             &unscheduled("Unschedulable"),
-            &blocked("Unschedulable: 0/3 nodes are available: 3 Insufficient cpu."),
+            &hindered("Unschedulable: 0/3 nodes are available: 3 Insufficient cpu."),
         );
         assert!(matches!(
             pod_state(&unscheduled("SchedulerError"), None),
@@ -334,21 +492,44 @@ mod tests {
         check(
             &pod(json!({"phase": "Failed", "reason": "Evicted",
                 "message": "The node was low on resource: memory."})),
-            &blocked("it has failed: Evicted: The node was low on resource: memory."),
+            &over("it has failed: Evicted: The node was low on resource: memory."),
         );
         check(
             &pod(json!({"phase": "Failed", "containerStatuses": [
                 {"name": "main", "state": {"terminated": {"exitCode": 2, "reason": "Error"}}}]})),
-            &blocked("it has failed: container \"main\" ended with exit code 2 (Error)"),
+            &over("it has failed: container \"main\" ended with exit code 2 (Error)"),
         );
         check(
             &pod(json!({"phase": "Succeeded"})),
-            &blocked("it has ended (Succeeded)"),
+            &over("it has ended (Succeeded)"),
         );
         let mut terminating =
             pod(json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}));
         terminating["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
-        check(&terminating, &blocked("it is being deleted (Terminating)"));
+        check(&terminating, &hindered("it is being deleted (Terminating)"));
+    }
+
+    #[test]
+    fn a_pod_that_has_ended_may_be_replaced() {
+        let owned = |kind: &str| {
+            let mut pod = pod(json!({"phase": "Failed", "reason": "Evicted"}));
+            pod["metadata"]["ownerReferences"] =
+                json!([{"kind": kind, "name": "o", "controller": true}]);
+            pod
+        };
+        check(&owned("DaemonSet"), &hindered("it has failed: Evicted"));
+        check(&owned("StatefulSet"), &hindered("it has failed: Evicted"));
+        // another one comes, but this one stays
+        check(&owned("ReplicaSet"), &over("it has failed: Evicted"));
+    }
+
+    #[test]
+    fn a_node_that_says_itself_that_it_is_not_ready_is_at_work_on_it() {
+        let node = json!({"metadata": {"name": "node3"}, "status": {"conditions": [
+            {"type": "Ready", "status": "False", "reason": "KubeletNotReady",
+             "message": "container runtime network not ready: cni plugin not initialized"}]}});
+        let state = pod_state(&pod(json!({"phase": "Pending"})), Some(&node));
+        assert!(state.may_come(), "{state:?}");
     }
 
     #[test]
@@ -361,7 +542,7 @@ mod tests {
         let state = pod_state(&ready, Some(&node));
         assert_eq!(
             state,
-            blocked(
+            hopeless(
                 "node node3 is NotReady: Kubelet stopped posting node status. (NodeStatusUnknown)"
             )
         );

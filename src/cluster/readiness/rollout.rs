@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::{condition, name};
+use super::{condition, name, reason_and_message};
 
 /// How far something is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,11 +15,13 @@ pub enum Readiness {
     Pending(String),
     /// There, with kubectl's sentence that says so.
     Ready(String),
+    /// The cluster has given up, with its words; it would still take a success.
+    GivenUp(String),
     /// It will not get there without someone's help, with the reason.
     Failed(String),
 }
 
-use Readiness::{Failed, Pending, Ready};
+use Readiness::{Failed, GivenUp, Pending, Ready};
 
 /// How far the rollout of a Deployment, DaemonSet or StatefulSet is; anything else has failed.
 ///
@@ -34,6 +36,17 @@ pub fn rolled_out(object: &Value) -> Readiness {
             "a {kind} has no rollout, only a Deployment, a DaemonSet and a StatefulSet have"
         )),
     }
+}
+
+/// Why the pods of a Deployment, a ReplicaSet or a ReplicationController are not let in: a quota, the
+/// security of pods, a ServiceAccount that is not there. `None` where they are.
+///
+/// The other workloads say so in their events alone.
+#[must_use]
+pub fn pods_refused(object: &Value) -> Option<String> {
+    let failure = condition(object, "ReplicaFailure")?;
+    (failure["status"] == "True")
+        .then(|| format!("its pods are refused: {}", reason_and_message(failure)))
 }
 
 fn number(value: &Value) -> i64 {
@@ -102,7 +115,7 @@ fn deployment(object: &Value) -> Readiness {
         && progressing["reason"] == "ProgressDeadlineExceeded"
     {
         let message = progressing["message"].as_str().unwrap_or_default();
-        return Failed(format!(
+        return GivenUp(format!(
             "deployment {name:?} exceeded its progress deadline: {message}"
         ));
     }
@@ -297,7 +310,7 @@ mod tests {
                 json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded",
                         "message": "ReplicaSet \"web-1\" has timed out progressing."}]),
             ),
-            &Failed(
+            &GivenUp(
                 "deployment \"web\" exceeded its progress deadline: \
                  ReplicaSet \"web-1\" has timed out progressing."
                     .into(),
@@ -364,6 +377,26 @@ mod tests {
             &slow,
             &Pending("Waiting for 2 pods to be available...".into()),
         );
+    }
+
+    #[test]
+    fn why_pods_are_refused_is_told() {
+        let refused = |status: &str| {
+            deploy(
+                1,
+                (0, 0, 0),
+                json!([{"type": "ReplicaFailure", "status": status, "reason": "FailedCreate",
+                        "message": "pods \"web-1\" is forbidden: exceeded quota: none"}]),
+            )
+        };
+        assert_eq!(
+            pods_refused(&refused("True")).as_deref(),
+            Some(
+                "its pods are refused: FailedCreate: pods \"web-1\" is forbidden: exceeded quota: none"
+            )
+        );
+        assert_eq!(pods_refused(&refused("False")), None);
+        assert_eq!(pods_refused(&deploy(1, (0, 0, 0), json!([]))), None);
     }
 
     #[test]

@@ -156,9 +156,9 @@ impl Lowering<'_> {
     fn timeouts(&mut self) -> Timeouts {
         let mut timeouts = Timeouts::default();
         for (kind, text) in &self.spec.timeouts {
-            // to assert within no time is to look once
+            // to assert within no time is to look once, and what need not last ends a wait at once
             let duration = match kind {
-                TimeoutKind::Assert => self.duration(Some(text)),
+                TimeoutKind::Assert | TimeoutKind::Settle => self.duration(Some(text)),
                 _ => self.timeout(Some(text)),
             };
             let Some(duration) = duration else { continue };
@@ -169,6 +169,7 @@ impl Lowering<'_> {
                 TimeoutKind::Exec => timeouts.exec = duration,
                 TimeoutKind::Command => timeouts.command = duration,
                 TimeoutKind::Delete => timeouts.delete = duration,
+                TimeoutKind::Settle => timeouts.settle = duration,
             }
         }
         timeouts

@@ -33,8 +33,10 @@ impl Lowering<'_> {
             .unless
             .as_ref()
             .map(|unless| self.until(Some(unless), false, names));
+        let settle = self.duration(spec.settle.as_ref());
         Some(Verb::Wait(Wait {
             target: target?,
+            settle,
             until: until?,
             // one that is wrong is not none
             unless: unless.map_or(Some(None), |unless| unless.map(Some))?,

@@ -255,7 +255,7 @@ fn looking_follows() {
     assert_snapshot!(steps("- wait: {target: ds/web, until: rolledOut, perNode: true}"), @"
     ds @own: list watch
     events @own: list?
-    nodes @cluster: list? watch?
+    nodes @cluster: list watch
     pods @own: list watch
     ");
 }

@@ -136,7 +136,7 @@ impl Walk<'_> {
         self.follow(here, Need::Needed, &aim);
         self.quote_warnings(here, &aim);
         // the object says when it is done; its pods say why it is not, and of each node whether it
-        // can be
+        // can be; and only the nodes say which of them are still to come
         let (watch, pods) = (["list", "watch"], On::resource("", "pods"));
         let need = match per_node {
             true => Need::Needed,
@@ -144,7 +144,7 @@ impl Walk<'_> {
         };
         self.add(here, need, &watch, pods, &aim.reach);
         let nodes = On::resource("", "nodes");
-        self.add(here, Need::Helpful, &watch, nodes, &Reach::Cluster);
+        self.add(here, need, &watch, nodes, &Reach::Cluster);
         if aim
             .on
             .built_in()

@@ -1,5 +1,7 @@
 //! `absent`: waits until no object of a target is there, and none appears.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::super::deadline::Deadline;
@@ -18,7 +20,7 @@ pub async fn run(
     deadline: &Deadline,
 ) -> Result<StepResult, StepFailure> {
     let selected = write::in_time(deadline, context, Selected::of(&absent.target, context)).await?;
-    let look = |objects: &[Value]| {
+    let look = |objects: &[Arc<Value>]| {
         Ok(match objects {
             [] => Look::Holds,
             objects => Look::NotYet(format!(

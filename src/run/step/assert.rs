@@ -1,9 +1,13 @@
 //! `assert`: waits until a state holds of the objects of a target, and stays so.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::super::deadline::Deadline;
+use super::check::Question;
 use super::follow::{Followed, Look};
+use super::memory::Memory;
 use super::select::Selected;
 use super::{StepContext, StepFailure, StepResult, check, expect, write};
 use crate::plan::model::{Assert, AssertCheck, ObjectCheck};
@@ -21,16 +25,14 @@ pub async fn run(
         return values(assert, context);
     };
     let selected = write::in_time(deadline, context, Selected::of(target, context)).await?;
-    let look = |objects: &[Value]| look(assert, objects, &selected, context);
+    let mut memory = Memory::default();
+    let mut look = |objects: &[Arc<Value>]| look(assert, objects, &selected, context, &mut memory);
     let mut followed = Followed::new(&selected, context);
-    let objects = followed.until(deadline, look).await?;
+    let objects = followed.until(deadline, &mut look).await?;
     if let Some(span) = assert.hold {
-        followed.hold(span, look).await?;
+        followed.hold(span, &mut look).await?;
     }
-    let first = objects.first().cloned().unwrap_or(Value::Null);
-    Ok(StepResult::default()
-        .with("objects", objects)
-        .with("object", first))
+    Ok(StepResult::of_objects(&objects))
 }
 
 /// Without a target: over the names in scope, which do not change by waiting.
@@ -51,10 +53,12 @@ fn values(assert: &Assert, context: &StepContext<'_>) -> Result<StepResult, Step
 
 fn look(
     assert: &Assert,
-    objects: &[Value],
+    objects: &[Arc<Value>],
     selected: &Selected<'_>,
     context: &StepContext<'_>,
+    memory: &mut Memory<Vec<String>>,
 ) -> Result<Look, StepFailure> {
+    memory.next_look();
     let context = &context.with_objects(object_checks(assert), objects);
     let mut wrong = Vec::new();
     // naming a target and nothing else asserts that it is there
@@ -73,14 +77,16 @@ fn look(
             selected.describe()
         )));
     }
-    for assert_check in &assert.checks {
+    for (number, assert_check) in assert.checks.iter().enumerate() {
         match assert_check {
             AssertCheck::Each(check) => {
-                let bad = failing(check, objects, selected, context)?;
+                let question = Question::new(number, check);
+                let bad = failing(question, objects, selected, context, memory)?;
                 wrong.extend(shortened(bad));
             }
             AssertCheck::Any(check) => {
-                let bad = failing(check, objects, selected, context)?;
+                let question = Question::new(number, check);
+                let bad = failing(question, objects, selected, context, memory)?;
                 if bad.len() == objects.len() {
                     wrong.push(format!(
                         "none of {} {} is so: {}",
@@ -91,9 +97,10 @@ fn look(
                 }
             }
             AssertCheck::None(check) => {
+                let question = Question::new(number, check);
                 let mut good = Vec::new();
                 for object in objects {
-                    if check::problems(check, object, context)?.is_empty() {
+                    if question.problems(object, memory, context)?.is_empty() {
                         good.push(selected.key(object).to_string());
                     }
                 }
@@ -130,14 +137,15 @@ fn object_checks(assert: &Assert) -> impl Iterator<Item = &ObjectCheck> {
 
 /// The objects of which a check does not hold, with what does not.
 fn failing(
-    check: &ObjectCheck,
-    objects: &[Value],
+    question: Question<'_>,
+    objects: &[Arc<Value>],
     selected: &Selected<'_>,
     context: &StepContext<'_>,
+    memory: &mut Memory<Vec<String>>,
 ) -> Result<Vec<String>, StepFailure> {
     let mut failing = Vec::new();
     for object in objects {
-        let problems = check::problems(check, object, context)?;
+        let problems = question.problems(object, memory, context)?;
         if !problems.is_empty() {
             failing.push(format!("{}: {}", selected.key(object), problems.join(", ")));
         }

@@ -1,7 +1,11 @@
 //! What must hold of one object, and what does not.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use serde_json::Value;
 
+use super::memory::Memory;
 use super::{StepContext, StepFailure};
 use crate::partial;
 use crate::plan::model::ObjectCheck;
@@ -26,6 +30,58 @@ pub fn problems(
         problems.extend(unmet(that, &context.scope_of(object))?);
     }
     Ok(problems)
+}
+
+/// A check that is asked of many objects, again and again.
+#[derive(Clone, Copy)]
+pub struct Question<'c> {
+    pub check: &'c ObjectCheck,
+    /// Tells it from others that are asked of the same objects.
+    pub number: usize,
+    /// Whether it says the same of an object for as long as that does not change.
+    pub is_timeless: bool,
+}
+
+impl<'c> Question<'c> {
+    /// The check with this number.
+    pub fn new(number: usize, check: &'c ObjectCheck) -> Self {
+        Self {
+            check,
+            number,
+            is_timeless: is_timeless(check),
+        }
+    }
+
+    /// [`problems`] of an object, which may be known from an earlier look.
+    pub fn problems(
+        self,
+        object: &Arc<Value>,
+        memory: &mut Memory<Vec<String>>,
+        context: &StepContext<'_>,
+    ) -> Result<Vec<String>, StepFailure> {
+        let find = || problems(self.check, object, context);
+        match self.is_timeless {
+            true => memory.of(self.number, object, find),
+            false => find(),
+        }
+    }
+}
+
+/// Whether a check says the same of an object for as long as that does not change: it asks neither
+/// for the time nor for the other objects.
+pub fn is_timeless(check: &ObjectCheck) -> bool {
+    let asks = |source: &str, names: &BTreeSet<String>| {
+        source.contains("now") || names.contains("objects")
+    };
+    let in_that = check
+        .that
+        .as_ref()
+        .is_some_and(|that| asks(that.source(), &that.names()));
+    let in_pattern = check.pattern.as_ref().is_some_and(|pattern| {
+        let mut templates = pattern.templates().into_iter();
+        templates.any(|template| asks(template.source(), &template.names()))
+    });
+    !in_that && !in_pattern
 }
 
 /// What a check asks for, in a few words.

@@ -1,5 +1,7 @@
 //! What the steps of a case, or of a suite's setup or teardown, work with.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +33,10 @@ pub struct StepContext<'a> {
     pub deadline: Option<Deadline>,
     /// Pulled when no step may go on.
     pub cancel: &'a CancellationToken,
+    /// What the step waits for, for whoever ends it before its time.
+    pub awaited: Arc<Mutex<Option<String>>>,
+    /// Whether a step waits for what may come: the looks of `during` do not.
+    pub is_patient: bool,
 }
 
 impl StepContext<'_> {
@@ -48,7 +54,7 @@ impl StepContext<'_> {
     pub fn with_objects<'c>(
         &self,
         checks: impl IntoIterator<Item = &'c ObjectCheck>,
-        objects: &[Value],
+        objects: &[Arc<Value>],
     ) -> Self {
         let mut own = self.clone();
         let asks = |check: &ObjectCheck| {
@@ -65,9 +71,21 @@ impl StepContext<'_> {
         if checks.into_iter().any(asks) {
             own.names = own
                 .names
-                .with_value("objects", &Value::from(objects.to_vec()));
+                .with_value("objects", &Value::from(plain(objects)));
         }
         own
+    }
+
+    /// Notes what the step waits for.
+    pub(super) fn awaits(&self, what: &str) {
+        let mut awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        *awaited = Some(what.to_owned());
+    }
+
+    /// What the step waited for last.
+    pub(super) fn awaited(&self) -> Option<String> {
+        let awaited = self.awaited.lock();
+        awaited.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// When the run began, by the clock of the step's cluster: no later than it did.
@@ -78,6 +96,7 @@ impl StepContext<'_> {
     /// The same in the step's own cluster and as whom it says.
     pub(super) fn for_step(&self, step: &Step) -> Result<Self, StepFailure> {
         let mut own = self.clone();
+        own.awaited = Arc::default();
         if let Some(name) = &step.cluster {
             own.cluster_name = Some(name.clone());
             own.cluster = self.suite.cluster(Some(name))?.clone();
@@ -166,4 +185,9 @@ impl StepContext<'_> {
         }
         claim.write_down(deed)
     }
+}
+
+/// Objects of a watch as data of their own.
+pub fn plain(objects: &[Arc<Value>]) -> Vec<Value> {
+    objects.iter().map(|object| (**object).clone()).collect()
 }

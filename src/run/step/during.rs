@@ -47,6 +47,7 @@ pub async fn run(
 
 async fn look(during: &During, context: &StepContext<'_>) -> Result<StepResult, StepFailure> {
     let mut context = context.clone();
+    context.is_patient = false;
     super::run(&during.look, &mut context).await
 }
 

@@ -1,5 +1,7 @@
 //! `exec`: a command in a container, and whether its end is the expected one.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::super::deadline::Deadline;
@@ -30,7 +32,7 @@ pub async fn run(
             let choose = async {
                 Ok(match exec.each {
                     true => pods::of(&exec.target, context).await?,
-                    false => vec![pods::usable(&exec.target, context).await?],
+                    false => vec![pods::usable(&exec.target, context, deadline).await?],
                 })
             };
             let chosen: Vec<Value> = write::in_time(deadline, context, choose).await?;
@@ -65,18 +67,28 @@ async fn one(
         .map(|stdin| stdin.render_text(&scope))
         .transpose()?;
     let judge = expect::ProcessJudge::new(&exec.expect, &scope)?;
-    let (stdout, stderr) = judge.intakes();
-    let limits = ExecLimits {
-        timeout: deadline.remaining(),
-        stdout,
-        stderr,
-    };
     let what = format!("`{}` in pod/{}", shown(&command), target.pod);
-    let result = context
-        .cluster
-        .exec(target, &command, stdin.map(String::into_bytes), &limits)
-        .await
-        .map_err(|error| explain(error, &what, context, deadline))?;
+    let result = loop {
+        let (stdout, stderr) = judge.intakes();
+        let limits = ExecLimits {
+            timeout: deadline.remaining(),
+            stdout,
+            stderr,
+        };
+        let input = stdin.clone().map(String::into_bytes);
+        match context.cluster.exec(target, &command, input, &limits).await {
+            Ok(result) => break result,
+            Err(ExecError::NotStarted { cause })
+                if is_too_early(&cause)
+                    && context.is_patient
+                    && deadline.remaining() > BETWEEN_ATTEMPTS =>
+            {
+                context.awaits(&format!("{what} did not start: {cause}"));
+                tokio::time::sleep(BETWEEN_ATTEMPTS).await;
+            }
+            Err(error) => return Err(explain(error, &what, context, deadline)),
+        }
+    };
     let ended = expect::Ended {
         exit: result.exit,
         stdout: result.stdout,
@@ -84,6 +96,15 @@ async fn one(
         took: result.took,
     };
     judge.judge(ended, &what)
+}
+
+/// How long after a command came too early it is tried again.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(500);
+
+/// Whether a command did not start since its container has not: the pod has no node yet, or the
+/// kubelet has not come to it. Of one that has ended it is said otherwise.
+fn is_too_early(cause: &str) -> bool {
+    cause.contains("does not have a host assigned") || cause.contains("container not found")
 }
 
 /// A command in a message: of an argument with many lines only the first.

@@ -4,6 +4,9 @@ use crate::cluster::ClusterError;
 use crate::event::{Detail, Explanation, Outcome};
 use crate::template::TemplateError;
 
+/// Of a step that is cut and waited for nothing.
+const CANCELLED: &str = "cancelled before it ended";
+
 /// A step that did not pass.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepFailure {
@@ -38,7 +41,24 @@ impl StepFailure {
 
     /// No step may go on.
     pub fn cancelled() -> Self {
-        Self::new(Outcome::Cancelled, "cancelled before it ended")
+        Self::new(Outcome::Cancelled, CANCELLED)
+    }
+
+    /// The same, and what it waited for.
+    pub fn cancelled_while(awaited: Option<String>) -> Self {
+        match awaited {
+            Some(awaited) => Self::new(
+                Outcome::Cancelled,
+                format!("{CANCELLED}, while it waited: {awaited}"),
+            ),
+            None => Self::cancelled(),
+        }
+    }
+
+    /// What a step that was cut waited for, in whole words; nothing where it did not wait.
+    pub fn cut_while(&self) -> Option<&str> {
+        let message = &self.why.message;
+        (!message.ends_with(CANCELLED)).then_some(message)
     }
 
     /// The message behind words that say what it is about.

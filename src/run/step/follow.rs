@@ -4,15 +4,20 @@
 //! A watch can be blind without knowing it, where its connection hangs. So nothing fails by a
 //! time-out before the objects were read once more, apart from the watch.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::super::deadline::{Deadline, human_duration};
+use super::memory::Memory;
+use super::patience::Patience;
 use super::select::Selected;
 use super::{StepContext, StepFailure};
-use crate::cluster::{ClusterError, LabelQuery, ObjectKey, Resource, Selection, Watch};
+use crate::cluster::{
+    ClusterError, LabelQuery, ObjectKey, Resource, Selection, Watch, pods_refused,
+};
 
 /// How long the last look may take, when the time is over.
 pub const LAST_LOOK: Duration = Duration::from_secs(5);
@@ -27,6 +32,12 @@ pub struct Followed<'a> {
     watch: Watch,
     /// It begins now, so its first state is newer than every write before.
     is_new: bool,
+    /// How long what does not heal by itself must last to end the wait.
+    settle: Duration,
+    /// Which objects are chosen.
+    chosen: Memory<bool>,
+    /// The watch did not tell that it holds: it may be behind.
+    is_behind: bool,
 }
 
 /// What a look at the objects says.
@@ -35,6 +46,10 @@ pub enum Look {
     Holds,
     /// Not yet, and why.
     NotYet(String),
+    /// Not yet: something keeps it that may pass by itself.
+    Kept(String),
+    /// Not yet: something keeps it that does not heal by itself.
+    Hopeless(String),
     /// It never will.
     Never(String),
 }
@@ -51,33 +66,72 @@ impl<'a> Followed<'a> {
             context,
             is_new: !watch.is_synced(),
             watch,
+            settle: context.suite.suite.timeouts.settle,
+            chosen: Memory::default(),
+            is_behind: false,
         }
     }
 
-    /// The objects as they are now; nothing before the watch has caught up.
-    pub fn objects(&self) -> Result<Option<Vec<Value>>, StepFailure> {
-        let objects = self.watch.read(|state| {
-            let is_current = state.is_synced()
+    /// The same with another settling time than the suite's, where there is one.
+    #[must_use]
+    pub fn settling(mut self, settle: Option<Duration>) -> Self {
+        self.settle = settle.unwrap_or(self.settle);
+        self
+    }
+
+    /// Whether what the watch knows is no older than the run's last write.
+    fn is_current(&self) -> bool {
+        self.watch.read(|state| {
+            state.is_synced()
                 && (self.is_new
                     || self.context.suite.writes.seen_by(
                         state,
                         self.context.cluster_name.as_deref(),
                         &self.selected.resource,
                         self.selected.namespace.as_deref(),
-                    ));
-            is_current.then(|| state.list(|_| true))
-        });
-        let Some(objects) = objects else {
+                    ))
+        })
+    }
+
+    /// The objects as they are now; nothing before the watch has caught up.
+    fn objects(&mut self) -> Result<Option<Vec<Arc<Value>>>, StepFailure> {
+        if !self.is_current() {
             return Ok(None);
+        }
+        let objects = match (&self.selected.name, &self.selected.namespace) {
+            (Some(name), namespace)
+                if namespace.is_some() || !self.selected.resource.namespaced =>
+            {
+                self.watch
+                    .find(namespace.as_deref(), name)
+                    .into_iter()
+                    .collect()
+            }
+            _ => self.watch.list(|_| true),
         };
-        let mut selected = Vec::new();
+        self.choose(objects).map(Some)
+    }
+
+    /// Those of them that are selected. Each is looked at once, until it changes: a condition that
+    /// asks for the time is asked each time.
+    fn choose(&mut self, objects: Vec<Arc<Value>>) -> Result<Vec<Arc<Value>>, StepFailure> {
+        let is_timeless = self.selected.is_timeless();
+        self.chosen.next_look();
+        let mut chosen = Vec::new();
         for object in objects {
-            super::write::note_secret(&object, self.context);
-            if self.selected.has(&object, self.context)? {
-                selected.push((*object).clone());
+            let is_chosen = self.chosen.of(0, &object, || {
+                super::write::note_secret(&object, self.context);
+                self.selected.has(&object, self.context)
+            })?;
+            let is_chosen = match is_timeless {
+                true => is_chosen,
+                false => self.selected.has(&object, self.context)?,
+            };
+            if is_chosen {
+                chosen.push(object);
             }
         }
-        Ok(Some(selected))
+        Ok(chosen)
     }
 
     /// Waits until a look holds. The last reason why not is the message of a time-out.
@@ -86,26 +140,43 @@ impl<'a> Followed<'a> {
     pub async fn until(
         &mut self,
         deadline: &Deadline,
-        mut look: impl FnMut(&[Value]) -> Result<Look, StepFailure>,
-    ) -> Result<Vec<Value>, StepFailure> {
+        mut look: impl FnMut(&[Arc<Value>]) -> Result<Look, StepFailure>,
+    ) -> Result<Vec<Arc<Value>>, StepFailure> {
         let what = self.selected.describe();
         if deadline.is_zero() {
             let patience = self.context.deadline.as_ref().map(Deadline::remaining);
             let patience = patience.map_or(ONE_LOOK, |left| left.min(ONE_LOOK));
-            let objects = self.read_apart(patience).await;
+            let objects = self.read_apart(patience).await?;
             let objects = objects.map_err(|error| {
                 StepFailure::errored(format!("{what} could not be read: {error}"))
             })?;
             return self.judge(objects, deadline, look).await;
         }
+        let mut patience = Patience::new(self.context, &what, self.settle);
         let mut last = format!("{what} could not be read");
         loop {
             if let Some(objects) = self.objects()? {
-                match look(&objects)? {
-                    Look::Holds => return Ok(objects),
+                last = match look(&objects)? {
+                    Look::Holds => {
+                        patience.passed();
+                        return Ok(objects);
+                    }
                     Look::Never(why) => return Err(StepFailure::failed(why)),
-                    Look::NotYet(why) => last = why,
-                }
+                    Look::NotYet(why) => {
+                        patience.is_on_its_way(&why);
+                        why
+                    }
+                    Look::Kept(why) => {
+                        patience.is_kept(&why);
+                        why
+                    }
+                    Look::Hopeless(why) => {
+                        if let Some(why) = patience.is_hopeless(&why) {
+                            return Err(StepFailure::failed(why));
+                        }
+                        why
+                    }
+                };
             }
             if let Some(error) = self.watch.last_error()
                 && !self.watch.is_synced()
@@ -116,13 +187,19 @@ impl<'a> Followed<'a> {
                     )));
                 }
                 last = format!("{what} could not be read: {error}");
+                self.context.awaits(&last);
             }
-            if timeout_at(deadline.at, self.watch.changed()).await.is_err() {
-                let objects = self.read_apart(LAST_LOOK).await.map_err(|error| {
+            let wake = patience.ends_at().unwrap_or(deadline.at).min(deadline.at);
+            let is_over = timeout_at(wake, self.watch.changed()).await.is_err();
+            if is_over && Instant::now() >= deadline.at {
+                self.is_behind = true;
+                let objects = self.read_apart(LAST_LOOK).await?.map_err(|error| {
                     let limit = deadline.describe();
                     StepFailure::errored(format!("{last} {limit}; the last look: {error}"))
                 })?;
-                return self.judge(objects, deadline, look).await;
+                let objects = self.judge(objects, deadline, look).await?;
+                patience.passed();
+                return Ok(objects);
             }
         }
     }
@@ -130,50 +207,64 @@ impl<'a> Followed<'a> {
     /// What the one look, or the last one, says.
     async fn judge(
         &self,
-        objects: Vec<Value>,
+        objects: Vec<Arc<Value>>,
         deadline: &Deadline,
-        mut look: impl FnMut(&[Value]) -> Result<Look, StepFailure>,
-    ) -> Result<Vec<Value>, StepFailure> {
+        mut look: impl FnMut(&[Arc<Value>]) -> Result<Look, StepFailure>,
+    ) -> Result<Vec<Arc<Value>>, StepFailure> {
         match look(&objects)? {
             Look::Holds => Ok(objects),
             Look::Never(why) => Err(StepFailure::failed(why)),
-            Look::NotYet(why) => Err(self.timed_out(why, deadline, &objects).await),
+            Look::NotYet(why) | Look::Kept(why) | Look::Hopeless(why) => {
+                Err(self.timed_out(why, deadline, &objects).await)
+            }
         }
     }
 
-    /// Waits so long while a look goes on holding; a break fails at once.
+    /// Waits so long while a look goes on holding; a break fails at once, however short it is: the
+    /// look is at every change.
     pub async fn hold(
         &mut self,
         span: Duration,
-        mut look: impl FnMut(&[Value]) -> Result<Look, StepFailure>,
+        mut look: impl FnMut(&[Arc<Value>]) -> Result<Look, StepFailure>,
     ) -> Result<(), StepFailure> {
-        let end = Instant::now() + span;
         let begun = Instant::now();
-        while timeout_at(end, self.watch.changed()).await.is_ok() {
-            let Some(objects) = self.objects()? else {
-                continue;
-            };
-            if let Look::NotYet(why) | Look::Never(why) = look(&objects)? {
+        let end = begun + span;
+        let mut is_over = false;
+        while !self.is_current() && !is_over {
+            is_over = timeout_at(end, self.watch.changed()).await.is_err();
+        }
+        let mut changes = self.watch.changes();
+        if self.is_behind {
+            is_over = timeout_at(end, changes.next()).await.is_err();
+        }
+        while !is_over {
+            let objects = self.choose(changes.objects())?;
+            if let Some(why) = look(&objects)?.why_not() {
                 return Err(broken_after(begun, span, &why));
             }
+            is_over = timeout_at(end, changes.next()).await.is_err();
         }
         let blind = self.watch.last_error();
         let seen = match blind {
             Some(error) => Err(error),
-            None => self.read_apart(LAST_LOOK).await,
+            None => self.read_apart(LAST_LOOK).await?,
         };
         let objects = seen.map_err(|error| {
             let span = human_duration(span);
             StepFailure::errored(format!("whether it held for {span} was not seen: {error}"))
         })?;
-        match look(&objects)? {
-            Look::Holds => Ok(()),
-            Look::NotYet(why) | Look::Never(why) => Err(broken_after(begun, span, &why)),
+        match look(&objects)?.why_not() {
+            None => Ok(()),
+            Some(why) => Err(broken_after(begun, span, &why)),
         }
     }
 
-    /// The objects as they are, whatever the watch says.
-    async fn read_apart(&self, patience: Duration) -> Result<Vec<Value>, ClusterError> {
+    /// The objects as they are, whatever the watch says: or why they cannot be read. An error is
+    /// that they were read and cannot be told from others.
+    async fn read_apart(
+        &self,
+        patience: Duration,
+    ) -> Result<Result<Vec<Arc<Value>>, ClusterError>, StepFailure> {
         let Selected {
             resource,
             namespace,
@@ -189,23 +280,38 @@ impl<'a> Followed<'a> {
             selector.as_ref(),
             patience,
         );
+        let objects = match objects.await {
+            Ok(objects) => objects,
+            Err(error) => return Ok(Err(error)),
+        };
         let mut selected = Vec::new();
-        for object in objects.await? {
+        for object in objects {
             super::write::note_secret(&object, self.context);
-            // what cannot be judged was judged before
-            if self.selected.has(&object, self.context).unwrap_or(false) {
-                selected.push(object);
+            if self.selected.has(&object, self.context)? {
+                selected.push(Arc::new(object));
             }
         }
-        Ok(selected)
+        Ok(Ok(selected))
     }
 
     /// Which deadline, what was still not so, and the last warning of what was waited for.
-    async fn timed_out(&self, why: String, deadline: &Deadline, objects: &[Value]) -> StepFailure {
+    async fn timed_out(
+        &self,
+        why: String,
+        deadline: &Deadline,
+        objects: &[Arc<Value>],
+    ) -> StepFailure {
         let mut message = match deadline.is_zero() {
             true => why,
             false => format!("not {}: {why}", deadline.describe()),
         };
+        if let [only] = objects
+            && let Some(refused) = pods_refused(only)
+            && !message.contains(&refused)
+        {
+            message.push_str("; ");
+            message.push_str(&refused);
+        }
         let key = match (objects, &self.selected.name) {
             ([only], _) => Some(self.selected.key(only)),
             (_, Some(name)) => Some(ObjectKey::new(
@@ -222,6 +328,18 @@ impl<'a> Followed<'a> {
             message.push_str(&warning);
         }
         StepFailure::failed(message)
+    }
+}
+
+impl Look {
+    /// What keeps it from holding.
+    fn why_not(self) -> Option<String> {
+        match self {
+            Self::Holds => None,
+            Self::NotYet(why) | Self::Kept(why) | Self::Hopeless(why) | Self::Never(why) => {
+                Some(why)
+            }
+        }
     }
 }
 

@@ -20,7 +20,9 @@ mod get;
 mod http;
 mod local;
 mod logs;
+mod memory;
 mod patch;
+mod patience;
 mod pods;
 mod rollout;
 mod run_pod;
@@ -28,6 +30,7 @@ mod select;
 mod wait;
 mod write;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt};
@@ -36,6 +39,7 @@ use serde_json::Value;
 pub use check::unmet;
 pub use context::StepContext;
 pub use failure::StepFailure;
+pub use patience::Patience;
 pub use select::Selected;
 
 use super::deadline::Deadline;
@@ -97,6 +101,16 @@ impl StepResult {
                 "`{name}` is not captured, since {part} is not whole: {why}"
             ))),
         }
+    }
+
+    /// Of objects: all of them, and the first.
+    fn of_objects(objects: &[Arc<Value>]) -> Self {
+        let first = objects
+            .first()
+            .map_or(Value::Null, |object| (**object).clone());
+        Self::default()
+            .with("objects", context::plain(objects))
+            .with("object", first)
     }
 
     /// With how long it took, where the verb did not say so more exactly.
@@ -209,7 +223,10 @@ async fn attempt_once(step: &Step, context: &StepContext<'_>) -> Result<StepResu
         result = Box::pin(perform(step, context, deadline)) => {
             result.map(|result| result.with_took(started.elapsed()))
         }
-        () = given_up(context, &step.verb) => Err(StepFailure::cancelled()),
+        () = given_up(context, &step.verb) => {
+            let trouble = || context.cluster.trouble().map(|error| error.to_string());
+            Err(StepFailure::cancelled_while(context.awaited().or_else(trouble)))
+        }
     }
 }
 

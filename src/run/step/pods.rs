@@ -1,8 +1,12 @@
 //! From a target to its pods: a pod itself, those that a selector picks, or those that a
 //! workload owns.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
+use super::super::deadline::Deadline;
+use super::patience::Patience;
 use super::select::Selected;
 use super::{StepContext, StepFailure};
 use crate::cluster::{PodReadiness, PodTarget, Resource, pod_state, pods_of};
@@ -11,9 +15,27 @@ use crate::template::Template;
 
 /// The pods of a target by name; at least one.
 pub async fn of(target: &Target, context: &StepContext<'_>) -> Result<Vec<Value>, StepFailure> {
+    let Found { pods, none, .. } = find(target, context).await?;
+    match pods.is_empty() {
+        true => Err(StepFailure::errored(none)),
+        false => Ok(pods),
+    }
+}
+
+/// What a target comes to at the moment.
+struct Found {
+    /// By name.
+    pods: Vec<Value>,
+    /// The words where there are none.
+    none: String,
+    /// Whether there may be some later: what they would belong to is there.
+    may_come: bool,
+}
+
+async fn find(target: &Target, context: &StepContext<'_>) -> Result<Found, StepFailure> {
     let selected = Selected::of(target, context).await?;
-    let mut pods = if selected.resource.kind == "Pod" {
-        selected.read(context).await?
+    let (mut pods, is_there) = if selected.resource.kind == "Pod" {
+        (selected.read(context).await?, !selected.is_one())
     } else {
         let owners = selected.read(context).await?;
         let namespace = selected.namespace.as_deref();
@@ -22,46 +44,85 @@ pub async fn of(target: &Target, context: &StepContext<'_>) -> Result<Vec<Value>
             context.cluster.list(&pod, namespace, None),
             context.cluster.list(&set, namespace, None)
         )?;
-        owners
-            .iter()
-            .flat_map(|owner| pods_of(owner, &sets, &pods))
-            .collect()
+        let of_owners = owners.iter().flat_map(|owner| pods_of(owner, &sets, &pods));
+        (of_owners.collect(), !owners.is_empty())
     };
     pods.sort_by(|a, b| name(a).cmp(name(b)));
-    if pods.is_empty() {
-        return Err(StepFailure::errored(match selected.is_one() {
-            true => format!("{} does not exist, or has no pods", selected.describe()),
-            false => format!("{}: there are none", selected.describe()),
-        }));
-    }
-    Ok(pods)
+    let what = selected.describe();
+    let none = match (selected.is_one(), is_there) {
+        (true, true) => format!("{what} has no pods"),
+        (true, false) => format!("{what} does not exist, or has no pods"),
+        (false, _) => format!("{what}: there are none"),
+    };
+    Ok(Found {
+        pods,
+        none,
+        may_come: is_there,
+    })
 }
 
-/// The pod of a target to run something in: the one that is named, or the first ready one.
-pub async fn usable(target: &Target, context: &StepContext<'_>) -> Result<Value, StepFailure> {
-    let pods = of(target, context).await?;
+/// The pod of a target to run something in: the one that is named, or the first ready one, which is
+/// waited for.
+pub async fn usable(
+    target: &Target,
+    context: &StepContext<'_>,
+    deadline: &Deadline,
+) -> Result<Value, StepFailure> {
     let text = target.target.render_text(&context.scope())?;
     let is_named = matches!(text.split_once('/'), Some(("pod" | "pods" | "po", _)));
-    if is_named {
-        return pods
-            .into_iter()
-            .next()
-            .ok_or_else(|| StepFailure::errored(format!("{text} does not exist")));
-    }
-    let mut why = Vec::new();
-    for pod in pods {
-        match pod_state(&pod, None) {
-            PodReadiness::Ready => return Ok(pod),
-            PodReadiness::Pending(reason) | PodReadiness::Blocked(reason) => {
-                why.push(format!("pod/{}: {reason}", name(&pod)));
+    let settle = context.suite.suite.timeouts.settle;
+    let mut patience = Patience::new(context, format!("a pod of {text}"), settle);
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let Found {
+            pods,
+            none,
+            may_come,
+        } = find(target, context).await?;
+        if is_named || (pods.is_empty() && !may_come) {
+            let first = pods.into_iter().next();
+            return first.ok_or_else(|| StepFailure::errored(none));
+        }
+        let mut is_kept = false;
+        let mut why = Vec::new();
+        for pod in pods {
+            let state = pod_state(&pod, None);
+            is_kept |= !matches!(state, PodReadiness::Pending(_));
+            match state.why() {
+                None => {
+                    patience.passed();
+                    return Ok(pod);
+                }
+                Some(reason) => why.push(format!("pod/{}: {reason}", name(&pod))),
             }
         }
+        let why = match why.is_empty() {
+            true => none,
+            false => why.join("; "),
+        };
+        if !context.is_patient || deadline.remaining() <= pause + REQUEST {
+            let limit = match context.is_patient {
+                true => format!(" {}", deadline.describe()),
+                false => String::new(),
+            };
+            return Err(StepFailure::errored(format!(
+                "no pod of {text} is ready{limit}: {why}"
+            )));
+        }
+        match is_kept {
+            true => patience.is_kept(&why),
+            false => patience.is_on_its_way(&why),
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
-    Err(StepFailure::errored(format!(
-        "no pod of {text} is ready: {}",
-        why.join("; ")
-    )))
 }
+
+/// Between two looks for a pod: twice the last, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// What a look takes itself.
+const REQUEST: Duration = Duration::from_millis(200);
 
 /// A container of a pod.
 pub fn container(

@@ -2,21 +2,33 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
-use tokio::time::timeout_at;
+use tokio::time::{sleep_until, timeout_at};
 
 use super::super::deadline::Deadline;
 use super::follow::{LAST_LOOK, read_apart};
+use super::patience::Patience;
 use super::{StepContext, StepFailure};
 use crate::cluster::{
-    ObjectKey, PodReadiness, Readiness, Resource, Watch, owned_by, pod_state, rolled_out,
+    Exclusion, ObjectKey, PodReadiness, Readiness, Resource, Watch, node_excluded_by, owned_by,
+    pod_state, pods_refused, rolled_out,
 };
+
+/// How a rollout is waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct How {
+    /// Ends with those that are ready, where the others do not become so.
+    pub per_node: bool,
+    /// How long what does not heal by itself must last to end it.
+    pub settle: Duration,
+}
 
 /// Waits for the rollout of a DaemonSet, a Deployment or a StatefulSet.
 pub async fn wait(
     key: ObjectKey,
-    per_node: bool,
+    how: How,
     context: &StepContext<'_>,
     deadline: &Deadline,
 ) -> Result<(), StepFailure> {
@@ -25,11 +37,14 @@ pub async fn wait(
             "{key} has no rollout: only a DaemonSet, a Deployment or a StatefulSet is rolled out"
         )));
     }
-    let mut rollout = Rollout::watch(key, per_node, context);
-    match timeout_at(deadline.at, rollout.end(context)).await {
-        Ok(end) => end,
-        Err(_) => rollout.last_look(context, deadline).await,
+    let mut patience = Patience::new(context, &key, how.settle);
+    let mut rollout = Rollout::watch(key, how.per_node, context);
+    match timeout_at(deadline.at, rollout.end(context, &mut patience)).await {
+        Ok(end) => end?,
+        Err(_) => rollout.last_look(context, deadline).await?,
     }
+    patience.passed();
+    Ok(())
 }
 
 /// What is looked at to judge a rollout.
@@ -48,6 +63,14 @@ struct Rollout {
 #[derive(Debug, PartialEq)]
 enum Progress {
     Pending(String),
+    /// Something keeps it that may pass by itself.
+    Kept(String),
+    /// Something keeps it that does not heal by itself.
+    Hopeless {
+        why: String,
+        /// Whether what is there is all that was asked for then.
+        is_enough: bool,
+    },
     Done,
     Failed(String),
 }
@@ -69,33 +92,55 @@ impl Rollout {
         }
     }
 
-    /// Ends when it is rolled out, or cannot be.
-    async fn end(&mut self, context: &StepContext<'_>) -> Result<(), StepFailure> {
+    /// Ends when it is rolled out, or will not be.
+    async fn end(
+        &mut self,
+        context: &StepContext<'_>,
+        patience: &mut Patience<'_>,
+    ) -> Result<(), StepFailure> {
         loop {
-            match self.progress(context) {
+            let failed = match self.progress(context) {
                 Progress::Done => return Ok(()),
-                Progress::Failed(why) => {
-                    return Err(StepFailure::failed(format!(
-                        "{} cannot be rolled out: {why}",
+                Progress::Failed(why) => Some(why),
+                Progress::Pending(why) => {
+                    patience.is_on_its_way(&format!("{}: {why}", self.key));
+                    None
+                }
+                Progress::Kept(why) => {
+                    patience.is_kept(&why);
+                    None
+                }
+                Progress::Hopeless { why, is_enough } => match patience.is_hopeless(&why) {
+                    Some(_) if is_enough => return Ok(()),
+                    ended => ended,
+                },
+            };
+            if let Some(why) = failed {
+                return Err(StepFailure::failed(format!(
+                    "{} cannot be rolled out: {why}",
+                    self.key
+                )));
+            }
+            // what may not be watched never changes
+            let nodes = self.per_node.then_some((&self.nodes, "the nodes"));
+            let watched = [Some((&self.objects, "it")), nodes];
+            for (watch, what) in watched.into_iter().flatten() {
+                if let Some(error) = watch.last_error().filter(|error| error.is_forbidden()) {
+                    return Err(StepFailure::errored(format!(
+                        "{}: {what} cannot be watched: {error}",
                         self.key
                     )));
                 }
-                Progress::Pending(_) => {}
-            }
-            // what may not be watched never changes
-            if let Some(error) = self
-                .objects
-                .last_error()
-                .filter(|error| error.is_forbidden())
-            {
-                return Err(StepFailure::errored(format!(
-                    "{} cannot be watched: {error}",
-                    self.key
-                )));
             }
             let replica_sets = async {
                 match &mut self.replica_sets {
                     Some(watch) => watch.changed().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let settled = async {
+                match patience.ends_at() {
+                    Some(end) => sleep_until(end).await,
                     None => std::future::pending().await,
                 }
             };
@@ -104,6 +149,7 @@ impl Rollout {
                 () = self.pods.changed() => {}
                 () = self.nodes.changed() => {}
                 () = replica_sets => {}
+                () = settled => {}
             }
         }
     }
@@ -119,26 +165,53 @@ impl Rollout {
                 )
             });
         if !is_current {
-            return Progress::Pending(format!("{} was not read yet", self.key));
+            return Progress::Pending("it was not read yet".to_owned());
         }
         let Some(object) = self.object() else {
             return Progress::Pending(if self.objects.is_synced() {
-                format!("{} does not exist", self.key)
+                "it does not exist".to_owned()
             } else {
                 match self.objects.last_error() {
-                    Some(error) => format!("{} could not be read: {error}", self.key),
-                    None => format!("{} was not read yet", self.key),
+                    Some(error) => format!("it could not be read: {error}"),
+                    None => "it was not read yet".to_owned(),
                 }
             });
         };
         match rolled_out(&object) {
+            Readiness::Ready(_) if self.per_node => self.without_late_nodes(&object),
             Readiness::Ready(_) => Progress::Done,
             Readiness::Failed(why) => Progress::Failed(why),
+            Readiness::GivenUp(why) => Progress::Hopeless {
+                why,
+                is_enough: false,
+            },
             Readiness::Pending(pending) => {
+                if let Some(refused) = pods_refused(&object) {
+                    return Progress::Kept(format!("{pending} {refused}"));
+                }
                 let states = self.pod_states(&object);
                 let expected = expected_pods(&object);
                 judge(pending, &states, expected, self.per_node)
             }
+        }
+    }
+
+    /// Rolled out to all nodes that it means, unless one that still comes up will be meant too.
+    fn without_late_nodes(&self, daemon_set: &Value) -> Progress {
+        if !self.nodes.is_synced() {
+            return Progress::Pending("the nodes were not read yet".to_owned());
+        }
+        let late = |node: &Arc<Value>| match node_excluded_by(daemon_set, node) {
+            Some(Exclusion::ForNow(why)) => {
+                let name = node["metadata"]["name"].as_str().unwrap_or_default();
+                Some(format!("{name}: {why}"))
+            }
+            Some(Exclusion::Wanted(_)) | None => None,
+        };
+        let late: Vec<_> = self.nodes.list(|_| true).iter().filter_map(late).collect();
+        match late.is_empty() {
+            true => Progress::Done,
+            false => Progress::Kept(shortened(late)),
         }
     }
 
@@ -147,21 +220,25 @@ impl Rollout {
             .find(self.key.namespace.as_deref(), &self.key.name)
     }
 
-    /// The pods that the present revision made, by name, with how far they are.
+    /// The pods that the present revision made and that have not ended, by name, with how far they
+    /// are. Others come for those that have.
     fn pod_states(&self, object: &Value) -> BTreeMap<String, PodReadiness> {
         let owner = self.pods_owner(object);
         let Some(owner) = owner else {
             return BTreeMap::new();
         };
         self.pods
-            .list(|pod| owned_by(pod, &owner))
+            .list(|pod| owned_by(pod, &owner) && is_of_revision(pod, object))
             .iter()
-            .map(|pod| {
+            .filter_map(|pod| {
                 let node = pod["spec"]["nodeName"]
                     .as_str()
                     .and_then(|node| self.nodes.find(None, node));
                 let name = pod["metadata"]["name"].as_str().unwrap_or_default();
-                (name.to_owned(), pod_state(pod, node.as_deref()))
+                match pod_state(pod, node.as_deref()) {
+                    PodReadiness::Over(_) => None,
+                    state => Some((name.to_owned(), state)),
+                }
             })
             .collect()
     }
@@ -200,7 +277,10 @@ impl Rollout {
         let blind = [&self.objects, &self.pods, &self.nodes];
         let blind = blind.into_iter().find_map(Watch::last_error);
         match (read, blind) {
-            (Ok(objects), _) if objects.first().is_some_and(is_rolled_out) => Ok(()),
+            (Ok(objects), _) if !self.per_node && objects.first().is_some_and(is_rolled_out) => {
+                Ok(())
+            }
+            (Ok(_), None) if self.is_enough_in_the_end() => Ok(()),
             (Ok(_), None) => Err(self.timed_out(context, deadline).await),
             (Err(error), _) | (_, Some(error)) => Err(StepFailure::errored(format!(
                 "whether {} was rolled out {} could not be read: {error}",
@@ -210,11 +290,24 @@ impl Rollout {
         }
     }
 
+    /// Whether each node was given its time, and one at least has its pod: those without are told
+    /// where they are tested.
+    fn is_enough_in_the_end(&self) -> bool {
+        self.per_node
+            && self.object().is_some_and(|object| {
+                let states = self.pod_states(&object);
+                expected_pods(&object).is_some()
+                    && states.values().any(|state| *state == PodReadiness::Ready)
+            })
+    }
+
     /// The message of a time-out: which one, what was still not so, and the last warning.
     async fn timed_out(&self, context: &StepContext<'_>, deadline: &Deadline) -> StepFailure {
         let pending = match self.progress(context) {
-            Progress::Pending(pending) => pending,
-            Progress::Failed(why) => why,
+            Progress::Pending(why)
+            | Progress::Kept(why)
+            | Progress::Hopeless { why, .. }
+            | Progress::Failed(why) => why,
             Progress::Done => "it was a moment later".to_owned(),
         };
         let mut failure = StepFailure::failed(format!(
@@ -228,6 +321,16 @@ impl Rollout {
             if warning.is_none() {
                 warning = self.pod_warning(&object, context).await;
             }
+            // of a Deployment whose pods are not let in, only this knows why
+            if warning.is_none()
+                && let Some(set) = self.pods_owner(&object)
+                && self.replica_sets.is_some()
+            {
+                let name = set["metadata"]["name"].as_str().unwrap_or_default();
+                let namespace = self.key.namespace.as_deref();
+                let set = ObjectKey::new(Resource::replica_set(), namespace, name);
+                warning = context.cluster.last_warning(&set, None).await;
+            }
             if let Some(warning) = warning {
                 failure.why.message.push_str("; last warning: ");
                 failure.why.message.push_str(&warning);
@@ -235,7 +338,7 @@ impl Rollout {
             let pods: Vec<_> = self
                 .pod_states(&object)
                 .into_iter()
-                .map(|(name, state)| format!("pod/{name}: {}", describe(&state)))
+                .map(|(name, state)| format!("pod/{name}: {}", state.why().unwrap_or("ready")))
                 .collect();
             failure = failure.with_detail("pods", &pods.join("\n"));
         }
@@ -269,50 +372,77 @@ fn expected_pods(object: &Value) -> Option<u64> {
     }
 }
 
+/// Whether a pod of a DaemonSet or StatefulSet is of its present revision; those of a Deployment
+/// are told apart by their ReplicaSet.
+fn is_of_revision(pod: &Value, object: &Value) -> bool {
+    let labels = &pod["metadata"]["labels"];
+    let (is, should) = match object["kind"].as_str() {
+        Some("DaemonSet") => (
+            &labels["pod-template-generation"],
+            &object["metadata"]["annotations"]["deprecated.daemonset.template.generation"],
+        ),
+        Some("StatefulSet") => (
+            &labels["controller-revision-hash"],
+            &object["status"]["updateRevision"],
+        ),
+        _ => return true,
+    };
+    // what a server does not tell keeps no pod out
+    is.is_null() || should.is_null() || is == should
+}
+
 /// Whether waiting on makes sense, from the states of the pods.
 ///
-/// Without `per_node` the first pod that cannot become ready ends it. With it, it ends
-/// when no pod can still change, and fails only where none is ready.
+/// Without `per_node` the first pod that does not heal ends it, once that has lasted. With it, it
+/// ends when no pod can still change, and fails only where none is ready.
 fn judge(
     pending: String,
     states: &BTreeMap<String, PodReadiness>,
     expected: Option<u64>,
     per_node: bool,
 ) -> Progress {
-    let blocked: Vec<_> = states
-        .iter()
-        .filter_map(|(name, state)| match state {
-            PodReadiness::Blocked(why) => Some(format!("pod/{name}: {why}")),
-            PodReadiness::Ready | PodReadiness::Pending(_) => None,
-        })
-        .collect();
-    if blocked.is_empty() {
-        return Progress::Pending(pending);
+    let (mut kept, mut hopeless) = (Vec::new(), Vec::new());
+    let (mut is_undecided, mut any_ready) = (false, false);
+    for (name, state) in states {
+        match state {
+            PodReadiness::Ready => any_ready = true,
+            PodReadiness::Pending(_) => is_undecided = true,
+            PodReadiness::Hindered(why) => kept.push(format!("pod/{name}: {why}")),
+            PodReadiness::Hopeless(why) | PodReadiness::Over(why) => {
+                hopeless.push(format!("pod/{name}: {why}"));
+            }
+        }
     }
     let all_there = expected.is_some_and(|expected| states.len() as u64 >= expected);
-    let undecided = states
-        .values()
-        .any(|state| matches!(state, PodReadiness::Pending(_)));
-    let any_ready = states
-        .values()
-        .any(|state| matches!(state, PodReadiness::Ready));
-    match per_node {
-        true if !all_there || undecided => Progress::Pending(pending),
-        true if any_ready => Progress::Done,
-        _ => Progress::Failed(blocked.join("; ")),
+    let waits = per_node && (is_undecided || !kept.is_empty() || !all_there);
+    if !hopeless.is_empty() && !waits {
+        return Progress::Hopeless {
+            why: shortened(hopeless),
+            is_enough: per_node && any_ready,
+        };
+    }
+    match kept.is_empty() {
+        true => Progress::Pending(pending),
+        false => Progress::Kept(shortened(kept)),
     }
 }
 
-fn describe(state: &PodReadiness) -> &str {
-    match state {
-        PodReadiness::Ready => "ready",
-        PodReadiness::Pending(why) | PodReadiness::Blocked(why) => why,
+/// How many pods or nodes a message names.
+const NAMED: usize = 5;
+
+fn shortened(mut list: Vec<String>) -> String {
+    if list.len() > NAMED {
+        let more = list.len() - NAMED;
+        list.truncate(NAMED);
+        list.push(format!("and {more} more"));
     }
+    list.join("; ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn states(list: &[(&str, PodReadiness)]) -> BTreeMap<String, PodReadiness> {
         list.iter()
@@ -320,21 +450,49 @@ mod tests {
             .collect()
     }
 
-    fn blocked() -> PodReadiness {
-        PodReadiness::Blocked("no such image".to_owned())
+    fn hopeless() -> PodReadiness {
+        PodReadiness::Hopeless("no such image".to_owned())
+    }
+
+    fn kept() -> PodReadiness {
+        PodReadiness::Hindered("no node yet".to_owned())
     }
 
     fn pending() -> PodReadiness {
         PodReadiness::Pending("starting".to_owned())
     }
 
+    fn ends(why: &str, is_enough: bool) -> Progress {
+        Progress::Hopeless {
+            why: why.to_owned(),
+            is_enough,
+        }
+    }
+
     #[test]
-    fn one_blocked_pod_ends_a_rollout() {
-        let states = states(&[("a", blocked()), ("b", pending())]);
+    fn one_pod_that_does_not_heal_ends_a_rollout() {
+        let judge = |list: &[(&str, PodReadiness)]| {
+            judge("0 of 2".to_owned(), &states(list), Some(2), false)
+        };
         assert_eq!(
-            judge("0 of 2".to_owned(), &states, Some(2), false),
-            Progress::Failed("pod/a: no such image".to_owned())
+            judge(&[("a", hopeless()), ("b", pending())]),
+            ends("pod/a: no such image", false)
         );
+        assert_eq!(
+            judge(&[("a", kept()), ("b", hopeless())]),
+            ends("pod/b: no such image", false)
+        );
+    }
+
+    #[test]
+    fn what_may_pass_keeps_a_rollout_and_is_told() {
+        for per_node in [false, true] {
+            let states = states(&[("a", kept()), ("b", PodReadiness::Ready)]);
+            assert_eq!(
+                judge("1 of 2".to_owned(), &states, Some(2), per_node),
+                Progress::Kept("pod/a: no node yet".to_owned())
+            );
+        }
     }
 
     #[test]
@@ -343,16 +501,44 @@ mod tests {
         let judge = |list: &[(&str, PodReadiness)], expected| {
             judge("1 of 2".to_owned(), &states(list), expected, true)
         };
-        assert_eq!(judge(&[("a", blocked()), ("b", pending())], Some(2)), waits);
-        assert_eq!(judge(&[("a", blocked())], Some(2)), waits);
-        assert_eq!(judge(&[("a", blocked())], None), waits);
         assert_eq!(
-            judge(&[("a", blocked()), ("b", PodReadiness::Ready)], Some(2)),
-            Progress::Done
+            judge(&[("a", hopeless()), ("b", pending())], Some(2)),
+            waits
+        );
+        assert_eq!(judge(&[("a", hopeless())], Some(2)), waits);
+        assert_eq!(judge(&[("a", hopeless())], None), waits);
+        assert_eq!(
+            judge(&[("a", hopeless()), ("b", PodReadiness::Ready)], Some(2)),
+            ends("pod/a: no such image", true)
         );
         assert_eq!(
-            judge(&[("a", blocked()), ("b", blocked())], Some(2)),
-            Progress::Failed("pod/a: no such image; pod/b: no such image".to_owned())
+            judge(&[("a", hopeless()), ("b", hopeless())], Some(2)),
+            ends("pod/a: no such image; pod/b: no such image", false)
         );
+        assert_eq!(
+            judge(&[("a", hopeless()), ("b", kept())], Some(2)),
+            Progress::Kept("pod/b: no node yet".to_owned())
+        );
+    }
+
+    #[test]
+    fn pods_of_an_earlier_revision_do_not_count() {
+        let pod = |label: &str, value: &str| json!({"metadata": {"labels": {label: value}}});
+        let daemon_set = json!({"kind": "DaemonSet", "metadata": {"annotations": {
+            "deprecated.daemonset.template.generation": "2"}}});
+        assert!(is_of_revision(
+            &pod("pod-template-generation", "2"),
+            &daemon_set
+        ));
+        assert!(!is_of_revision(
+            &pod("pod-template-generation", "1"),
+            &daemon_set
+        ));
+        assert!(is_of_revision(&json!({}), &daemon_set));
+        let set = json!({"kind": "StatefulSet", "status": {"updateRevision": "db-2"}});
+        assert!(!is_of_revision(
+            &pod("controller-revision-hash", "db-1"),
+            &set
+        ));
     }
 }

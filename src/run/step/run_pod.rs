@@ -92,7 +92,9 @@ async fn to_its_end(
             return Ok(Look::Holds);
         }
         Ok(match pod_state(pod, None) {
-            PodReadiness::Blocked(why) => Look::Never(format!("{key} cannot run: {why}")),
+            PodReadiness::Over(why) => Look::Never(format!("{key} cannot run: {why}")),
+            PodReadiness::Hopeless(why) => Look::Hopeless(format!("{key} cannot run: {why}")),
+            PodReadiness::Hindered(why) => Look::Kept(format!("{key} has not ended: {why}")),
             PodReadiness::Pending(why) => Look::NotYet(format!("{key} has not ended: {why}")),
             PodReadiness::Ready => Look::NotYet(format!("{key} still runs")),
         })
@@ -104,8 +106,11 @@ async fn to_its_end(
         tokio::pin!(ended, following);
         tokio::select! {
             ended = &mut ended => {
-                // the last lines may still be on their way
-                let came = tokio::time::timeout(LAST_LINES, following).await;
+                // the last lines may still be on their way, of one that has run
+                let came = match &ended {
+                    Ok(_) => tokio::time::timeout(LAST_LINES, following).await.ok(),
+                    Err(_) => None,
+                };
                 (ended, came.unwrap_or(Came::InPart))
             }
             came = &mut following => {
@@ -128,7 +133,7 @@ async fn to_its_end(
         Came::Whole => log.finish(),
         Came::InPart => whole_log(key, &intake, &log, context, deadline).await?,
     };
-    let exit = pods.first().and_then(exit_code).unwrap_or(-1);
+    let exit = pods.first().and_then(|pod| exit_code(pod)).unwrap_or(-1);
     let ended = expect::Ended {
         exit,
         stdout: log,
@@ -210,7 +215,7 @@ async fn follow_log(key: &ObjectKey, context: &StepContext<'_>, log: &Mutex<Outp
         watch
             .wait_until(|state| {
                 let pod = state.find(key.namespace.as_deref(), &key.name)?;
-                matches!(pod_state(&pod, None), PodReadiness::Blocked(_)).then_some(())
+                matches!(pod_state(&pod, None), PodReadiness::Over(_)).then_some(())
             })
             .await;
     };

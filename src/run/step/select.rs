@@ -93,6 +93,11 @@ impl<'a> Selected<'a> {
         }
     }
 
+    /// Whether the filter says the same of an object for as long as that does not change.
+    pub fn is_timeless(&self) -> bool {
+        self.filter.is_none_or(check::is_timeless)
+    }
+
     /// Reads them once.
     pub async fn read(&self, context: &StepContext<'_>) -> Result<Vec<Value>, StepFailure> {
         let objects = match &self.name {

@@ -1,13 +1,19 @@
-//! `wait`: until something holds of an object, or of all that a selector picks. A definite
-//! failure ends it before its time.
+//! `wait`: until something holds of an object, or of all that a selector picks. What the cluster
+//! does not try again ends it before its time, and so does what does not heal, once it has lasted.
+
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::super::deadline::Deadline;
+use super::check::Question;
 use super::follow::{Followed, Look};
+use super::memory::Memory;
 use super::select::Selected;
 use super::{StepContext, StepFailure, StepResult, check, rollout, write};
-use crate::cluster::{ConditionState, PodReadiness, condition_state, job_failed, pod_state};
+use crate::cluster::{
+    ConditionState, PodReadiness, condition_state, job_failed, pod_state, pods_refused,
+};
 use crate::plan;
 use crate::plan::model::{Until, Wait};
 
@@ -19,22 +25,29 @@ pub async fn run(
 ) -> Result<StepResult, StepFailure> {
     let selected = write::in_time(deadline, context, Selected::of(&wait.target, context)).await?;
     if let Until::RolledOut { per_node } = wait.until {
-        return roll_out(&selected, per_node, context, deadline).await;
+        let settle = wait.settle.unwrap_or(context.suite.suite.timeouts.settle);
+        return roll_out(
+            &selected,
+            rollout::How { per_node, settle },
+            context,
+            deadline,
+        )
+        .await;
     }
-    let mut followed = Followed::new(&selected, context);
+    let mut followed = Followed::new(&selected, context).settling(wait.settle);
+    let mut memory = Memory::default();
     let objects = followed
-        .until(deadline, |objects| look(wait, objects, &selected, context))
+        .until(deadline, |objects| {
+            look(wait, objects, &selected, context, &mut memory)
+        })
         .await?;
-    let first = objects.first().cloned().unwrap_or(Value::Null);
-    Ok(StepResult::default()
-        .with("objects", objects)
-        .with("object", first))
+    Ok(StepResult::of_objects(&objects))
 }
 
 /// Each of the objects, one after another: they roll out side by side all the same.
 async fn roll_out(
     selected: &Selected<'_>,
-    per_node: bool,
+    how: rollout::How,
     context: &StepContext<'_>,
     deadline: &Deadline,
 ) -> Result<StepResult, StepFailure> {
@@ -58,16 +71,17 @@ async fn roll_out(
         }
     };
     for key in keys {
-        rollout::wait(key, per_node, context, deadline).await?;
+        rollout::wait(key, how, context, deadline).await?;
     }
     Ok(StepResult::default())
 }
 
 fn look(
     wait: &Wait,
-    objects: &[Value],
+    objects: &[Arc<Value>],
     selected: &Selected<'_>,
     context: &StepContext<'_>,
+    memory: &mut Memory<Vec<String>>,
 ) -> Result<Look, StepFailure> {
     if let Until::Deleted = wait.until {
         return Ok(match objects {
@@ -91,41 +105,76 @@ fn look(
             Until::Object(check) => Some(check),
             _ => None,
         });
+    memory.next_look();
     let context = &context.with_objects(checks, objects);
-    let mut pending = Vec::new();
+    let until = Asked::new(0, &wait.until);
+    let unless = wait.unless.as_ref().map(|unless| Asked::new(1, unless));
+    let (mut pending, mut kept, mut hopeless) = (Vec::new(), Vec::new(), Vec::new());
     for object in objects {
         let key = selected.key(object);
-        if let Some(unless) = &wait.unless
-            && not_yet(unless, object, context)?.is_none()
+        if let Some(unless) = &unless
+            && not_yet(unless, object, context, memory)?.is_none()
         {
             return Ok(Look::Never(format!(
                 "{key}: {} holds, which ends the wait",
-                describe(unless)
+                describe(unless.until)
             )));
         }
-        if let Some(why) = not_yet(&wait.until, object, context)? {
-            // what waits for a condition to be anything but good does not fail by being bad
-            if wants_success(&wait.until)
-                && let Some(failure) = definite_failure(object)
-            {
-                return Ok(Look::Never(format!("{key}: {failure}")));
-            }
-            pending.push(format!("{key}: {why}"));
+        let Some(why) = not_yet(&until, object, context, memory)? else {
+            continue;
+        };
+        // what waits for a condition to be anything but good does not fail by being bad
+        let obstacle = match wants_success(&wait.until) {
+            true => obstacle(object),
+            false => Obstacle::None,
+        };
+        match obstacle {
+            Obstacle::None => pending.push(format!("{key}: {why}")),
+            Obstacle::MayPass(why) => kept.push(format!("{key}: {why}")),
+            Obstacle::Stays(why) => hopeless.push(format!("{key}: {why}")),
+            Obstacle::Final(why) => return Ok(Look::Never(format!("{key}: {why}"))),
         }
     }
-    Ok(match pending.is_empty() {
-        true => Look::Holds,
-        false => Look::NotYet(pending.join("; ")),
-    })
+    Ok(
+        match (pending.as_slice(), kept.as_slice(), hopeless.as_slice()) {
+            ([], [], []) => Look::Holds,
+            (_, [], []) => Look::NotYet(pending.join("; ")),
+            (_, _, []) => Look::Kept(kept.join("; ")),
+            _ => Look::Hopeless(hopeless.join("; ")),
+        },
+    )
+}
+
+/// What is asked of each object.
+struct Asked<'w> {
+    until: &'w Until,
+    /// Tells it from others that are asked of the same objects.
+    number: usize,
+    /// Whether the answer stays the same for as long as the object does not change.
+    is_timeless: bool,
+}
+
+impl<'w> Asked<'w> {
+    fn new(number: usize, until: &'w Until) -> Self {
+        Self {
+            until,
+            number,
+            is_timeless: match until {
+                Until::Object(check) => check::is_timeless(check),
+                _ => true,
+            },
+        }
+    }
 }
 
 /// What keeps an object from being so; nothing where it is.
 fn not_yet(
-    until: &Until,
-    object: &Value,
+    asked: &Asked<'_>,
+    object: &Arc<Value>,
     context: &StepContext<'_>,
+    memory: &mut Memory<Vec<String>>,
 ) -> Result<Option<String>, StepFailure> {
-    Ok(match until {
+    Ok(match asked.until {
         Until::Exists | Until::RolledOut { .. } => None,
         Until::Deleted => Some("is there".to_owned()),
         Until::Condition { kind, status } => match condition_state(object, kind, status) {
@@ -140,7 +189,12 @@ fn not_yet(
             jsonpath(object, path, equals.as_ref())?
         }
         Until::Object(object_check) => {
-            let problems = check::problems(object_check, object, context)?;
+            let question = Question {
+                check: object_check,
+                number: asked.number,
+                is_timeless: asked.is_timeless,
+            };
+            let problems = question.problems(object, memory, context)?;
             (!problems.is_empty()).then(|| problems.join(", "))
         }
     })
@@ -193,22 +247,38 @@ fn as_text(value: &Value) -> Option<String> {
 fn wants_success(until: &Until) -> bool {
     match until {
         Until::Condition { kind, status } => {
-            status == "True" && ["Ready", "ContainersReady", "Complete"].contains(&kind.as_str())
+            status == "True"
+                && ["Ready", "ContainersReady", "Complete", "Available"].contains(&kind.as_str())
         }
         Until::Jsonpath { .. } | Until::Object(_) => false,
         Until::RolledOut { .. } | Until::Exists | Until::Deleted => false,
     }
 }
 
-/// Why an object cannot come to what is waited for, in the cluster's words.
-fn definite_failure(object: &Value) -> Option<String> {
-    match object["kind"].as_str()? {
+/// What is in the way of what is waited for, in the cluster's words.
+enum Obstacle {
+    None,
+    /// The cluster tries again by itself.
+    MayPass(String),
+    /// It does not go by itself.
+    Stays(String),
+    /// The cluster does not try again.
+    Final(String),
+}
+
+fn obstacle(object: &Value) -> Obstacle {
+    let kind = object["kind"].as_str().unwrap_or_default();
+    match kind {
         "Pod" => match pod_state(object, None) {
-            PodReadiness::Blocked(why) => Some(why),
-            PodReadiness::Ready | PodReadiness::Pending(_) => None,
+            PodReadiness::Ready | PodReadiness::Pending(_) => Obstacle::None,
+            PodReadiness::Hindered(why) => Obstacle::MayPass(why),
+            PodReadiness::Hopeless(why) => Obstacle::Stays(why),
+            PodReadiness::Over(why) => Obstacle::Final(why),
         },
-        "Job" => job_failed(object).map(|why| format!("the Job has failed: {why}")),
-        _ => None,
+        "Job" => job_failed(object).map_or(Obstacle::None, |why| {
+            Obstacle::Final(format!("the Job has failed: {why}"))
+        }),
+        _ => pods_refused(object).map_or(Obstacle::None, Obstacle::MayPass),
     }
 }
 
@@ -226,7 +296,7 @@ fn describe(until: &Until) -> String {
     }
 }
 
-fn names(objects: &[Value], selected: &Selected<'_>) -> String {
+fn names(objects: &[Arc<Value>], selected: &Selected<'_>) -> String {
     let names: Vec<_> = objects
         .iter()
         .map(|object| selected.key(object).to_string())

@@ -125,17 +125,20 @@ pub enum TimeoutKind {
     Command,
     /// delete.
     Delete,
+    /// How long what does not heal by itself must last to end a wait.
+    Settle,
 }
 
 impl TimeoutKind {
     /// All of them with their names in a suite.
-    pub const ALL: [(&'static str, Self); 6] = [
+    pub const ALL: [(&'static str, Self); 7] = [
         ("request", Self::Request),
         ("assert", Self::Assert),
         ("wait", Self::Wait),
         ("exec", Self::Exec),
         ("command", Self::Command),
         ("delete", Self::Delete),
+        ("settle", Self::Settle),
     ];
 }
 

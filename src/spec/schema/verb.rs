@@ -242,6 +242,8 @@ pub struct WaitSpec {
     pub unless: Option<UntilSpec>,
     /// Each node has its pod.
     pub per_node: Option<Span>,
+    /// How long what does not heal by itself must last to end it.
+    pub settle: Option<Text>,
 }
 
 /// What a `wait` waits for.

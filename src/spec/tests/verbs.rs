@@ -123,7 +123,7 @@ fn verbs_on_objects() {
 fn each_known_field_is_named_once() {
     assert_snapshot!(
         check_steps("- wait: {target: pod/a, until: exists, zzz: 1}"),
-        @"a.yaml:6:42: unknown field `zzz` of `wait` (known here: target, namespace, allNamespaces, selector, where, until, unless, perNode)"
+        @"a.yaml:6:42: unknown field `zzz` of `wait` (known here: target, namespace, allNamespaces, selector, where, until, unless, perNode, settle)"
     );
 }
 

@@ -25,6 +25,7 @@ impl Decoder<'_> {
                 .optional("unless")
                 .and_then(|unless| self.until(unless)),
             per_node: self.flag_span(&mut fields, "perNode"),
+            settle: self.optional_text(&mut fields, "settle"),
         };
         if let (Some(UntilSpec::RolledOut), Some(unless)) =
             (&wait.unless, fields.optional("unless"))
