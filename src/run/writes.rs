@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::ledger::Subject;
-use crate::cluster::{Resource, State};
+use crate::cluster::{ObjectKey, Resource, State};
 
 /// Shared by everything in a suite.
 #[derive(Debug, Default)]
@@ -21,6 +22,20 @@ impl Writes {
             let mut writes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             writes.insert(subject.clone(), (version.to_owned(), Instant::now()));
         }
+    }
+
+    /// How long ago the last write was to an object that is meant, in one cluster.
+    pub fn age(
+        &self,
+        cluster: Option<&str>,
+        is_meant: impl Fn(&ObjectKey) -> bool,
+    ) -> Option<Duration> {
+        let writes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        writes
+            .iter()
+            .filter(|(subject, _)| subject.cluster.as_deref() == cluster && is_meant(&subject.key))
+            .map(|(_, (_, answered))| answered.elapsed())
+            .min()
     }
 
     /// Whether a watch of a kind, in one namespace or in all, is no older than the last

@@ -1,11 +1,12 @@
-//! `can`: whether somebody may do something, by the cluster's own authorizers.
+//! `can`: whether somebody may do something, by the cluster's own authorizers. These hear of the
+//! run's own rules a moment later.
 
 use super::super::deadline::Deadline;
-use super::{StepContext, StepFailure, StepResult, write};
-use crate::cluster::Access;
+use super::{StepContext, StepFailure, StepResult, lag, write};
+use crate::cluster::{Access, ObjectKey};
 use crate::plan::model::Can;
 
-/// Asks once.
+/// Asks.
 pub async fn run(
     can: &Can,
     context: &StepContext<'_>,
@@ -51,7 +52,13 @@ async fn ask(can: &Can, context: &StepContext<'_>) -> Result<StepResult, StepFai
         .as_ref()
         .map(|who| context.identity(who))
         .transpose()?;
-    let answer = context.cluster.can(&access, who.as_ref()).await?;
+    let is_rule = |key: &ObjectKey| key.resource.group == "rbac.authorization.k8s.io";
+    let answer = loop {
+        let answer = context.cluster.can(&access, who.as_ref()).await?;
+        if answer.allowed == can.allowed || !lag::may_be_stale(context, is_rule).await {
+            break answer;
+        }
+    };
     let result = StepResult::default().with("stdout", answer.reason.clone());
     if answer.allowed == can.allowed {
         return Ok(result);

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::super::deadline::{Deadline, human_duration};
-use super::{StepContext, StepFailure, StepResult, expect};
-use crate::cluster::{HttpError, HttpRequest, HttpTarget, Resolve, Scheme};
+use super::{StepContext, StepFailure, StepResult, expect, lag};
+use crate::cluster::{HttpError, HttpRequest, HttpTarget, ObjectKey, Resolve, Scheme};
 use crate::output::{Intake, Text};
 use crate::plan::model::{Http, HttpDestination, HttpExpectation, HttpWay};
 use crate::template::{Scope, Template};
@@ -60,7 +60,7 @@ pub async fn run(
         .map(|ca| ca.render_text(&scope))
         .transpose()?;
     let judge = BodyJudge::new(&http.expect, &scope)?;
-    let request = HttpRequest {
+    let mut request = HttpRequest {
         method: http.method.clone(),
         path,
         headers,
@@ -71,11 +71,16 @@ pub async fn run(
         intake: judge.intake(),
     };
     let what = format!("{} {shown}", http.method);
-    let reply = context
-        .cluster
-        .http(&target, &request)
-        .await
-        .map_err(|error| explain(&error, &what, deadline))?;
+    let reply = loop {
+        request.timeout = deadline.remaining();
+        match context.cluster.http(&target, &request).await {
+            Ok(reply) => break reply,
+            Err(error)
+                if is_about_the_service(&error)
+                    && lag::may_be_stale(context, is_service(&target)).await => {}
+            Err(error) => return Err(explain(&error, &what, deadline)),
+        }
+    };
     let answer = Answer {
         status: reply.status,
         headers: reply.headers,
@@ -274,6 +279,39 @@ fn render_path(path: &Template, scope: &Scope) -> Result<String, StepFailure> {
         true => path,
         false => format!("/{path}"),
     })
+}
+
+/// Whether the API server says that a service, its port or its pods are not there: it may not have
+/// heard of them.
+fn is_about_the_service(error: &HttpError) -> bool {
+    match error {
+        HttpError::NotReached { cause } => {
+            ["not found", "no endpoints available", "no service port"]
+                .iter()
+                .any(|words| cause.contains(words))
+        }
+        _ => false,
+    }
+}
+
+/// The service that is asked.
+fn is_service(target: &HttpTarget) -> impl Fn(&ObjectKey) -> bool {
+    let service = match target {
+        HttpTarget::ServiceProxy {
+            namespace, service, ..
+        }
+        | HttpTarget::ServiceForward {
+            namespace, service, ..
+        } => Some((namespace.clone(), service.clone())),
+        HttpTarget::PodForward { .. } | HttpTarget::Url(_) => None,
+    };
+    move |key| {
+        service.as_ref().is_some_and(|(namespace, name)| {
+            key.resource.kind == "Service"
+                && key.namespace.as_ref() == Some(namespace)
+                && key.name == *name
+        })
+    }
 }
 
 /// A target that does not listen, or not in time, has answered as well as a bad status has.

@@ -18,6 +18,7 @@ mod flow;
 mod follow;
 mod get;
 mod http;
+mod lag;
 mod local;
 mod logs;
 mod memory;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::check;
+use super::lag;
 use super::{StepContext, StepFailure};
 use crate::cluster::{ClusterError, LabelQuery, ObjectKey, Resource};
 use crate::plan::model::{ObjectCheck, Target};
@@ -45,9 +46,14 @@ impl<'a> Selected<'a> {
             }
             None => (text.as_str(), None),
         };
-        let resource = match context.cluster.resource_named(kind).await {
-            Err(unknown @ ClusterError::UnknownKind { .. }) => return Ok(Err(unknown)),
-            resource => resource?,
+        let is_definition = |key: &ObjectKey| key.resource.kind == "CustomResourceDefinition";
+        let resource = loop {
+            match context.cluster.resource_named(kind).await {
+                Err(ClusterError::UnknownKind { .. })
+                    if lag::may_be_stale(context, is_definition).await => {}
+                Err(unknown @ ClusterError::UnknownKind { .. }) => return Ok(Err(unknown)),
+                resource => break resource?,
+            }
         };
         let namespace = if !resource.namespaced || target.all_namespaces {
             None
