@@ -1,8 +1,9 @@
 //! Runs the program as a user does.
 //!
-//! `cli`, `credentials` and `reports` need no cluster. `chaos`, `cleanup`, `cluster`, `faults`, `network`, `ownership`,
-//! `panics`, `signals`, `untrusted` and `proxy` need the local one (`ci/cluster up`), as do most of `arrival`,
-//! `images`, `rbac`, `verbs`, `language`, `whole` and `peers`; they are ignored without it, and `ci/test` boots
+//! `cli`, `credentials`, `reports` and `waiting` need no cluster. `chaos`, `cleanup`, `cluster`, `faults`,
+//! `network`, `ownership`, `panics`, `provisioning`, `signals`, `untrusted` and `proxy` need the local one
+//! (`ci/cluster up`), as do most of `arrival`, `images`, `rbac`, `verbs`, `language`, `whole` and `peers`;
+//! they are ignored without it, and `ci/test` boots
 //! it and runs them all. `dual_stack` needs one whose pods have addresses of two families, which
 //! `ci/test` boots before.
 
@@ -22,12 +23,15 @@ mod network;
 mod ownership;
 mod panics;
 mod peers;
+mod provisioning;
 mod proxy;
 mod rbac;
 mod relay;
 mod reports;
+mod scripted;
 mod signals;
 mod support;
 mod untrusted;
 mod verbs;
+mod waiting;
 mod whole;

@@ -401,7 +401,7 @@ fn a_new_deployment_is_pending_until_it_says_how_many_are_ready() {
 
 #[test]
 #[ignore = "needs ci/cluster up"]
-fn a_wait_that_cannot_be_met_ends_with_the_clusters_words() {
+fn a_wait_that_is_not_met_ends_with_the_clusters_words() {
     let _cluster = healthy_cluster();
     let run = run_spec(
         r#"
@@ -417,18 +417,18 @@ fn a_wait_that_cannot_be_met_ends_with_the_clusters_words() {
                 nodeSelector: {kubeproof.test/no-such: node}
                 containers: [{name: main, image: "busybox:1.28", command: [sleep, "1"]}]
         - wait: {target: pod/homeless, until: {condition: Ready}}
-          timeout: 60s
+          timeout: 5s
 "#,
     );
     run.assert_code(1);
     assert_failed(
         &run,
         "no node takes it",
-        &["pod/homeless", "nodes are available"],
+        &["pod/homeless", "nodes are available", "within 5s"],
     );
     assert!(
-        case(&run, "no node takes it").took < 30.0,
-        "told at once\n{run}"
+        case(&run, "no node takes it").took >= 5.0,
+        "a node may come\n{run}"
     );
     run.assert_nothing_left();
 }

@@ -1,0 +1,404 @@
+//! What is waited for, what is given up, and by which clock: on API servers that answer by a script.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::scripted::{Asked, Reply, Scripted, changed, list, not_found};
+use crate::support::{Finished, Kubeproof};
+use crate::verbs::{assert_errored, assert_failed, assert_passed, suite};
+
+/// Runs a suite in the namespace `n` of a server.
+fn run_on(server: &Scripted, spec: &str) -> Finished {
+    let arguments = [
+        "run",
+        "suite.yaml",
+        "--kubeconfig",
+        "here.yaml",
+        "--json",
+        "events.json",
+    ];
+    Kubeproof::new(&arguments)
+        .file("here.yaml", &server.kubeconfig())
+        .file(
+            "suite.yaml",
+            &suite(&format!("  namespace: {{existing: n}}\n{spec}")),
+        )
+        .run()
+}
+
+fn pod(version: u32, status: Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "Pod",
+           "metadata": {"name": "one", "namespace": "n", "uid": "u",
+                        "resourceVersion": version.to_string(), "labels": {"v": "latest"}},
+           "spec": {"nodeName": "node1"}, "status": status})
+}
+
+fn waiting(reason: &str, message: &str) -> Value {
+    json!({"phase": "Pending", "containerStatuses": [
+        {"name": "main", "state": {"waiting": {"reason": reason, "message": message}}}]})
+}
+
+fn ready() -> Value {
+    json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]})
+}
+
+const PODS: &str = "GET /api/v1/namespaces/n/pods";
+
+/// One pod, and what becomes of it.
+fn pod_that(
+    first: Value,
+    then: Vec<(Duration, Vec<Value>)>,
+) -> impl Fn(&Asked) -> Option<Reply> + Send + Sync {
+    move |asked| match (asked.line == PODS, asked.is_watch) {
+        (false, _) => None,
+        (true, false) => Some(list(&[pod(1, first.clone())])),
+        (true, true) => Some(Reply::Watch(then.clone())),
+    }
+}
+
+#[test]
+fn a_pull_that_may_succeed_later_is_waited_for_and_told() {
+    let obstacles = [
+        waiting(
+            "ErrImagePull",
+            "failed to resolve reference \"r/a:1\": unexpected status from HEAD request: \
+             429 Too Many Requests: toomanyrequests: You have reached your pull rate limit",
+        ),
+        waiting(
+            "ImagePullBackOff",
+            "Back-off pulling image \"r/a:1\": ErrImagePull: dial tcp 192.0.2.1:443: i/o timeout",
+        ),
+        waiting("CreateContainerConfigError", "configmap \"late\" not found"),
+        json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False",
+               "reason": "Unschedulable", "message": "0/3 nodes are available: 3 node(s) had \
+               untolerated taint(s) {node.cloudprovider.kubernetes.io/uninitialized: true}."}]}),
+    ];
+    for obstacle in obstacles {
+        let later = vec![(
+            Duration::from_secs(2),
+            vec![changed("MODIFIED", &pod(2, ready()))],
+        )];
+        let server = Scripted::start(pod_that(obstacle.clone(), later));
+        let run = run_on(
+            &server,
+            r#"
+  defaults: {timeouts: {settle: 500ms}}
+  cases:
+    - name: one
+      steps:
+        - wait: {target: pod/one, until: {condition: Ready}}
+          timeout: 30s
+"#,
+        );
+        run.assert_code(0);
+        let one = assert_passed(&run, "one");
+        assert!(one.took >= 1.9, "{}", one.took);
+        let waits = run.events("step-waits");
+        assert_eq!(waits.len(), 1, "told once: {run}");
+        assert!(
+            waits[0]["why"].as_str().unwrap().starts_with("pod/one: "),
+            "{run}"
+        );
+        let waited = &run.events("step-waited")[0];
+        assert!(waited["took"].as_f64().unwrap() >= 1.9, "{waited}");
+        run.assert_stderr("verbs: pod/one in n came after 2.");
+    }
+}
+
+#[test]
+fn a_time_out_quotes_what_the_cluster_was_still_trying() {
+    let server = Scripted::start(pod_that(
+        waiting("ErrImagePull", "toomanyrequests"),
+        Vec::new(),
+    ));
+    let run = run_on(
+        &server,
+        r#"
+  cases:
+    - name: one
+      steps:
+        - wait: {target: pod/one, until: {condition: Ready}}
+          timeout: 1s
+"#,
+    );
+    assert_failed(
+        &run,
+        "one",
+        &[
+            "ErrImagePull: toomanyrequests",
+            "within 1s (the step's timeout)",
+        ],
+    );
+}
+
+#[test]
+fn what_does_not_heal_by_itself_is_told_soon() {
+    let invalid = waiting("InvalidImageName", "couldn't parse image name \"A:::b\"");
+    let server = Scripted::start(pod_that(invalid, Vec::new()));
+    let run = run_on(
+        &server,
+        r#"
+  defaults: {timeouts: {settle: 1s}}
+  cases:
+    - name: the suite's
+      steps:
+        - wait: {target: pod/one, until: {condition: Ready}}
+          timeout: 60s
+    - name: its own
+      steps:
+        - wait: {target: pod/one, until: {condition: Ready}, settle: 3s}
+          timeout: 60s
+    - name: at once
+      steps:
+        - wait: {target: pod/one, until: {condition: Ready}, settle: 0s}
+          timeout: 60s
+"#,
+    );
+    run.assert_code(1);
+    let words = ["pod/one: container \"main\": InvalidImageName: couldn't parse image name"];
+    let soon = assert_failed(&run, "the suite's", &[&words[..], &["for 1s now"]].concat());
+    assert!((1.0..2.5).contains(&soon.took), "{}", soon.took);
+    let later = assert_failed(&run, "its own", &[&words[..], &["for 3s now"]].concat());
+    assert!((3.0..4.5).contains(&later.took), "{}", later.took);
+    assert!(assert_failed(&run, "at once", &words).took < 1.0, "{run}");
+}
+
+#[test]
+fn a_name_that_is_pushed_while_it_settles_is_waited_for() {
+    let missing = "failed to resolve reference \"r/a:1\": r/a:1: not found";
+    let backs_off = waiting("ImagePullBackOff", "Back-off pulling image \"r/a:1\"");
+    let second = Duration::from_secs(1);
+    let later = vec![
+        (second, vec![changed("MODIFIED", &pod(2, backs_off))]),
+        (second, vec![changed("MODIFIED", &pod(3, ready()))]),
+    ];
+    let server = Scripted::start(pod_that(waiting("ErrImagePull", missing), later));
+    let run = run_on(
+        &server,
+        r#"
+  cases:
+    - name: one
+      steps: [{wait: {target: pod/one, until: {condition: Ready}, settle: 5s}}]
+"#,
+    );
+    assert_passed(&run, "one");
+}
+
+#[test]
+fn a_wait_that_is_cut_says_what_it_waited_for() {
+    let unschedulable = json!({"phase": "Pending", "conditions": [
+        {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3"}]});
+    let server = Scripted::start(pod_that(unschedulable, Vec::new()));
+    let wait = "wait: {target: pod/one, until: {condition: Ready}}";
+    let words = "while it waited: pod/one: Unschedulable: 0/3";
+    let run = run_on(
+        &server,
+        &format!("  timeout: 1s\n  cases:\n    - name: one\n      steps: [{{{wait}}}]\n"),
+    );
+    let why = &run.events("case-finished")[0]["why"]["message"];
+    let why = why.as_str().unwrap();
+    assert!(why.starts_with("the suite's timeout passed; "), "{why}");
+    assert!(why.contains(words), "{why}");
+    let run = run_on(
+        &server,
+        &format!(
+            "  timeout: 1s\n  setup: [{{{wait}}}]\n  cases:\n    - name: one\n      steps: [{{sleep: 1s}}]\n"
+        ),
+    );
+    let why = &run.events("case-finished")[0]["why"]["message"];
+    assert!(why.as_str().unwrap().contains(words), "{why}");
+}
+
+#[test]
+fn what_a_where_cannot_be_asked_of_is_errored_at_every_look() {
+    let server = Scripted::start(pod_that(ready(), Vec::new()));
+    let run = run_on(
+        &server,
+        r#"
+  cases:
+    - name: absent at once
+      steps:
+        - absent: {target: pod, where: {that: "object.metadata.labels.v | version < '2' | version"}}
+          timeout: 0s
+    - name: absent
+      steps:
+        - absent: {target: pod, where: {that: "object.metadata.labels.v | version < '2' | version"}}
+          timeout: 1s
+    - name: count
+      steps:
+        - assert: {target: pod, where: {that: "object.metadata.labels.v | version < '2' | version"}, count: 0}
+          timeout: 0s
+    - name: none
+      steps:
+        - assert: {target: pod, where: {that: "object.metadata.labels.v | version < '2' | version"}, allowEmpty: true, none: {that: "true"}}
+          timeout: 0s
+    - name: during
+      steps:
+        - during:
+            every: 100ms
+            absent: {target: pod, where: {that: "object.metadata.labels.v | version < '2' | version"}}
+            steps: [{sleep: 500ms}]
+"#,
+    );
+    run.assert_code(3);
+    for case in ["absent at once", "absent", "count", "none", "during"] {
+        assert_errored(&run, case, &["latest"]);
+    }
+}
+
+#[test]
+fn a_break_is_seen_however_short_it_is() {
+    let gone = json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}]});
+    let at_once = vec![(
+        Duration::from_secs(1),
+        vec![
+            changed("MODIFIED", &pod(2, gone)),
+            changed("MODIFIED", &pod(3, ready())),
+        ],
+    )];
+    let server = Scripted::start(pod_that(ready(), at_once));
+    let run = run_on(
+        &server,
+        r#"
+  cases:
+    - name: one
+      steps:
+        - assert: {target: pod/one, any: {that: "object.status.conditions[0].status == 'True'"}, for: 3s}
+"#,
+    );
+    run.assert_code(1);
+    let one = assert_failed(&run, "one", &["it held, but not for 3s"]);
+    assert!(one.took < 2.5, "at once: {}", one.took);
+}
+
+#[test]
+fn events_are_since_the_run_by_the_servers_clock() {
+    for ahead in [-5, 5, -3600, 3600].map(SignedDuration::from_secs) {
+        // made before the run, and while it runs
+        let server = Scripted::with_clock(ahead, move |asked| {
+            let event = |reason: &str, age: i64| {
+                let at = jiff::Timestamp::now() + ahead - SignedDuration::from_secs(age);
+                json!({"metadata": {"name": reason, "namespace": "n",
+                                    "creationTimestamp": at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()},
+                       "type": "Warning", "reason": reason, "message": "m",
+                       // by a clock that nobody should believe
+                       "lastTimestamp": "2001-01-01T00:00:00Z",
+                       "involvedObject": {"kind": "Pod", "name": "one", "namespace": "n"}})
+            };
+            (asked.line == "GET /api/v1/namespaces/n/events")
+                .then(|| list(&[event("Before", 30), event("Within", 0)]))
+        });
+        let run = run_on(
+            &server,
+            r#"
+  cases:
+    - name: none
+      steps: [{events: {target: pod/one, type: Warning, since: run}, expect: {count: 0}}]
+    - name: one
+      steps: [{events: {target: pod/one, type: Warning, since: run}, expect: {count: 1}}]
+    - name: one in ten seconds
+      steps: [{events: {target: pod/one, since: 10s}, expect: {count: 1}}]
+    - name: both in all time
+      steps: [{events: {target: pod/one, since: 9999999d}, expect: {count: 2}}]
+"#,
+        );
+        assert_failed(&run, "none", &["Within"]);
+        assert_passed(&run, "one");
+        assert_passed(&run, "one in ten seconds");
+        assert_passed(&run, "both in all time");
+    }
+}
+
+#[test]
+fn conditions_and_leases_go_by_the_servers_clock() {
+    for ahead in [-3600, 3600].map(SignedDuration::from_secs) {
+        let server = Scripted::with_clock(ahead, |_| None);
+        let run = run_on(
+            &server,
+            r#"
+  setup:
+    - apply: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}}
+  cases:
+    - name: now
+      steps:
+        - assert: {that: "now() - run.started | time < '10s' | duration"}
+        - assert: {that: "now() - run.started | time >= '0s' | duration"}
+      properties: {now: "{{ now() }}", started: "{{ run.started }}"}
+"#,
+        );
+        assert_passed(&run, "now");
+        let shown = &run.events("case-finished")[0]["properties"];
+        let is_near = |time: &Value| {
+            let time: jiff::Timestamp = time.as_str().unwrap().parse().unwrap();
+            server.now().duration_since(time).abs() < SignedDuration::from_secs(20)
+        };
+        assert!(is_near(&shown["now"]), "{shown}");
+        assert!(is_near(&shown["started"]), "{shown}");
+        let leases = server.bodies("POST /apis/coordination.k8s.io/");
+        assert_eq!(leases.len(), 1, "{run}");
+        assert!(is_near(&leases[0]["spec"]["renewTime"]), "{}", leases[0]);
+    }
+}
+
+#[test]
+fn a_service_that_was_just_made_is_asked_for_again() {
+    const PROXY: &str = "/services/http%3Afresh%3A80/proxy/";
+    let unknown = || {
+        json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404,
+               "reason": "NotFound", "message": "services \"fresh\" not found",
+               "details": {"kind": "services", "name": "fresh"}})
+    };
+    let server = Scripted::start(move |asked| {
+        let is_proxy = asked.line.contains("/proxy/") || asked.line.contains(PROXY);
+        match (is_proxy, asked.before) {
+            (false, _) => None,
+            (true, 0..3) => Some(Reply::Json(404, unknown())),
+            (true, _) => Some(Reply::Json(200, json!({"ready": true}))),
+        }
+    });
+    let http = "http: {service: fresh, port: 80, path: /}";
+    let made =
+        "apply: {manifest: {apiVersion: v1, kind: Service, metadata: {name: fresh}, spec: {}}}";
+    let case = |steps: &str| format!("  cases:\n    - name: one\n      steps: [{steps}]\n");
+    let run = run_on(&server, &case(&format!("{{{made}}}, {{{http}}}")));
+    assert_passed(&run, "one");
+    // of another's service a no is a no
+    let server = Scripted::start(move |asked| {
+        asked
+            .line
+            .contains("/proxy/")
+            .then(|| Reply::Json(404, unknown()))
+    });
+    let run = run_on(&server, &case(&format!("{{{http}}}")));
+    assert!(
+        assert_failed(&run, "one", &["not found"]).took < 2.0,
+        "{run}"
+    );
+}
+
+#[test]
+fn a_rule_that_was_just_made_is_asked_for_again() {
+    let server = Scripted::start(|asked| {
+        if asked.line.ends_with("/subjectaccessreviews") {
+            let allowed = asked.before >= 3;
+            return Some(Reply::Json(
+                201,
+                json!({"status": {"allowed": allowed, "reason": "r"}}),
+            ));
+        }
+        asked.line.contains("/nobody").then(|| not_found("nobody"))
+    });
+    let run = run_on(
+        &server,
+        r#"
+  cases:
+    - name: one
+      steps:
+        - apply: {manifest: {apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: a}}}
+        - can: {as: "system:serviceaccount:n:ci", verb: get, resource: pods}
+"#,
+    );
+    assert_passed(&run, "one");
+}
