@@ -20,6 +20,8 @@ use clap::Parser;
 
 use self::args::{Args, Color, Command};
 use self::exit::Exit;
+use crate::cluster::ConnectError;
+use crate::report::sanitize;
 use crate::report::style::{self, Verbosity};
 use crate::secret::{Mask, MaskingWriters};
 
@@ -104,6 +106,18 @@ fn color_of(stream: &impl anstream::stream::RawStream) -> style::Color {
         anstream::ColorChoice::Never => style::Color::Plain,
         _ => style::Color::Ansi,
     }
+}
+
+/// Why there is no connection, with all that a credential plugin said.
+fn in_full(error: &ConnectError) -> String {
+    let mut text = error.to_string();
+    for (title, detail) in error.details() {
+        text.push_str(&format!("\n{title}:"));
+        for line in detail.lines() {
+            text.push_str(&format!("\n  {line}"));
+        }
+    }
+    sanitize::text(&text)
 }
 
 /// A line on stdout. Where nobody reads it, there is nobody to tell.

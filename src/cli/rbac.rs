@@ -7,7 +7,7 @@ use super::args::RbacArgs;
 use super::exit::Exit;
 use super::roles::{self, Grant, Granted, Scope};
 use super::runtime::Runtime;
-use super::{eprint_text, load, print_text};
+use super::{eprint_text, in_full, load, print_text};
 use crate::cluster::{Cluster, ClusterError};
 use crate::plan::model::{Namespace, Suite};
 use crate::plan::rights::{Facts, On, Reach, Right, rights};
@@ -127,7 +127,8 @@ impl Kinds {
             };
             let runtime = Runtime::new().map_err(|error| error.to_string())?;
             let found = runtime
-                .block_on(ask(args, unknown.keys()))
+                .until_signal(ask(args, unknown.keys()))
+                .unwrap_or_else(|_signal| Err("it was interrupted".to_owned()))
                 .map_err(because)?;
             kinds.extend(found);
         }
@@ -192,7 +193,7 @@ async fn ask(args: &RbacArgs, kinds: impl Iterator<Item = &On>) -> Result<Vec<(O
     let options = args.connection.options();
     let cluster = Cluster::connect(&options)
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| in_full(&error))?;
     let mut found = Vec::new();
     for on in kinds {
         let resource = match on {

@@ -3,6 +3,11 @@
 use std::io;
 use std::time::Duration;
 
+use super::exit::Exit;
+use crate::event::CancelReason;
+use crate::outcome::RunExit;
+use crate::run::Signals;
+
 /// Steps may stand in steps (`foreach`, `use`), as deep as YAML can be written, and each level
 /// takes some of the stack. Only what is used of it is ever taken from the machine.
 const STACK: usize = 64 << 20;
@@ -30,6 +35,25 @@ impl Runtime {
         runtime
             .expect("it is there until it is dropped")
             .block_on(work)
+    }
+}
+
+impl Runtime {
+    /// Runs something to its end, or until a signal ends the program: then what was under way is
+    /// dropped, with the programs that it runs.
+    pub fn until_signal<F: Future>(&self, work: F) -> Result<F::Output, Exit> {
+        self.block_on(async {
+            let Ok(mut signals) = Signals::listen() else {
+                return Ok(work.await);
+            };
+            tokio::select! {
+                done = work => Ok(done),
+                reason = signals.next() => Err(Exit::Run(match reason {
+                    CancelReason::Terminate => RunExit::Terminated,
+                    _ => RunExit::Interrupted,
+                })),
+            }
+        })
     }
 }
 

@@ -5,6 +5,10 @@
 use std::error::Error;
 use std::io;
 
+use super::connector::ProxyError;
+use super::foreign::Foreign;
+use super::plugin::NoCredentials;
+
 /// Why no answer came back from the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Cause {
@@ -20,8 +24,12 @@ pub(super) enum Cause {
     Broken(String),
     /// The TLS handshake failed; in words.
     Tls(TlsCause),
-    /// The credentials could not be made up: a plugin failed, a token file cannot be read.
+    /// The credentials could not be made up: a plugin failed.
     Credentials(String),
+    /// What the proxy did not bring about; its URL, and why.
+    Proxy(String, Box<Cause>),
+    /// Something else than the API server answered.
+    Foreign(Foreign),
     /// The server's error answer, as the library read it.
     Answer {
         /// The HTTP status.
@@ -40,8 +48,8 @@ pub(super) enum TlsCause {
     Expired,
     /// The server's certificate is signed by an authority that the kubeconfig does not know.
     UnknownAuthority,
-    /// The server's certificate is for other names.
-    WrongName,
+    /// The server's certificate is for other names: these, as far as they are known.
+    WrongName(Vec<String>),
     /// Anything else, in the library's words.
     Other(String),
 }
@@ -67,6 +75,16 @@ impl Cause {
             let Some(error) = current else { break };
             if let Some(error) = error.downcast_ref::<kube::client::AuthError>() {
                 return Self::Credentials(credentials(error));
+            }
+            if let Some(error) = error.downcast_ref::<NoCredentials>() {
+                return Self::Credentials(error.to_string());
+            }
+            if let Some(foreign) = error.downcast_ref::<Foreign>() {
+                return Self::Foreign(foreign.clone());
+            }
+            if let Some(error) = error.downcast_ref::<ProxyError>() {
+                let cause = Box::new(Self::of_chain(&*error.cause));
+                return Self::Proxy(error.proxy.clone(), cause);
             }
             if let Some(error) = error.downcast_ref::<rustls::Error>() {
                 return Self::Tls(TlsCause::of(error));
@@ -124,6 +142,16 @@ impl std::fmt::Display for Cause {
             }
             Self::Tls(cause) => cause.fmt(f),
             Self::Credentials(words) => f.write_str(words),
+            Self::Proxy(proxy, cause) => match &**cause {
+                Self::Other(words) if words.contains("tunnel error: unsuccessful") => {
+                    write!(f, "the proxy {proxy} does not connect to it")
+                }
+                Self::Other(words) if words.contains("proxy authorization required") => {
+                    write!(f, "the proxy {proxy} asks for a user and a password")
+                }
+                cause => write!(f, "the proxy {proxy}: {cause}"),
+            },
+            Self::Foreign(foreign) => foreign.fmt(f),
             Self::Answer { code, message } if message.is_empty() => write!(f, "it answered {code}"),
             Self::Answer { message, .. } => f.write_str(message),
         }
@@ -140,9 +168,18 @@ impl TlsCause {
             rustls::Error::InvalidCertificate(
                 Certificate::UnknownIssuer | Certificate::BadSignature,
             ) => Self::UnknownAuthority,
-            rustls::Error::InvalidCertificate(
-                Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
-            ) => Self::WrongName,
+            rustls::Error::InvalidCertificate(Certificate::NotValidForName) => {
+                Self::WrongName(Vec::new())
+            }
+            rustls::Error::InvalidCertificate(Certificate::NotValidForNameContext {
+                presented,
+                ..
+            }) => Self::WrongName(
+                presented
+                    .iter()
+                    .filter_map(|name| plain_name(name))
+                    .collect(),
+            ),
             other => Self::Other(other.to_string()),
         }
     }
@@ -155,11 +192,41 @@ impl std::fmt::Display for TlsCause {
             Self::UnknownAuthority => f.write_str(
                 "the server's certificate is signed by an authority that the kubeconfig does not know",
             ),
-            Self::WrongName => {
-                f.write_str("the server's certificate is not for the address in the kubeconfig")
+            Self::WrongName(names) => {
+                f.write_str("the server's certificate is not for the address in the kubeconfig")?;
+                let is_exact = |name: &&String| !name.contains('*');
+                match (names.is_empty(), names.iter().find(is_exact)) {
+                    (true, _) => Ok(()),
+                    (false, None) => write!(f, ", but for {}", some(names)),
+                    (false, Some(name)) => write!(
+                        f,
+                        ", but for {}; if it is the right one, tls-server-name: {name} in the \
+                         kubeconfig says so",
+                        some(names)
+                    ),
+                }
             }
             Self::Other(words) => write!(f, "no TLS session with the server: {words}"),
         }
+    }
+}
+
+/// `DnsName("a.example.com")` as the TLS library tells it, without its quoting; names of other
+/// kinds are for nobody to connect to.
+fn plain_name(name: &str) -> Option<String> {
+    let inner = name
+        .strip_prefix("DnsName(")
+        .or_else(|| name.strip_prefix("IpAddress("))?;
+    let inner = inner.strip_suffix(')')?;
+    Some(inner.trim_matches('"').to_owned())
+}
+
+/// The first few; a certificate of a load balancer has hundreds.
+fn some(names: &[String]) -> String {
+    const TOLD: usize = 8;
+    match names.len() {
+        0..=TOLD => names.join(", "),
+        all => format!("{} and {} more", names[..TOLD].join(", "), all - TOLD),
     }
 }
 
@@ -205,7 +272,28 @@ fn credentials(error: &kube::client::AuthError) -> String {
         AuthError::MalformedTokenExpirationDate(_) => {
             "its output has an expiry that is not a date".to_owned()
         }
+        // some of these have the library's own text for programmers in them
+        AuthError::Oidc(error) => oidc(error),
         other => other.to_string(),
+    }
+}
+
+/// Why the id token of an OpenID provider cannot be had.
+fn oidc(error: &kube::client::oidc_errors::Error) -> String {
+    use kube::client::oidc_errors::{Error, RefreshInitError};
+    match error {
+        Error::IdTokenMissing => "its config has no id-token".to_owned(),
+        Error::IdToken(_) => "its id-token is no token of OpenID Connect".to_owned(),
+        Error::RefreshInit(RefreshInitError::MissingField(field)) => format!(
+            "its id-token has expired, and it cannot be renewed without {field} in its config"
+        ),
+        Error::RefreshInit(error) => {
+            format!("its id-token has expired, and it cannot be renewed: {error}")
+        }
+        Error::Refresh(error) => format!(
+            "its id-token has expired, and its issuer did not renew it: {}",
+            Cause::of_chain(error)
+        ),
     }
 }
 
@@ -244,13 +332,46 @@ mod tests {
         let cases = [
             (CertificateError::Expired, TlsCause::Expired),
             (CertificateError::UnknownIssuer, TlsCause::UnknownAuthority),
-            (CertificateError::NotValidForName, TlsCause::WrongName),
+            (
+                CertificateError::NotValidForName,
+                TlsCause::WrongName(Vec::new()),
+            ),
         ];
         for (error, expected) in cases {
             let error =
                 io::Error::new(io::ErrorKind::InvalidData, Error::InvalidCertificate(error));
             assert_eq!(of_io(error), Cause::Tls(expected));
         }
+    }
+
+    #[test]
+    fn names_of_a_certificate_are_told_with_the_way_out() {
+        let told = |presented: &[&str]| {
+            let presented = presented.iter().map(|name| (*name).to_owned()).collect();
+            let expected = "10.0.0.1".try_into().unwrap();
+            let context = rustls::CertificateError::NotValidForNameContext {
+                expected,
+                presented,
+            };
+            TlsCause::of(&rustls::Error::InvalidCertificate(context)).to_string()
+        };
+        let begin = "the server's certificate is not for the address in the kubeconfig";
+        assert_eq!(told(&["Unsupported(0x81)"]), begin);
+        assert_eq!(
+            told(&[
+                "DnsName(\"*.example.com\")",
+                "DnsName(\"kubernetes\")",
+                "IpAddress(10.96.0.1)"
+            ]),
+            format!(
+                "{begin}, but for *.example.com, kubernetes, 10.96.0.1; if it is the right one, \
+                 tls-server-name: kubernetes in the kubeconfig says so"
+            )
+        );
+        assert_eq!(told(&["DnsName(\"*.a\")"]), format!("{begin}, but for *.a"));
+        let many: Vec<_> = (0..300).map(|n| format!("DnsName(\"n{n}\")")).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        assert!(told(&many).contains("n7 and 292 more; "));
     }
 
     #[test]

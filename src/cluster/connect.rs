@@ -7,21 +7,27 @@ use std::time::Duration;
 
 use http::{Method, Uri};
 use jiff::Timestamp;
+use kube::config::AuthInfo;
 use serde_json::{Value, json};
 
 use super::attempts::Trouble;
 use super::cause::{Cause, TlsCause};
 use super::client::{Cluster, ServerInfo};
 use super::connect_error::ConnectError;
+use super::connector;
+use super::context::{ActAs, Selected, select};
+use super::credentials::Credentials;
 use super::error::{ClusterError, seconds};
 use super::identity::Identity;
-use super::kubeconfig::{Found, Places, Selected, find, select};
+use super::kubeconfig::{Found, Places, find};
+use super::memory::Memory;
+use super::plugin::NoCredentials;
 use super::proxy::ProxyEnvironment;
 use super::retry::{PATIENCE, PATIENCE_TO_CONNECT, Repeat};
 use super::transport::{Call, Failed, Transport};
 
-/// How long a credential plugin may take; some open a browser, none of ours may wait for a person.
-const PLUGIN_TIMEOUT: Duration = Duration::from_secs(60);
+/// Where the token of a pod's service account is.
+const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 /// How long one watch request lasts; the server ends it then, and the watch goes on with another.
 ///
@@ -45,6 +51,8 @@ pub struct ConnectOptions {
     pub connect_timeout: Duration,
     /// Asks the server only once while connecting, for a caller that tries again itself.
     pub asks_once: bool,
+    /// What connections of one run share: what can be read only once, and what credential plugins gave.
+    pub memory: Memory,
 }
 
 impl Default for ConnectOptions {
@@ -57,6 +65,7 @@ impl Default for ConnectOptions {
             request_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),
             asks_once: false,
+            memory: Memory::default(),
         }
     }
 }
@@ -76,30 +85,31 @@ impl Cluster {
     /// nothing could be tested.
     pub async fn connect(options: &ConnectOptions) -> Result<Self, ConnectError> {
         install_crypto();
-        let (kubeconfig, mut selected) = choose(options)?;
-        // Retries here would multiply with those of the library, which wait up to 1,000 s.
-        selected.config.default_retry = false;
-        selected.config.connect_timeout = Some(options.connect_timeout);
+        let (kubeconfig, mut selected) = choose(options).await?;
         // A limit on reading would end watches and exec; each request is bounded instead.
         selected.config.read_timeout = None;
-        // Taken out, so that another identity can take its place on the same connection.
-        let of_kubeconfig = Identity::taken_from(&mut selected.config.auth_info);
-        let identity = match &options.impersonate_user {
-            Some(user) => Some(Identity {
-                groups: options.impersonate_groups.clone(),
-                ..Identity::user(user)
-            }),
-            None => of_kubeconfig,
-        };
+        selected.config.connect_timeout = Some(options.connect_timeout);
+        let identity = selected.identity;
+        if let Some(problem) = identity.as_ref().and_then(Identity::problem) {
+            return Err(ConnectError::Invalid {
+                kubeconfig,
+                problem: problem.to_owned(),
+            });
+        }
         let way = Way {
             server: shown(&selected.config.cluster_url),
             kubeconfig,
             user: selected.user,
-            credentials: selected.credentials,
+            source_name: selected.source_name,
             certificate_end: selected.certificate_end,
         };
+        let credentials = Arc::new(selected.credentials);
+        // A plugin that fails is told as such, and one that hangs ends with whoever connects.
+        let first = credentials.first().await;
+        first.map_err(|error| way.without(error))?;
         let default_namespace = selected.config.default_namespace.clone();
-        let client = client(selected.config, &way).await?;
+        let client = connector::client(&selected.config, selected.given, credentials)
+            .map_err(|error| way.not_made(&error))?;
         let mut bare = Transport {
             client,
             request_timeout: options.request_timeout,
@@ -122,7 +132,7 @@ impl Cluster {
         let version = version.map_err(|failed| way.explain(failed))?;
         let version = version.json().map_err(|error| ConnectError::Unusable {
             server: way.server.clone(),
-            cause: error.to_string(),
+            cause: error.cause(),
         })?;
         let user = match review {
             Ok(reply) => reply.json().ok().and_then(|review| username(&review)),
@@ -191,7 +201,7 @@ fn shown(url: &Uri) -> String {
     format!("{scheme}://{host}{path}")
 }
 
-fn choose(options: &ConnectOptions) -> Result<(String, Selected), ConnectError> {
+async fn choose(options: &ConnectOptions) -> Result<(String, Selected), ConnectError> {
     let variable = std::env::var_os("KUBECONFIG");
     let places = Places {
         flag: options.kubeconfig.as_deref(),
@@ -199,41 +209,42 @@ fn choose(options: &ConnectOptions) -> Result<(String, Selected), ConnectError> 
         home: std::env::home_dir(),
         is_in_cluster: std::env::var_os("KUBERNETES_SERVICE_HOST").is_some(),
     };
-    match find(&places)? {
+    let act_as = ActAs {
+        user: options.impersonate_user.as_deref(),
+        groups: &options.impersonate_groups,
+    };
+    let memory = &options.memory;
+    match find(&places, memory).await? {
         Found::Files { names, kubeconfig } => {
             let context = options.context.as_deref();
             let proxies = ProxyEnvironment::read();
-            let selected = select(&names, &kubeconfig, context, &proxies)?;
+            let selected = select(&names, &kubeconfig, context, act_as, &proxies, memory).await?;
             Ok((names, selected))
         }
         Found::InCluster => {
             let name = "in-cluster".to_owned();
-            let config = kube::Config::incluster().map_err(|error| ConnectError::Invalid {
+            let invalid = |problem: String| ConnectError::Invalid {
                 kubeconfig: name.clone(),
-                problem: error.to_string(),
-            })?;
+                problem,
+            };
+            let mut config =
+                kube::Config::incluster().map_err(|error| invalid(error.to_string()))?;
+            config.auth_info = AuthInfo::default();
+            let token = PathBuf::from(SERVICE_ACCOUNT_TOKEN);
+            let credentials = Credentials::token_file(&token, memory).await;
+            let credentials =
+                credentials.map_err(|cause| ConnectError::Unreadable { path: token, cause })?;
             let selected = Selected {
                 config,
+                given: Vec::new(),
+                credentials,
+                identity: Identity::of(act_as.user, act_as.groups),
                 context: None,
                 user: "the pod's service account".to_owned(),
-                credentials: "the pod's service account".to_owned(),
+                source_name: "the pod's service account".to_owned(),
                 certificate_end: None,
             };
             Ok((name, selected))
-        }
-    }
-}
-
-/// Makes the client. It runs the credential plugin, which blocks.
-async fn client(config: kube::Config, way: &Way) -> Result<kube::Client, ConnectError> {
-    let making = tokio::task::spawn_blocking(move || kube::Client::try_from(config));
-    match tokio::time::timeout(PLUGIN_TIMEOUT, making).await {
-        Ok(Ok(Ok(client))) => Ok(client),
-        Ok(Ok(Err(error))) => Err(way.not_made(&error)),
-        Ok(Err(_panic)) => Err(way.no_credentials("it cannot be run".to_owned())),
-        Err(_elapsed) => {
-            let cause = format!("it took longer than {}", seconds(PLUGIN_TIMEOUT));
-            Err(way.no_credentials(cause))
         }
     }
 }
@@ -243,16 +254,23 @@ struct Way {
     server: String,
     kubeconfig: String,
     user: String,
-    credentials: String,
+    source_name: String,
     certificate_end: Option<Timestamp>,
 }
 
 impl Way {
     fn no_credentials(&self, cause: String) -> ConnectError {
+        self.without(NoCredentials {
+            source_name: self.source_name.clone(),
+            cause,
+            details: Vec::new(),
+        })
+    }
+
+    fn without(&self, why: NoCredentials) -> ConnectError {
         ConnectError::Credentials {
             user: self.user.clone(),
-            source_name: self.credentials.clone(),
-            cause,
+            why,
         }
     }
 
@@ -261,7 +279,7 @@ impl Way {
             Cause::Credentials(cause) => self.no_credentials(cause),
             cause => ConnectError::Invalid {
                 kubeconfig: self.kubeconfig.clone(),
-                problem: format!("its client certificate and key cannot be used: {cause}"),
+                problem: format!("its certificates and keys cannot be used: {cause}"),
             },
         }
     }
@@ -277,6 +295,10 @@ impl Way {
                     (TlsCause::Other(_), Some(expired)) => expired,
                     _ => cause.to_string(),
                 },
+            },
+            (Some(cause @ Cause::Foreign(_)), _) => ConnectError::Unusable {
+                server,
+                cause: cause.to_string(),
             },
             (Some(cause), _) => ConnectError::Unreachable {
                 server,
@@ -299,10 +321,7 @@ impl Way {
                 },
                 _ => ConnectError::Unusable {
                     server,
-                    cause: match error {
-                        ClusterError::Unavailable { cause } => cause,
-                        other => other.to_string(),
-                    },
+                    cause: error.cause(),
                 },
             },
         }
@@ -328,7 +347,7 @@ mod tests {
             server: "https://s".to_owned(),
             kubeconfig: "k".to_owned(),
             user: "u".to_owned(),
-            credentials: "the kubeconfig".to_owned(),
+            source_name: "the kubeconfig".to_owned(),
             certificate_end: Some(end.parse().unwrap()),
         };
         let expired = way("2020-02-03T04:05:06Z").expired();

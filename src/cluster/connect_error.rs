@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use super::plugin::NoCredentials;
+
 /// Why no connection came about.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
@@ -91,15 +93,20 @@ pub enum ConnectError {
         message: String,
     },
 
-    /// No credentials could be had: the plugin failed, or a token file cannot be read.
-    #[error("no credentials for user {user:?}: {source_name}: {cause}")]
+    /// No credentials could be had: the plugin failed.
+    #[error("no credentials for user {user:?}: {why}")]
     Credentials {
         /// The user's name in the kubeconfig.
         user: String,
-        /// What they come from: ``credential plugin `aws` ``.
-        source_name: String,
-        /// What went wrong, without what the plugin printed to stdout.
-        cause: String,
+        /// What went wrong with what.
+        why: NoCredentials,
+    },
+
+    /// What the environment says cannot be used.
+    #[error("the environment's HTTPS_PROXY or HTTP_PROXY: {problem}")]
+    Environment {
+        /// What is wrong, without quoting it.
+        problem: String,
     },
 
     /// Something answers at the address that is no API server, or one that cannot serve now.
@@ -129,7 +136,18 @@ impl ConnectError {
             | Self::NoCurrentContext { .. }
             | Self::Tls { .. }
             | Self::Unauthorized { .. }
+            | Self::Environment { .. }
             | Self::Credentials { .. } => false,
+        }
+    }
+
+    /// What there is to say beside the one line, each with a title: all that a credential plugin
+    /// wrote to stderr, how to install it.
+    #[must_use]
+    pub fn details(&self) -> &[(String, String)] {
+        match self {
+            Self::Credentials { why, .. } => &why.details,
+            _ => &[],
         }
     }
 }

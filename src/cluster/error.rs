@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::Value;
 
+use super::foreign::{headline, instead_of_json};
 use super::retry::is_not_ready_yet;
 
 /// How a refusal quotes a value.
@@ -55,10 +56,26 @@ pub enum ClusterError {
         message: String,
     },
 
-    /// No usable answer: the connection failed, or the server said that it cannot serve now.
+    /// No answer: the connection failed, or something that is not the API server answered.
     #[error("the cluster did not answer: {cause}")]
     Unavailable {
         /// What happened, in one line.
+        cause: String,
+    },
+
+    /// An answer that says that there is none: the server, or something that it asks, cannot serve now.
+    #[error("the API server gave no usable answer: {cause}")]
+    Failing {
+        /// What it said, in one line.
+        cause: String,
+    },
+
+    /// What serves a part of the API does not answer, so that nothing is known of its kinds.
+    #[error("the API group {group} does not answer: {cause}")]
+    GroupDown {
+        /// With its version: `metrics.k8s.io/v1beta1`; several are joined by commas.
+        group: String,
+        /// Why, in one line.
         cause: String,
     },
 
@@ -88,7 +105,10 @@ impl ClusterError {
     #[must_use]
     pub fn is_environment(&self) -> bool {
         match self {
-            Self::Unavailable { .. } | Self::TimedOut { .. } => true,
+            Self::Unavailable { .. }
+            | Self::Failing { .. }
+            | Self::GroupDown { .. }
+            | Self::TimedOut { .. } => true,
             Self::Refused(refusal) => refusal.code == StatusCode::UNAUTHORIZED.as_u16(),
             Self::Conflict { .. } | Self::NotFound { .. } | Self::UnknownKind { .. } => false,
         }
@@ -113,7 +133,11 @@ impl ClusterError {
             Self::Refused(refusal) => Some(refusal.code),
             Self::Conflict { .. } => Some(StatusCode::CONFLICT.as_u16()),
             Self::NotFound { .. } => Some(StatusCode::NOT_FOUND.as_u16()),
-            Self::Unavailable { .. } | Self::UnknownKind { .. } | Self::TimedOut { .. } => None,
+            Self::Unavailable { .. }
+            | Self::Failing { .. }
+            | Self::GroupDown { .. }
+            | Self::UnknownKind { .. }
+            | Self::TimedOut { .. } => None,
         }
     }
 
@@ -144,7 +168,7 @@ impl ClusterError {
                 managers: managers(&status),
                 message,
             },
-            429 => Self::Unavailable {
+            429 => Self::Failing {
                 cause: format!("it asks to slow down (429): {message}"),
             },
             500 if is_typed_patch_refusal(&message) => Self::Refused(Refusal {
@@ -152,10 +176,10 @@ impl ClusterError {
                 reason,
                 message,
             }),
-            500.. => Self::Unavailable {
+            500.. => Self::Failing {
                 cause: format!("it answered {code}: {message}"),
             },
-            403 if is_not_ready_yet(code, &message) => Self::Unavailable {
+            403 if is_not_ready_yet(code, &message) => Self::Failing {
                 cause: format!("it has just been started: {message}"),
             },
             _ => Self::Refused(Refusal {
@@ -167,9 +191,20 @@ impl ClusterError {
     }
 
     /// An answer that is not what the API promises, as a proxy's login page.
-    pub(super) fn unreadable(what: &str) -> Self {
+    pub(super) fn unreadable(what: &str, body: &[u8]) -> Self {
+        let instead = instead_of_json(body);
         Self::Unavailable {
-            cause: format!("what it sent for {what} cannot be read as JSON"),
+            cause: format!("what it sent for {what} cannot be read as JSON: {instead}"),
+        }
+    }
+
+    /// The cause alone, without the words that say what kind it is of.
+    pub(super) fn cause(self) -> String {
+        match self {
+            Self::Unavailable { cause }
+            | Self::Failing { cause }
+            | Self::GroupDown { cause, .. } => cause,
+            other => other.to_string(),
         }
     }
 }
@@ -226,6 +261,9 @@ fn managers(status: &Value) -> Vec<String> {
 }
 
 fn first_line(body: &[u8]) -> Option<String> {
+    if let Some(page) = headline(body) {
+        return Some(page);
+    }
     let text = String::from_utf8_lossy(body);
     let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
     Some(line.chars().take(200).collect())
@@ -348,11 +386,11 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_a_proxy_is_cut_to_its_first_line() {
+    fn a_page_of_a_proxy_is_told_by_its_words() {
         let error = ClusterError::from_answer(502, b"\n<html>Bad Gateway\n<body>");
         assert_eq!(
             error.to_string(),
-            "the cluster did not answer: it answered 502: <html>Bad Gateway"
+            "the API server gave no usable answer: it answered 502: a web page: \"Bad Gateway\""
         );
         assert!(answer(401, &json!({"message": "Unauthorized"})).is_environment());
     }

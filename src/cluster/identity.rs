@@ -80,17 +80,56 @@ impl Identity {
         groups
     }
 
-    /// Takes the identity that a kubeconfig asks for (`as`, `as-groups`, …) out of it.
-    pub(super) fn taken_from(auth: &mut AuthInfo) -> Option<Self> {
-        let groups = auth.impersonate_groups.take();
-        let uid = auth.impersonate_uid.take();
-        let extra = auth.impersonate_user_extra.take();
+    /// Whom the command line says to act as.
+    pub(super) fn of(user: Option<&str>, groups: &[String]) -> Option<Self> {
         Some(Self {
-            user: auth.impersonate.take().filter(|user| !user.is_empty())?,
-            groups: groups.unwrap_or_default(),
-            uid,
-            extra: extra.unwrap_or_default().into_iter().collect(),
+            groups: groups.to_vec(),
+            ..Self::user(user?)
         })
+    }
+
+    /// Whom a kubeconfig says to act as (`as`, `as-groups`, …), the command line's word before it, for
+    /// each of them as kubectl takes it.
+    ///
+    /// In words what is wrong where it says groups, a uid or extras, and of nobody: those would be
+    /// sent without a user, and the server passes over them.
+    pub(super) fn in_kubeconfig(
+        auth: &AuthInfo,
+        user: Option<&str>,
+        groups: &[String],
+    ) -> Result<Option<Self>, &'static str> {
+        let own = auth.impersonate.as_deref().filter(|user| !user.is_empty());
+        let of_kubeconfig = auth.impersonate_groups.as_deref().unwrap_or_default();
+        let groups = match groups {
+            [] => of_kubeconfig,
+            groups => groups,
+        };
+        let identity = Self {
+            user: user.or(own).unwrap_or_default().to_owned(),
+            groups: groups.to_vec(),
+            uid: auth.impersonate_uid.clone().filter(|uid| !uid.is_empty()),
+            extra: auth
+                .impersonate_user_extra
+                .clone()
+                .unwrap_or_default()
+                .into_iter()
+                .collect(),
+        };
+        if !identity.user.is_empty() {
+            return Ok(Some(identity));
+        }
+        match identity == Self::default() {
+            true => Ok(None),
+            false => Err(
+                "says by as-groups, as-uid or as-user-extra to act as somebody, and not as whom: \
+                 add as, or --as, or take them away",
+            ),
+        }
+    }
+
+    /// In words why no request can carry it.
+    pub(super) fn problem(&self) -> Option<&'static str> {
+        self.headers().err()
     }
 
     fn headers(&self) -> Result<HeaderMap, &'static str> {
@@ -229,18 +268,61 @@ mod tests {
     }
 
     #[test]
-    fn the_identity_of_a_kubeconfig_is_taken_out() {
-        let mut auth = AuthInfo {
-            impersonate: Some("admin".to_owned()),
-            impersonate_groups: Some(vec!["g".to_owned()]),
+    fn all_that_a_kubeconfig_says_of_whom_to_act_as_is_honoured_or_refused() {
+        let strings = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let full = AuthInfo {
+            impersonate: Some("bob".to_owned()),
+            impersonate_groups: Some(strings(&["g"])),
+            impersonate_uid: Some("7".to_owned()),
+            impersonate_user_extra: Some([("k".to_owned(), strings(&["v"]))].into()),
             ..AuthInfo::default()
         };
-        let identity = Identity::taken_from(&mut auth).unwrap();
+        let of = |auth: &AuthInfo, user, groups: &[&str]| {
+            Identity::in_kubeconfig(auth, user, &strings(groups))
+        };
+        let bob = of(&full, None, &[]).unwrap().unwrap();
+        assert_eq!((bob.user.as_str(), bob.uid.as_deref()), ("bob", Some("7")));
         assert_eq!(
-            (identity.user.as_str(), identity.groups.len()),
-            ("admin", 1)
+            (bob.groups.join(" "), bob.extra["k"].join(" ")),
+            ("g".into(), "v".into())
         );
-        assert!(auth.impersonate.is_none() && auth.impersonate_groups.is_none());
-        assert_eq!(Identity::taken_from(&mut auth), None);
+        let jane = of(&full, Some("jane"), &[]).unwrap().unwrap();
+        assert_eq!(
+            (jane.user.as_str(), jane.groups.join(" ")),
+            ("jane", "g".into())
+        );
+        let other = of(&full, Some("jane"), &["h"]).unwrap().unwrap();
+        assert_eq!(other.groups, ["h"]);
+        let nobody = || AuthInfo {
+            impersonate: None,
+            impersonate_groups: None,
+            impersonate_uid: None,
+            impersonate_user_extra: None,
+            ..full.clone()
+        };
+        assert_eq!(of(&nobody(), None, &[]), Ok(None));
+        let parts = [
+            AuthInfo {
+                impersonate_groups: full.impersonate_groups.clone(),
+                ..nobody()
+            },
+            AuthInfo {
+                impersonate_uid: full.impersonate_uid.clone(),
+                ..nobody()
+            },
+            AuthInfo {
+                impersonate_user_extra: full.impersonate_user_extra.clone(),
+                ..nobody()
+            },
+            AuthInfo {
+                impersonate: Some(String::new()),
+                ..full.clone()
+            },
+        ];
+        for auth in parts {
+            assert!(of(&auth, None, &[]).is_err(), "{auth:?}");
+            assert!(of(&auth, Some("jane"), &[]).unwrap().is_some());
+        }
+        assert!(of(&nobody(), None, &["g"]).is_err());
     }
 }

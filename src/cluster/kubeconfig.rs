@@ -1,22 +1,20 @@
-//! Finds the kubeconfig as kubectl does, picks the context, and makes of it what the client library
-//! needs. Talks to no server: that is `connect`'s job.
+//! Finds the kubeconfig as kubectl does, and reads it. What the chosen context of it means is
+//! `context`'s; only what that uses is understood at all, so that a broken entry that nobody uses
+//! is in nobody's way.
 //!
 //! See [organizing cluster access](https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/).
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base64::Engine as _;
-use http::Uri;
-use jiff::Timestamp;
-use kube::config::{AuthInfo, Cluster, ExecInteractiveMode, Kubeconfig, KubeconfigError};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use x509_cert::der::Decode as _;
+use serde_json::{Map, Value};
 
-use super::cause::without_number;
 use super::connect_error::ConnectError;
-use super::proxy::{self, ProxyEnvironment};
+use super::memory::Memory;
+use crate::source::SourceFile;
+use crate::yaml::{self, Node, NodeKind};
 
 /// Where a configuration may come from, as the process sees it.
 #[derive(Debug, Default)]
@@ -42,23 +40,32 @@ pub(super) enum Found {
     InCluster,
 }
 
-/// What is needed to connect, and to speak about it.
-pub(super) struct Selected {
-    pub(super) config: kube::Config,
-    pub(super) context: Option<String>,
-    /// The user's name in the kubeconfig.
-    pub(super) user: String,
-    /// What the credentials come from: ``credential plugin `aws` ``.
-    pub(super) credentials: String,
-    /// When the client certificate ends or ended to be valid.
-    pub(super) certificate_end: Option<Timestamp>,
+/// What is in one or several files.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(super) struct Kubeconfig {
+    pub(super) current_context: Option<String>,
+    pub(super) contexts: Vec<Entry>,
+    pub(super) clusters: Vec<Entry>,
+    pub(super) users: Vec<Entry>,
+}
+
+/// A context, a cluster or a user, as it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Entry {
+    pub(super) name: String,
+    /// The file it is in.
+    pub(super) file: Arc<Path>,
+    /// What is under its name, without fields that are null; nothing where it is no mapping.
+    pub(super) fields: Option<Map<String, Value>>,
+    /// Whether its file has another one of its name.
+    pub(super) is_repeated: bool,
 }
 
 /// Looks in the places kubectl looks in: the flag alone, the files of `KUBECONFIG`,
 /// `~/.kube/config`, the pod. Of several files, those that are missing are skipped.
-pub(super) fn find(places: &Places<'_>) -> Result<Found, ConnectError> {
+pub(super) async fn find(places: &Places<'_>, memory: &Memory) -> Result<Found, ConnectError> {
     if let Some(path) = places.flag {
-        return read_all(&[path.to_path_buf()]);
+        return read_all(&[path.to_path_buf()], memory).await;
     }
     let mut looked_at = Vec::new();
     let variable = places.variable.filter(|value| !value.is_empty());
@@ -76,7 +83,7 @@ pub(super) fn find(places: &Places<'_>) -> Result<Found, ConnectError> {
     };
     let present: Vec<PathBuf> = candidates.into_iter().filter(|p| p.exists()).collect();
     if !present.is_empty() {
-        return read_all(&present);
+        return read_all(&present, memory).await;
     }
     if places.is_in_cluster {
         return Ok(Found::InCluster);
@@ -85,7 +92,7 @@ pub(super) fn find(places: &Places<'_>) -> Result<Found, ConnectError> {
     Err(ConnectError::NoKubeconfig { looked_at })
 }
 
-fn read_all(paths: &[PathBuf]) -> Result<Found, ConnectError> {
+async fn read_all(paths: &[PathBuf], memory: &Memory) -> Result<Found, ConnectError> {
     let names: Vec<_> = paths
         .iter()
         .map(|path| path.display().to_string())
@@ -93,8 +100,12 @@ fn read_all(paths: &[PathBuf]) -> Result<Found, ConnectError> {
     let names = names.join(if cfg!(windows) { ";" } else { ":" });
     let mut merged = Kubeconfig::default();
     for path in paths {
-        let read = Kubeconfig::read_from(path).map_err(|error| unread(path, &error))?;
-        merged = merged.merge(read).map_err(|error| unread(path, &error))?;
+        let bytes = memory.read(path).await;
+        let bytes = bytes.map_err(|cause| ConnectError::Unreadable {
+            path: path.clone(),
+            cause,
+        })?;
+        merged.add(read(path, &bytes)?);
     }
     Ok(Found::Files {
         names,
@@ -102,278 +113,317 @@ fn read_all(paths: &[PathBuf]) -> Result<Found, ConnectError> {
     })
 }
 
-/// The library's parse errors quote the file, which holds keys: only the place is told.
-fn unread(path: &Path, error: &KubeconfigError) -> ConnectError {
-    let kubeconfig = path.display().to_string();
-    match error {
-        KubeconfigError::ReadConfig(error, path) => ConnectError::Unreadable {
-            path: path.clone(),
-            cause: without_number(&error.to_string()),
-        },
-        KubeconfigError::Parse(error) => ConnectError::Invalid {
-            kubeconfig,
-            problem: match error.location() {
-                Some(at) => format!(
-                    "line {}, column {} is not what a kubeconfig has there",
-                    at.line(),
-                    at.column()
-                ),
-                None => "it is not the YAML of a kubeconfig".to_owned(),
-            },
-        },
-        other => ConnectError::Invalid {
-            kubeconfig,
-            problem: other.to_string(),
-        },
-    }
-}
-
-/// Picks a context and reads what belongs to it.
-pub(super) fn select(
-    names: &str,
-    kubeconfig: &Kubeconfig,
-    context: Option<&str>,
-    proxies: &ProxyEnvironment,
-) -> Result<Selected, ConnectError> {
+/// Reads what is in one file. Errors do not quote it, since it holds keys: only the place is told.
+fn read(path: &Path, bytes: &[u8]) -> Result<Kubeconfig, ConnectError> {
     let invalid = |problem: String| ConnectError::Invalid {
-        kubeconfig: names.to_owned(),
+        kubeconfig: path.display().to_string(),
         problem,
     };
-    let known = || kubeconfig.contexts.iter().map(|c| c.name.clone()).collect();
-    let current = kubeconfig.current_context.as_deref();
-    let Some(name) = context.or(current).filter(|name| !name.is_empty()) else {
-        return Err(ConnectError::NoCurrentContext {
-            kubeconfig: names.to_owned(),
-            known: known(),
-        });
+    let text = text(bytes).ok_or_else(|| invalid("it is not text in UTF-8".to_owned()))?;
+    let source = SourceFile::new(path.display().to_string(), text);
+    let wrong_at = |offset| {
+        let at = source.position(offset);
+        let (line, column) = (at.line, at.column);
+        invalid(format!(
+            "line {line}, column {column} is not what a kubeconfig has there"
+        ))
     };
-    let context = kubeconfig.contexts.iter().find(|c| c.name == name);
-    let Some(context) = context.and_then(|named| named.context.as_ref()) else {
-        return Err(ConnectError::UnknownContext {
-            kubeconfig: names.to_owned(),
-            name: name.to_owned(),
-            known: known(),
-        });
-    };
-    let cluster = kubeconfig
-        .clusters
-        .iter()
-        .find(|c| c.name == context.cluster);
-    let Some(cluster) = cluster.and_then(|named| named.cluster.as_ref()) else {
-        return Err(invalid(format!(
-            "its context {name:?} names the cluster {:?}, which is not in it",
-            context.cluster
-        )));
-    };
-    let user = context.user.clone().unwrap_or_default();
-    let auth = match kubeconfig.auth_infos.iter().find(|u| u.name == user) {
-        Some(named) => named.auth_info.clone().unwrap_or_default(),
-        None if user.is_empty() => AuthInfo::default(),
-        None => {
-            return Err(invalid(format!(
-                "its context {name:?} names the user {user:?}, who is not in it"
-            )));
+    // words as they are written: a context may be called `y`, and a password be `0123`
+    let documents = yaml::documents(&source).map_err(|error| wrong_at(error.span.start))?;
+    let mut found = Kubeconfig::default();
+    for document in documents {
+        // an empty one is one without entries
+        if document.kind != NodeKind::Null {
+            let kubeconfig = Kubeconfig::of(&document.to_value(), path);
+            found.add(kubeconfig.ok_or_else(|| wrong_at(wrong_place(&document)))?);
         }
-    };
-    let certificate_end = client_certificate(&auth, names)?;
-    let credentials = credentials_of(&auth);
-    let mut config = server_config(cluster, names, proxies)?;
-    config.auth_info =
-        without_questions(auth, cluster).map_err(|error| invalid(error.to_string()))?;
-    let namespace = context.namespace.clone().filter(|name| !name.is_empty());
-    config.default_namespace = namespace.unwrap_or_else(|| "default".to_owned());
-    Ok(Selected {
-        config,
-        context: Some(name.to_owned()),
-        user,
-        credentials,
-        certificate_end,
-    })
+    }
+    Ok(found)
 }
 
-/// The part of the configuration that is about the server.
-fn server_config(
-    cluster: &Cluster,
-    names: &str,
-    proxies: &ProxyEnvironment,
-) -> Result<kube::Config, ConnectError> {
-    let invalid = |problem: &str| ConnectError::Invalid {
-        kubeconfig: names.to_owned(),
-        problem: problem.to_owned(),
+/// Where the first thing is that makes a document no kubeconfig.
+fn wrong_place(document: &Node) -> usize {
+    let is_wrong = |key: &str, value: &NodeKind| match key {
+        "contexts" | "clusters" | "users" => !matches!(value, NodeKind::List(_) | NodeKind::Null),
+        "current-context" => !matches!(value, NodeKind::String(_) | NodeKind::Null),
+        _ => false,
     };
-    let server = cluster.server.as_deref().filter(|url| !url.is_empty());
-    let server = server.ok_or_else(|| invalid("the cluster has no server"))?;
-    let server = if server.contains("://") {
-        server.to_owned()
-    } else {
-        format!("https://{server}")
+    let wrong = match &document.kind {
+        NodeKind::Map(fields) => fields
+            .iter()
+            .find(|(key, value)| is_wrong(&key.value, &value.kind)),
+        _ => None,
     };
-    let url = without_user(&server).ok_or_else(|| invalid("the server's URL cannot be read"))?;
-    let mut config = kube::Config::new(url);
-    config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
-    config.tls_server_name.clone_from(&cluster.tls_server_name);
-    let authority = data_or_file(
-        cluster.certificate_authority_data.as_deref(),
-        cluster.certificate_authority.as_deref(),
-        "certificate-authority-data",
-        names,
-    )?;
-    if let Some(pem) = authority {
-        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem)
-            .map(|certificate| certificate.map(|der| der.to_vec()))
+    wrong.map_or(document.span.start, |(_, value)| value.span.start)
+}
+
+/// UTF-8, or UTF-16 with its mark, as PowerShell writes it.
+fn text(bytes: &[u8]) -> Option<String> {
+    let utf16 = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
+        let units: Vec<_> = rest
+            .chunks(2)
+            .map(|pair| unit([pair[0], *pair.get(1).unwrap_or(&0)]))
             .collect();
-        let certificates = certificates
-            .ok()
-            .filter(|certificates| !certificates.is_empty())
-            .ok_or_else(|| invalid("the certificate authority is not in PEM"))?;
-        config.root_cert = Some(certificates);
-    }
-    let proxy = cluster.proxy_url.as_deref().filter(|url| !url.is_empty());
-    let proxy = proxy.or_else(|| proxies.proxy_for(&config.cluster_url));
-    config.proxy_url = proxy.map(proxy::parse).transpose().map_err(invalid)?;
-    Ok(config)
-}
-
-/// Reads a URL, of which a user and a password are left out: the library does nothing with them but
-/// show them in its messages.
-fn without_user(url: &str) -> Option<Uri> {
-    let url: Uri = url.parse().ok()?;
-    let mut parts = url.into_parts();
-    if let Some(authority) = &parts.authority
-        && let Some((_user, host)) = authority.as_str().rsplit_once('@')
-    {
-        parts.authority = Some(host.parse().ok()?);
-    }
-    Uri::from_parts(parts).ok()
-}
-
-/// A credential plugin must never ask on the terminal: nobody may be there, and the suites own stdin.
-fn without_questions(mut auth: AuthInfo, cluster: &Cluster) -> Result<AuthInfo, KubeconfigError> {
-    if let Some(exec) = &mut auth.exec {
-        exec.interactive_mode = Some(ExecInteractiveMode::Never);
-        if exec.provide_cluster_info {
-            exec.cluster = Some(cluster.try_into()?);
-        }
-    }
-    Ok(auth)
-}
-
-fn credentials_of(auth: &AuthInfo) -> String {
-    if let Some(exec) = &auth.exec {
-        let command = exec.command.as_deref().unwrap_or_default();
-        // Arguments may hold secrets.
-        format!("credential plugin `{command}`")
-    } else if let Some(provider) = &auth.auth_provider {
-        format!("auth provider {:?}", provider.name)
-    } else {
-        "the kubeconfig".to_owned()
-    }
-}
-
-/// Reads when the client certificate ends; one that cannot be read is left to the TLS library to judge.
-fn client_certificate(auth: &AuthInfo, names: &str) -> Result<Option<Timestamp>, ConnectError> {
-    let pem = data_or_file(
-        auth.client_certificate_data.as_deref(),
-        auth.client_certificate.as_deref(),
-        "client-certificate-data",
-        names,
-    )?;
-    Ok(pem.as_deref().and_then(end_of_certificate))
-}
-
-/// When the first certificate of a PEM text is no longer valid.
-pub(super) fn end_of_certificate(pem: &[u8]) -> Option<Timestamp> {
-    let der = CertificateDer::from_pem_slice(pem).ok()?;
-    let certificate = x509_cert::Certificate::from_der(&der).ok()?;
-    let end = certificate
-        .tbs_certificate()
-        .validity()
-        .not_after
-        .to_unix_duration();
-    Timestamp::new(i64::try_from(end.as_secs()).ok()?, 0).ok()
-}
-
-fn data_or_file(
-    data: Option<&str>,
-    file: Option<&str>,
-    field: &str,
-    names: &str,
-) -> Result<Option<Vec<u8>>, ConnectError> {
-    if let Some(data) = data.filter(|data| !data.is_empty()) {
-        let decoded = base64::engine::general_purpose::STANDARD.decode(data);
-        return decoded.map(Some).map_err(|_| ConnectError::Invalid {
-            kubeconfig: names.to_owned(),
-            problem: format!("its {field} is not base64"),
-        });
-    }
-    let Some(path) = file.filter(|path| !path.is_empty()) else {
-        return Ok(None);
+        String::from_utf16(&units).ok()
     };
-    std::fs::read(path)
-        .map(Some)
-        .map_err(|error| ConnectError::Unreadable {
-            path: PathBuf::from(path),
-            cause: without_number(&error.to_string()),
-        })
+    match bytes {
+        [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xFE, 0xFF, rest @ ..] => utf16(rest, u16::from_be_bytes),
+        [0xEF, 0xBB, 0xBF, rest @ ..] => String::from_utf8(rest.to_vec()).ok(),
+        _ => String::from_utf8(bytes.to_vec()).ok(),
+    }
 }
 
-/// What in a kubeconfig proves who one is, of all its users: tokens, passwords, keys, and what is
-/// in the files that it names for them. Nothing of a file that cannot be read; connecting tells why.
-#[must_use]
-pub fn credentials_in(path: &Path) -> Vec<Vec<u8>> {
-    let users = Kubeconfig::read_from(path).unwrap_or_default().auth_infos;
-    let users = users.iter().filter_map(|user| user.auth_info.as_ref());
-    // The library's type for secrets is not ours to open; written out, they are text.
-    let users: Vec<_> = users.flat_map(serde_json::to_value).collect();
+impl Kubeconfig {
+    /// `None` where it has lists that are none.
+    fn of(document: &Value, path: &Path) -> Option<Self> {
+        let document = document.as_object()?;
+        let file: Arc<Path> = path.into();
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let entries = |list: &str, key: &str, files: fn(&mut Map<String, Value>, &Path)| {
+            let mut entries: Vec<Entry> = Vec::new();
+            for item in items(document.get(list))? {
+                // without a name nobody can mean it
+                let Some(name) = item["name"].as_str() else {
+                    continue;
+                };
+                let is_repeated = |entry: &Entry| entry.name == name;
+                if let Some(first) = entries.iter_mut().find(|entry| is_repeated(entry)) {
+                    first.is_repeated = true;
+                    continue;
+                }
+                let fields = match without_nulls(&item[key]) {
+                    Value::Object(mut fields) => {
+                        files(&mut fields, folder);
+                        Some(fields)
+                    }
+                    Value::Null => Some(Map::new()),
+                    _ => None,
+                };
+                entries.push(Entry {
+                    name: name.to_owned(),
+                    file: Arc::clone(&file),
+                    fields,
+                    is_repeated: false,
+                });
+            }
+            Some(entries)
+        };
+        let current_context = match document.get("current-context") {
+            None | Some(Value::Null) => None,
+            Some(name) => Some(name.as_str()?.to_owned()),
+        };
+        Some(Self {
+            current_context: current_context.filter(|name| !name.is_empty()),
+            contexts: entries("contexts", "context", |_, _| {})?,
+            clusters: entries("clusters", "cluster", |fields, folder| {
+                make_absolute(fields, "certificate-authority", folder);
+            })?,
+            users: entries("users", "user", |fields, folder| {
+                for file in ["client-certificate", "client-key", "tokenFile"] {
+                    make_absolute(fields, file, folder);
+                }
+                // a name alone is looked for in PATH
+                if let Some(Value::Object(exec)) = fields.get_mut("exec")
+                    && exec.get("command").is_some_and(has_folder)
+                {
+                    make_absolute(exec, "command", folder);
+                }
+            })?,
+        })
+    }
+
+    /// Adds what another file has and this one has not: the first to say something wins.
+    fn add(&mut self, other: Self) {
+        let add = |to: &mut Vec<Entry>, from: Vec<Entry>| {
+            for entry in from {
+                if !to.iter().any(|known| known.name == entry.name) {
+                    to.push(entry);
+                }
+            }
+        };
+        add(&mut self.contexts, other.contexts);
+        add(&mut self.clusters, other.clusters);
+        add(&mut self.users, other.users);
+        self.current_context = self.current_context.take().or(other.current_context);
+    }
+}
+
+fn items(list: Option<&Value>) -> Option<&[Value]> {
+    match list {
+        None | Some(Value::Null) => Some(&[]),
+        Some(Value::Array(items)) => Some(items),
+        Some(_) => None,
+    }
+}
+
+/// A field that is null is one that is not there.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name.clone(), without_nulls(value)))
+            .collect::<Map<_, _>>()
+            .into(),
+        other => other.clone(),
+    }
+}
+
+fn has_folder(command: &Value) -> bool {
+    let command = command.as_str().unwrap_or_default();
+    command.contains(std::path::MAIN_SEPARATOR)
+}
+
+/// Files are named as seen from the folder of the kubeconfig.
+fn make_absolute(fields: &mut Map<String, Value>, name: &str, folder: &Path) {
+    if let Some(Value::String(file)) = fields.get_mut(name)
+        && !file.is_empty()
+        && let Some(path) = folder.join(&*file).to_str()
+    {
+        *file = path.to_owned();
+    }
+}
+
+/// Base64, of which a YAML block may have made several lines.
+pub(super) fn base64_of(text: &str) -> Option<Vec<u8>> {
+    let text: String = text.split_whitespace().collect();
+    base64::engine::general_purpose::STANDARD.decode(text).ok()
+}
+
+/// What in a kubeconfig proves who one is, of all its users: tokens, passwords, keys, what is in the
+/// files that it names for them, and what its plugins are given under a name that says so. Nothing of
+/// a file that cannot be read; connecting tells why.
+pub async fn credentials_in(path: &Path, memory: &Memory) -> Vec<Vec<u8>> {
+    let kubeconfig = match memory.read(path).await {
+        Ok(bytes) => read(path, &bytes).unwrap_or_default(),
+        Err(_) => Kubeconfig::default(),
+    };
     let mut found = Vec::new();
-    for user in &users {
-        let text = |field: &str| user[field].as_str().map(str::to_owned);
+    for user in kubeconfig.users.iter().flat_map(|user| &user.fields) {
+        let text = |field: &str| user.get(field).and_then(Value::as_str);
         let plain = ["token", "password"].into_iter().filter_map(text);
-        found.extend(plain.map(String::into_bytes));
-        let key = text("client-key-data").unwrap_or_default();
-        found.extend(base64::engine::general_purpose::STANDARD.decode(key));
-        let files = ["tokenFile", "client-key"].into_iter().filter_map(text);
-        found.extend(files.flat_map(std::fs::read));
-        let provider = user["auth-provider"]["config"].as_object();
+        found.extend(plain.map(|text| text.as_bytes().to_owned()));
+        found.extend(text("client-key-data").and_then(base64_of));
+        for file in ["tokenFile", "client-key"].into_iter().filter_map(text) {
+            if let Ok(bytes) = memory.read(Path::new(file)).await {
+                found.push(bytes.trim_ascii_end().to_owned());
+            }
+        }
+        let provider = user.get("auth-provider");
+        let provider = provider.and_then(|provider| provider["config"].as_object());
         let provider = provider.into_iter().flatten();
         let secret = provider.filter(|(name, _)| name.contains("token") || name.contains("secret"));
         let secret = secret.filter_map(|(_, value)| value.as_str());
-        found.extend(secret.map(|text| text.as_bytes().to_owned()));
+        let given = user.get("exec").and_then(|exec| exec["env"].as_array());
+        let given = given.into_iter().flatten().filter_map(|variable| {
+            let is_secret = names_a_secret(variable["name"].as_str()?);
+            variable["value"].as_str().filter(|_| is_secret)
+        });
+        found.extend(secret.chain(given).map(|text| text.as_bytes().to_owned()));
+    }
+    for cluster in kubeconfig.clusters.iter().flat_map(|it| &it.fields) {
+        for url in ["server", "proxy-url"] {
+            let url = cluster.get(url).and_then(Value::as_str);
+            found.extend(url.and_then(password_of).map(|it| it.as_bytes().to_owned()));
+        }
     }
     found.retain(|secret| !secret.is_empty());
     found
+}
+
+/// `AWS_SECRET_ACCESS_KEY`, and not `AWS_PROFILE`.
+fn names_a_secret(variable: &str) -> bool {
+    let variable = variable.to_ascii_uppercase();
+    ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"]
+        .iter()
+        .any(|word| variable.contains(word))
+}
+
+/// The password in `https://user:password@host`.
+fn password_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://").unwrap_or(("", url));
+    let authority = rest.split('/').next()?;
+    let (user, _host) = authority.rsplit_once('@')?;
+    Some(user.split_once(':')?.1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_password_in_the_url_of_a_server_goes_no_further() {
-        let url = |server: &str| {
-            let cluster = Cluster {
-                server: Some(server.to_owned()),
-                ..Cluster::default()
-            };
-            let config = server_config(&cluster, "k", &ProxyEnvironment::default());
-            config.ok().map(|config| config.cluster_url.to_string())
-        };
-        let cases = [
-            ("https://me:hunter2@host:6443/a", "https://host:6443/a"),
-            ("me:hunter2@host:6443", "https://host:6443/"),
-            ("https://me@[::1]:6443", "https://[::1]:6443/"),
-            ("https://host:6443/a", "https://host:6443/a"),
-        ];
-        for (server, expected) in cases {
-            assert_eq!(url(server).as_deref(), Some(expected), "{server}");
-        }
-        assert_eq!(url("https://me:hunter2@"), None);
+    fn of(text: &str) -> Kubeconfig {
+        read(Path::new("/etc/kube/config"), text.as_bytes()).unwrap()
     }
 
     #[test]
-    fn the_credentials_of_every_user_are_found() {
+    fn an_entry_that_nobody_uses_may_be_anything() {
+        let read = of(
+            "contexts: [{name: a, context: {}}, {name: b}, {context: {cluster: c}}, 7]
+users: [{name: u, user: {auth-provider: {config: null}}}, {name: v, user: hunter2}]
+clusters: null
+current-context: ''
+",
+        );
+        let names: Vec<_> = read.contexts.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!(read.current_context, None);
+        assert!(read.users[0].fields.is_some() && read.users[1].fields.is_none());
+    }
+
+    #[test]
+    fn of_several_documents_and_files_the_first_wins() {
+        let mut read = of("users: [{name: u, user: {token: a}}]\n---\ncurrent-context: x\n---\n");
+        read.add(of(
+            "current-context: y\nusers: [{name: u, user: {token: b}}]",
+        ));
+        assert_eq!(read.current_context.as_deref(), Some("x"));
+        assert_eq!(read.users.len(), 1);
+        assert_eq!(read.users[0].fields.as_ref().unwrap()["token"], "a");
+        assert!(!read.users[0].is_repeated);
+        assert!(of("users: [{name: u}, {name: u}]").users[0].is_repeated);
+    }
+
+    #[test]
+    fn files_are_named_as_seen_from_the_kubeconfig() {
+        let read = of("users:
+- {name: a, user: {tokenFile: t, client-key: /k, exec: {command: ./bin/p}}}
+- {name: b, user: {exec: {command: aws}}}
+clusters: [{name: c, cluster: {certificate-authority: ca.crt}}]");
+        let user = read.users[0].fields.as_ref().unwrap();
+        assert_eq!(user["tokenFile"], "/etc/kube/t");
+        assert_eq!(user["client-key"], "/k");
+        assert_eq!(user["exec"]["command"], "/etc/kube/./bin/p");
+        assert_eq!(
+            read.users[1].fields.as_ref().unwrap()["exec"]["command"],
+            "aws"
+        );
+        let cluster = read.clusters[0].fields.as_ref().unwrap();
+        assert_eq!(cluster["certificate-authority"], "/etc/kube/ca.crt");
+    }
+
+    #[test]
+    fn a_file_may_have_the_mark_of_its_encoding() {
+        let written = "current-context: ä";
+        let utf16 = |unit: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            written.encode_utf16().flat_map(unit).collect()
+        };
+        let marked = [
+            [&[0xEF, 0xBB, 0xBF][..], written.as_bytes()].concat(),
+            [&[0xFF, 0xFE][..], &utf16(u16::to_le_bytes)].concat(),
+            [&[0xFE, 0xFF][..], &utf16(u16::to_be_bytes)].concat(),
+        ];
+        for bytes in marked {
+            assert_eq!(text(&bytes).as_deref(), Some(written));
+        }
+        assert_eq!(text(&[0xFF, 0xFE, 0x00, 0xD8]), None);
+        assert_eq!(text(&[0xC3]), None);
+    }
+
+    #[tokio::test]
+    async fn the_credentials_of_every_user_are_found() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("token"), "from-a-file").unwrap();
+        std::fs::write(folder.path().join("token"), "from-a-file\n").unwrap();
         let path = folder.path().join("config");
         let text = "apiVersion: v1
 kind: Config
@@ -383,32 +433,30 @@ users:
 - {name: c, user: {client-key-data: YS1rZXk=, client-certificate-data: bm8=}}
 - {name: d, user: {auth-provider: {name: oidc, config: {id-token: an-id, client-id: no}}}}
 - {name: e}
+- name: f
+  user: {exec: {env: [{name: AWS_PROFILE, value: no}, {name: MY_SECRET, value: a-secret}]}}
+clusters:
+- {name: c, cluster: {server: 'https://me:of-a-server@host/a@b', proxy-url: 'http://me:of-a-proxy@p'}}
 ";
         std::fs::write(&path, text).unwrap();
-        let found: Vec<_> = credentials_in(&path)
+        let memory = Memory::default();
+        let found: Vec<_> = credentials_in(&path, &memory)
+            .await
             .into_iter()
             .map(|secret| String::from_utf8(secret).unwrap())
             .collect();
-        let expected = ["a-token", "a-password", "from-a-file", "a-key", "an-id"];
+        let expected = [
+            "a-token",
+            "a-password",
+            "from-a-file",
+            "a-key",
+            "an-id",
+            "a-secret",
+            "of-a-server",
+            "of-a-proxy",
+        ];
         assert_eq!(found, expected);
-        assert!(credentials_in(&folder.path().join("none")).is_empty());
-    }
-
-    #[test]
-    fn the_end_of_a_certificate_is_read() {
-        let pem = b"-----BEGIN CERTIFICATE-----
-MIIBdDCCARugAwIBAgIUZ4ZzMRM1cpEpMCsaNf82daIplUwwCgYIKoZIzj0EAwIw
-EDEOMAwGA1UEAwwFYWRtaW4wHhcNMjYxMTIzMTk0NzA2WhcNMjYxMTI0MTk0NzA2
-WjAQMQ4wDAYDVQQDDAVhZG1pbjBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABFXa
-M2PMDnWO9SlPT+5mjCSOuqZXwSzmO905MbB6xj0TWn20aNqH/neyALwGSxKzsTt5
-npQbsID0n8xdU5VnvGajUzBRMB0GA1UdDgQWBBR1WwVCYHkwaaJVPqBTcMyDwAWW
-pTAfBgNVHSMEGDAWgBR1WwVCYHkwaaJVPqBTcMyDwAWWpTAPBgNVHRMBAf8EBTAD
-AQH/MAoGCCqGSM49BAMCA0cAMEQCIGuByXHXuq2ay4UigocKXKn32PwrUZEtPgIS
-a/veFYJcAiA5OeUUHiD+Sa3izJenMhA1jUAPiRelkjHqVIYtYBww6w==
------END CERTIFICATE-----
-";
-        let end = end_of_certificate(pem).unwrap();
-        assert_eq!(end.to_string(), "2026-11-24T19:47:06Z");
-        assert_eq!(end_of_certificate(b"no certificate"), None);
+        let none = folder.path().join("none");
+        assert!(credentials_in(&none, &memory).await.is_empty());
     }
 }

@@ -15,18 +15,25 @@ mod client;
 mod clock;
 mod connect;
 mod connect_error;
+mod connector;
 mod container;
+mod context;
+mod credentials;
 mod delete;
 mod discovery;
 mod error;
 mod events;
 mod exec;
 mod feed;
+mod foreign;
 mod http;
 mod identity;
+mod issuer;
 mod kubeconfig;
 mod label_query;
 mod logs;
+mod memory;
+mod plugin;
 mod proxy;
 mod read;
 mod readiness;
@@ -34,6 +41,7 @@ mod resource;
 mod retry;
 mod survey;
 mod transport;
+mod trust;
 mod watch;
 
 #[cfg(test)]
@@ -55,6 +63,8 @@ pub use identity::Identity;
 pub use kubeconfig::credentials_in;
 pub use label_query::{LabelQuery, LabelQueryError};
 pub use logs::{LogError, LogOptions, LogSince, LogStream};
+pub use memory::Memory;
+pub use plugin::NoCredentials;
 pub use read::{RawReply, Selection};
 pub use readiness::{
     ConditionState, Exclusion, PodReadiness, Readiness, condition_state, job_failed,
@@ -62,5 +72,5 @@ pub use readiness::{
     pods_refused, rolled_out,
 };
 pub use resource::{ObjectKey, Resource};
-pub use survey::{Detail, Survey};
+pub use survey::{Detail, Removable, Survey};
 pub use watch::{State, Watch};

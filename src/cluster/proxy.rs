@@ -5,7 +5,8 @@
 
 use std::net::IpAddr;
 
-use http::Uri;
+use base64::Engine as _;
+use http::{HeaderValue, Uri};
 
 /// The environment's word on proxies.
 #[derive(Debug, Default, Clone)]
@@ -63,6 +64,53 @@ pub(super) fn parse(proxy: &str) -> Result<Uri, &'static str> {
         Some("http" | "https" | "socks5") => Ok(uri),
         _ => Err("the proxy has a scheme other than http, https and socks5"),
     }
+}
+
+/// The URL without a user and a password.
+pub(super) fn shown(proxy: &Uri) -> String {
+    let scheme = proxy.scheme_str().unwrap_or("http");
+    let authority = proxy.authority().map_or("", |authority| authority.as_str());
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}")
+}
+
+/// The user and the password in a URL, as they were before they were written into one.
+pub(super) fn user_of(proxy: &Uri) -> Option<(String, String)> {
+    let (user, _host) = proxy.authority()?.as_str().rsplit_once('@')?;
+    let (user, password) = user.split_once(':').unwrap_or((user, ""));
+    Some((decoded(user), decoded(password)))
+}
+
+/// `Proxy-Authorization`, where the URL has a user.
+pub(super) fn authorization_of(proxy: &Uri) -> Option<HeaderValue> {
+    let (user, password) = user_of(proxy)?;
+    let both = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+    let mut header = HeaderValue::try_from(format!("Basic {both}")).ok()?;
+    header.set_sensitive(true);
+    Some(header)
+}
+
+/// `p%40ss` is `p@ss`.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let hex = after
+            .get(..2)
+            .filter(|hex| hex.iter().all(u8::is_ascii_hexdigit));
+        let hex = hex.and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) if *first == b'%' => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn is_local(host: &str) -> bool {
@@ -184,6 +232,16 @@ mod tests {
             environment.proxy_for(&"http://10.0.0.1".parse().unwrap()),
             None
         );
+    }
+
+    #[test]
+    fn a_user_of_a_proxy_is_taken_out_of_its_url() {
+        let proxy = "http://me:p%40s%s@proxy:3128".parse().unwrap();
+        assert_eq!(shown(&proxy), "http://proxy:3128");
+        assert_eq!(user_of(&proxy), Some(("me".to_owned(), "p@s%s".to_owned())));
+        let header = authorization_of(&proxy).unwrap();
+        assert_eq!(header, "Basic bWU6cEBzJXM=");
+        assert_eq!(user_of(&"http://proxy".parse().unwrap()), None);
     }
 
     #[test]

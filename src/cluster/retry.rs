@@ -104,12 +104,14 @@ pub(super) fn decide(
 ) -> Decision {
     let may_repeat = repeat != Repeat::Unsafe;
     let (worth_it, asked, patience) = match setback {
-        // Told to slow down, or never heard: the server certainly did not begin.
+        // Told to slow down, or never heard: the server certainly did not begin. Where it says for how
+        // long, it is there, and the way to it is right.
         Setback::Answer {
             code: 429,
-            retry_after,
+            retry_after: asked @ Some(_),
             ..
-        } => (true, *retry_after, patience),
+        } => (true, *asked, patience.max(PATIENCE)),
+        Setback::Answer { code: 429, .. } => (true, None, patience),
         Setback::NotSent => (true, None, patience),
         // Whoever is not let in has changed nothing.
         Setback::TooEarly => (true, None, patience.min(PATIENCE_WITH_REFUSALS)),
@@ -281,6 +283,19 @@ mod tests {
             let decision = decide(Repeat::Safe, &setback, 1, Duration::ZERO, PATIENCE, jitter);
             assert_eq!(decision, Decision::Retry(Duration::from_millis(expected)));
         }
+    }
+
+    #[test]
+    fn a_server_that_says_when_to_come_again_is_waited_for_while_connecting_too() {
+        let spent = Duration::from_secs(20);
+        let decide = |setback: &Setback| {
+            let patience = PATIENCE_TO_CONNECT;
+            decide(Repeat::Safe, setback, 9, spent, patience, 0.0) != Decision::GiveUp
+        };
+        assert!(decide(&answer(429, Some(1), "")));
+        assert!(!decide(&answer(429, Some(11), "")));
+        assert!(!decide(&answer(429, None, "")));
+        assert!(!decide(&answer(503, Some(1), "")));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::attempts::{Attempts, Next, Trouble};
 use super::cause::Cause;
 use super::clock::Clock;
+use super::connector::AnyAnswer;
 use super::error::ClusterError;
 use super::retry::{Repeat, Setback};
 
@@ -118,6 +119,9 @@ impl Call {
             .method(self.method.clone())
             .uri(&self.path)
             .header(header::ACCEPT, self.accept);
+        if self.answers == Answers::Any {
+            request = request.extension(AnyAnswer);
+        }
         let body = match &self.content {
             Some((media_type, body)) => {
                 request = request.header(header::CONTENT_TYPE, *media_type);
@@ -136,7 +140,8 @@ impl Reply {
     }
 
     pub(super) fn json(self) -> Result<Value, ClusterError> {
-        serde_json::from_slice(&self.body).map_err(|_| ClusterError::unreadable(&self.what))
+        serde_json::from_slice(&self.body)
+            .map_err(|_| ClusterError::unreadable(&self.what, &self.body))
     }
 }
 
@@ -384,6 +389,18 @@ pub(super) fn setback(cause: &Cause) -> Setback {
             code: *code,
             retry_after: None,
             message: message.clone(),
+        },
+        Cause::Foreign(foreign) => Setback::Answer {
+            code: foreign.code,
+            retry_after: None,
+            message: foreign.to_string(),
+        },
+        Cause::Proxy(_, cause) => match setback(cause) {
+            // it did not get to where anything is sent
+            Setback::Broken | Setback::Hopeless if !matches!(**cause, Cause::Tls(_)) => {
+                Setback::NotSent
+            }
+            setback => setback,
         },
         Cause::Tls(_) | Cause::Credentials(_) | Cause::Other(_) => Setback::Hopeless,
     }

@@ -13,7 +13,7 @@ use super::executor::RunOptions;
 use crate::cluster::{
     Cluster, ConnectError, ConnectOptions, Resource, node_not_ready, passing_taint,
 };
-use crate::event::{Connection, EventKind, Explanation, NodeCount};
+use crate::event::{Connection, Detail, EventKind, Explanation, NodeCount};
 
 /// Between two attempts to connect: twice the last, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -53,7 +53,7 @@ impl Surroundings {
 /// # Errors
 /// Why the cluster cannot be tested, in its own words.
 pub async fn arrive(options: &RunOptions, teller: &Teller) -> Result<Surroundings, Explanation> {
-    let arrived = match options.wait_ready {
+    match options.wait_ready {
         Some(patience) => {
             let wait = Wait {
                 end: Instant::now() + patience,
@@ -64,27 +64,40 @@ pub async fn arrive(options: &RunOptions, teller: &Teller) -> Result<Surrounding
             wait.arrive(&options.connect).await
         }
         None => look_once(&options.connect, options.expect_nodes).await,
-    };
-    arrived.map_err(Explanation::new)
+    }
+}
+
+/// Why there is no connection, with all that is to be said of it.
+fn explained(error: &ConnectError) -> Explanation {
+    let mut why = Explanation::new(error.to_string());
+    let details = error.details().iter();
+    why.details = details
+        .map(|(title, text)| Detail {
+            title: title.clone(),
+            text: text.clone(),
+        })
+        .collect();
+    why
 }
 
 async fn look_once(
     options: &ConnectOptions,
     expected: Option<usize>,
-) -> Result<Surroundings, String> {
+) -> Result<Surroundings, Explanation> {
     let cluster = Cluster::connect(options)
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| explained(&error))?;
     let nodes = match cluster.nodes().await {
         Ok(nodes) => Some(nodes),
         Err(error) if error.is_forbidden() && expected.is_none() => None,
-        Err(error) => return Err(format!("nodes: {error}")),
+        Err(error) => return Err(Explanation::new(format!("nodes: {error}"))),
     };
     if let (Some(expected), Some(nodes)) = (expected, &nodes) {
         let state = NodesState::of(nodes, expected, not_ready);
         // those beyond the expected ones are not asked for
         if state.ready < expected {
-            return Err(state.describe(&format!(" (--expect-nodes {expected})")));
+            let words = state.describe(&format!(" (--expect-nodes {expected})"));
+            return Err(Explanation::new(words));
         }
     }
     Ok(Surroundings { cluster, nodes })
@@ -100,9 +113,9 @@ struct Wait<'a> {
 }
 
 impl Wait<'_> {
-    async fn arrive(&self, options: &ConnectOptions) -> Result<Surroundings, String> {
+    async fn arrive(&self, options: &ConnectOptions) -> Result<Surroundings, Explanation> {
         let cluster = self.connect(options).await?;
-        let nodes = self.nodes(&cluster).await?;
+        let nodes = self.nodes(&cluster).await.map_err(Explanation::new)?;
         Ok(Surroundings {
             cluster,
             nodes: Some(nodes),
@@ -110,7 +123,7 @@ impl Wait<'_> {
     }
 
     /// Tries again what may pass.
-    async fn connect(&self, options: &ConnectOptions) -> Result<Cluster, String> {
+    async fn connect(&self, options: &ConnectOptions) -> Result<Cluster, Explanation> {
         let options = ConnectOptions {
             asks_once: true,
             ..options.clone()
@@ -123,7 +136,7 @@ impl Wait<'_> {
             };
             match answer {
                 Ok(cluster) => return Ok(cluster),
-                Err(error) if !error.may_pass() => return Err(error.to_string()),
+                Err(error) if !error.may_pass() => return Err(explained(&error)),
                 Err(error) => {
                     if last.as_ref() != Some(&error) {
                         self.tell(error.to_string());
@@ -141,7 +154,8 @@ impl Wait<'_> {
             || "the API server did not answer".to_owned(),
             |error| error.to_string(),
         );
-        Err(format!("{why}; it did not come up{}", self.limit()))
+        let words = format!("{why}; it did not come up{}", self.limit());
+        Err(Explanation::new(words))
     }
 
     /// The nodes once they are all there and ready.

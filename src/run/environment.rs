@@ -1,11 +1,12 @@
 //! The environment of local programs: the kubeconfig and the context of the cluster that
 //! their step is about, as kubectl reads them. Files with nothing but a context's name come
-//! before the user's own, so that no credential is copied.
+//! before the user's own, so that no credential is copied, but for what can be read only once.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io;
-use std::path::PathBuf;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
@@ -41,7 +42,17 @@ impl ProcessEnvironments {
                 std::fs::write(&path, text.to_string())?;
                 files.push(path);
             }
-            files.extend(kubeconfigs(options));
+            for (count, path) in kubeconfigs(options).into_iter().enumerate() {
+                files.push(match options.memory.kept(&path) {
+                    // there is nothing to be read of it a second time
+                    Some(text) => {
+                        let copy = folder.path().join(format!("kubeconfig-{number}-{count}"));
+                        private(&copy, &text)?;
+                        copy
+                    }
+                    None => path,
+                });
+            }
             let mut environment = BTreeMap::new();
             // without a file, kubectl finds its way in a cluster as we do
             if !files.is_empty()
@@ -72,6 +83,17 @@ impl ProcessEnvironments {
             .cloned()
             .unwrap_or_default()
     }
+}
+
+/// Writes a file that nobody else may read.
+fn private(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text)
 }
 
 /// The files that the connection was read from, made absolute: programs run elsewhere.

@@ -43,3 +43,4 @@ pub(crate) use clusters::Clusters;
 pub use dispatcher::{Ended, report_problem};
 pub use executor::{Keep, RunOptions, execute};
 pub(crate) use ledger::{Deed, Entry, Subject};
+pub(crate) use signal::Signals;

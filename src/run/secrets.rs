@@ -10,7 +10,7 @@ const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccou
 
 /// Masks the secret inputs of all suites, since what one of them was given may be met in another,
 /// and the credentials of every kubeconfig, since local programs get the whole of it.
-pub fn note(suites: &[Suite], options: &RunOptions) {
+pub async fn note(suites: &[Suite], options: &RunOptions) {
     let mask = &options.mask;
     for suite in suites {
         let secrets = suite.secrets.iter();
@@ -24,8 +24,9 @@ pub fn note(suites: &[Suite], options: &RunOptions) {
         .flat_map(kubeconfigs);
     let of_suites = suites.iter().flat_map(|suite| &suite.clusters);
     let of_suites = of_suites.filter_map(|choice| choice.kubeconfig.clone());
-    let credentials = of_options
-        .chain(of_suites)
-        .flat_map(|path| credentials_in(&path));
-    mask.add_all(credentials.chain(std::fs::read(SERVICE_ACCOUNT_TOKEN)));
+    let memory = &options.connect.memory;
+    for path in of_options.chain(of_suites) {
+        mask.add_all(credentials_in(&path, memory).await);
+    }
+    mask.add_all(std::fs::read(SERVICE_ACCOUNT_TOKEN));
 }

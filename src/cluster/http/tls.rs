@@ -4,14 +4,11 @@ use std::io;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::verify_server_name;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error};
 use rustls::{InvalidMessage, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
@@ -19,6 +16,7 @@ use tokio_rustls::client::TlsStream;
 use x509_cert::der::Decode as _;
 
 use super::super::cause::without_number;
+use super::super::trust::Trust;
 use super::model::{HttpError, TlsInfo};
 
 /// What the system trusts, read when it is first needed.
@@ -45,8 +43,6 @@ impl PlatformTrust {
 #[derive(Debug)]
 struct Recording {
     judge: Arc<dyn ServerCertVerifier>,
-    /// Those that were given by name.
-    trusted: Vec<CertificateDer<'static>>,
     seen: Mutex<Option<CertificateDer<'static>>>,
 }
 
@@ -69,21 +65,8 @@ impl ServerCertVerifier for Recording {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         *seen = Some(certificate.clone().into_owned());
         drop(seen);
-        let verdict = self
-            .judge
-            .verify_server_cert(certificate, between, name, ocsp, now);
-        match verdict {
-            // What openssl makes by default is an authority and a server in one, which is refused
-            // as a server's certificate even where it is trusted by name.
-            Err(Error::InvalidCertificate(CertificateError::Other(_)))
-                if self.trusted.iter().any(|trusted| trusted == certificate) =>
-            {
-                is_valid_at(certificate, now)?;
-                verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
-                Ok(ServerCertVerified::assertion())
-            }
-            verdict => verdict,
-        }
+        self.judge
+            .verify_server_cert(certificate, between, name, ocsp, now)
     }
 
     fn verify_tls12_signature(
@@ -111,18 +94,6 @@ impl ServerCertVerifier for Recording {
     }
 }
 
-fn is_valid_at(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
-    let info = info(certificate).ok_or(CertificateError::BadEncoding)?;
-    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    if info.not_after.as_second() < now {
-        return Err(CertificateError::Expired.into());
-    }
-    if info.not_before.as_second() > now {
-        return Err(CertificateError::NotValidYet.into());
-    }
-    Ok(())
-}
-
 /// Speaks TLS over a connection, with the server named `host`.
 pub(super) async fn handshake<S>(
     stream: S,
@@ -137,13 +108,12 @@ where
         problem: format!("{host:?} is no name that a certificate can be for"),
     })?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let (judge, trusted): (Arc<dyn ServerCertVerifier>, _) = match ca {
-        None => (platform.verifier(Arc::clone(&provider))?, Vec::new()),
-        Some(pem) => of_authorities(pem, &provider)?,
+    let judge: Arc<dyn ServerCertVerifier> = match ca {
+        None => platform.verifier(Arc::clone(&provider))?,
+        Some(pem) => Arc::new(trust(pem, &provider)?),
     };
     let recording = Arc::new(Recording {
         judge,
-        trusted,
         seen: Mutex::default(),
     });
     let config = ClientConfig::builder_with_provider(provider)
@@ -162,24 +132,13 @@ where
     }
 }
 
-type Judge = (Arc<dyn ServerCertVerifier>, Vec<CertificateDer<'static>>);
-
-fn of_authorities(pem: &[u8], provider: &Arc<CryptoProvider>) -> Result<Judge, HttpError> {
+fn trust(pem: &[u8], provider: &Arc<CryptoProvider>) -> Result<Trust, HttpError> {
     let invalid = |problem: &str| HttpError::Invalid {
         problem: problem.to_owned(),
     };
-    let trusted: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    let trusted = trusted.map_err(|_| invalid("the ca is not in PEM"))?;
-    let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(trusted.iter().cloned());
-    if added == 0 {
-        return Err(invalid("the ca has no certificate in PEM"));
-    }
-    let judge = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
-    let judge = judge
-        .build()
-        .map_err(|_| invalid("the ca cannot be used"))?;
-    Ok((judge, trusted))
+    let given: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let given = given.map_err(|_| invalid("the ca is not in PEM"))?;
+    Trust::of(given, provider).ok_or_else(|| invalid("the ca has no certificate in PEM"))
 }
 
 fn info(certificate: &CertificateDer<'_>) -> Option<TlsInfo> {

@@ -15,6 +15,8 @@ use tokio_tungstenite::tungstenite::{Message, protocol::Role};
 
 use super::super::client::{Cluster, ServerInfo};
 use super::super::connect::install_crypto;
+use super::super::connector;
+use super::super::credentials::Credentials;
 use super::super::transport::Transport;
 
 /// What the server answers to one request.
@@ -114,9 +116,10 @@ pub(super) fn cluster_at(address: SocketAddr) -> Cluster {
     install_crypto();
     let url = format!("http://{address}");
     let mut config = kube::Config::new(url.parse().unwrap());
-    config.default_retry = false;
+    config.connect_timeout = Some(Duration::from_secs(2));
+    let credentials = Arc::new(Credentials::none());
     let transport = Transport {
-        client: kube::Client::try_from(config).unwrap(),
+        client: connector::client(&config, Vec::new(), credentials).unwrap(),
         request_timeout: Duration::from_secs(2),
         patience: Duration::from_secs(3),
         watch_time: Duration::from_secs(1),

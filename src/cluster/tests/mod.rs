@@ -3,6 +3,7 @@
 
 mod apply;
 mod connect;
+mod discovery;
 mod exec;
 mod fake;
 mod http;

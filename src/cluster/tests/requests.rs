@@ -202,7 +202,7 @@ async fn while_a_request_is_sent_again_the_cause_is_known() {
     assert!(reading.await.is_err(), "it goes on for three seconds");
     assert_eq!(
         cluster.trouble().unwrap().to_string(),
-        "the cluster did not answer: it answered 503: starting"
+        "the API server gave no usable answer: it answered 503: starting"
     );
     cluster.get_raw("/ready").await.unwrap();
     assert_eq!(cluster.trouble(), None);
@@ -242,7 +242,7 @@ async fn a_create_without_a_name_is_sent_once() {
     assert!(error.is_environment());
     assert_eq!(
         error.to_string(),
-        "the cluster did not answer: it answered 503: starting"
+        "the API server gave no usable answer: it answered 503: starting"
     );
     assert_eq!(
         fake.requests(),

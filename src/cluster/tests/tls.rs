@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -12,11 +13,22 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::super::connect::install_crypto;
-use super::super::{HttpError, HttpReply, HttpRequest, HttpTarget};
+use super::super::{Cluster, ConnectOptions, HttpError, HttpReply, HttpRequest, HttpTarget};
 use super::fake::cluster_at;
 
-/// Answers one request after the other over TLS with this certificate; gives its port.
+const VERSION: &[u8] = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 54\r\n\r\n\
+    {\"gitVersion\": \"v1.34.0\", \"major\": \"1\", \"minor\": \"34\"}";
+
 async fn serve(certificate: &str) -> u16 {
+    serve_answer(
+        certificate,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    )
+    .await
+}
+
+/// Answers one request after the other over TLS with this certificate; gives its port.
+async fn serve_answer(certificate: &str, answer: &'static [u8]) -> u16 {
     install_crypto();
     let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
     let key = PrivateKeyDer::from_pem_slice(KEY.as_bytes()).unwrap();
@@ -31,7 +43,6 @@ async fn serve(certificate: &str) -> u16 {
         while let Ok((stream, _)) = listener.accept().await {
             if let Ok(mut stream) = acceptor.accept(stream).await {
                 let _ = stream.read(&mut [0; 4096]).await;
-                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
                 let _ = stream.write_all(answer).await;
                 let _ = stream.shutdown().await;
             }
@@ -103,6 +114,77 @@ async fn a_self_signed_certificate_is_trusted_by_name() {
         refused(SELF_SIGNED, "elsewhere.test", Some(SELF_SIGNED)).await,
         "the certificate of elsewhere.test is for other names"
     );
+}
+
+#[tokio::test]
+async fn the_servers_own_certificate_is_trusted_by_name_whoever_signed_it() {
+    let reply = ask(serve(SIGNED).await, "localhost", Some(SIGNED)).await;
+    assert_eq!(reply.unwrap().status, 200);
+    assert_eq!(
+        refused(SIGNED, "elsewhere.test", Some(SIGNED)).await,
+        "the certificate of elsewhere.test is for other names"
+    );
+    assert_eq!(
+        refused(EXPIRED, "localhost", Some(EXPIRED)).await,
+        "the certificate of localhost expired on 2020-02-03"
+    );
+    // another one of the same authority is not
+    let refused = refused(SIGNED, "localhost", Some(SELF_SIGNED)).await;
+    assert!(refused.contains("not trusted"), "{refused}");
+}
+
+/// Why a kubeconfig with this certificate authority, and more, cannot be used.
+async fn why_not(certificate: &str, ca: &str, more: &str) -> Option<String> {
+    let port = serve_answer(certificate, VERSION).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config");
+    // in lines, as a block of YAML has it
+    let encoded = base64::engine::general_purpose::STANDARD.encode(ca);
+    let lines: Vec<_> = encoded.as_bytes().chunks(64).collect();
+    let lines = lines.iter().map(|line| String::from_utf8_lossy(line));
+    let lines: String = lines.map(|line| format!("      {line}\n")).collect();
+    let text = format!(
+        "current-context: c\ncontexts: [{{name: c, context: {{cluster: c}}}}]\nclusters:\n\
+         - name: c\n  cluster:\n    server: https://127.0.0.1:{port}\n    {more}\n    \
+         certificate-authority-data: |\n{lines}"
+    );
+    std::fs::write(&path, text).unwrap();
+    let options = ConnectOptions {
+        kubeconfig: Some(path),
+        ..ConnectOptions::default()
+    };
+    let error = Cluster::connect(&options).await.err()?;
+    Some(error.to_string())
+}
+
+#[tokio::test]
+async fn a_kubeconfig_may_have_the_servers_own_certificate_for_an_authority() {
+    for ca in [AUTHORITY, SIGNED] {
+        assert_eq!(why_not(SIGNED, ca, "").await, None);
+    }
+    let expired = why_not(EXPIRED, EXPIRED, "").await.unwrap();
+    assert!(
+        expired.ends_with("the server's certificate has expired"),
+        "{expired}"
+    );
+    let unknown = why_not(SIGNED, SELF_SIGNED, "").await.unwrap();
+    assert!(
+        unknown.contains("an authority that the kubeconfig does not know"),
+        "{unknown}"
+    );
+    for ca in [AUTHORITY, SIGNED] {
+        let other = why_not(SIGNED, ca, "tls-server-name: elsewhere.test").await;
+        let other = other.unwrap();
+        assert!(
+            other
+                .contains("is not for the address in the kubeconfig, but for localhost, 127.0.0.1"),
+            "{other}"
+        );
+        assert!(
+            other.contains("tls-server-name: localhost in the kubeconfig"),
+            "{other}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -149,8 +149,13 @@ pub fn judge<T>(
             held_against(&error, rejection, what, context).map(|()| None)
         }
         (Err(error), _) => {
+            // where nobody could say no, nobody has refused it
+            let about = match is_refusal(&error) {
+                true => format!("{what} was refused"),
+                false => format!("{what} could not be written"),
+            };
             let way_out = way_out(&error);
-            let mut failure = StepFailure::from(error).about(&format!("{what} was refused"));
+            let mut failure = StepFailure::from(error).about(&about);
             failure.why.message.push_str(&way_out);
             Err(failure)
         }
@@ -236,6 +241,8 @@ fn reason(error: &ClusterError) -> &str {
         ClusterError::Conflict { .. } => "Conflict",
         ClusterError::NotFound { .. } => "NotFound",
         ClusterError::Unavailable { .. }
+        | ClusterError::Failing { .. }
+        | ClusterError::GroupDown { .. }
         | ClusterError::UnknownKind { .. }
         | ClusterError::TimedOut { .. } => "",
     }

@@ -1,0 +1,358 @@
+//! The HTTP client below the library's: the way to the server, through a proxy or not, TLS, and on
+//! each request who one is. What comes back is the API server's answer, or an error that says whose
+//! it was.
+//!
+//! The library could make one by itself. It runs a credential plugin three times for it, of which
+//! nobody can end one that hangs, and takes what it reads for the truth.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use http::{Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Either, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::rt::{Read, Write};
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
+use hyper_util::client::legacy::connect::{Connection, HttpConnector};
+use hyper_util::rt::TokioExecutor;
+use kube::client::{Body, ConfigExt as _};
+use rustls::ClientConfig;
+use rustls::client::{ResolvesClientCert, Resumption};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::sign::CertifiedKey;
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, Layer as _, Service, ServiceExt as _};
+
+use super::credentials::Credentials;
+use super::foreign::{foreign, is_suspect};
+use super::issuer::Proof;
+use super::proxy;
+use super::trust::Trust;
+
+/// How long it may take until a connection stands where nothing else is said.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A body that is still to come, or one that was read to know whose it is.
+type Answer = Either<Incoming, Full<Bytes>>;
+/// One pool of connections.
+type Pool = BoxCloneSyncService<Request<Body>, Response<Incoming>, BoxError>;
+/// Makes a pool without connections.
+type NewPool = Box<dyn Fn() -> Pool + Send + Sync>;
+
+/// Makes the client. Sends nothing.
+///
+/// Of `config`, only a certificate and the one provider of tokens that the library knows may be
+/// left in who the user is: all else is in `credentials`. `given` are the certificates that the server's is
+/// judged by; those of the system where there are none.
+pub(super) fn client(
+    config: &kube::Config,
+    given: Vec<CertificateDer<'static>>,
+    credentials: Arc<Credentials>,
+) -> Result<kube::Client, kube::Error> {
+    let mut tls = config.rustls_client_config()?;
+    let provider = Arc::clone(tls.crypto_provider());
+    if !config.accept_invalid_certs
+        && let Some(trust) = Trust::of(given, &provider)
+    {
+        tls.dangerous().set_certificate_verifier(Arc::new(trust));
+    }
+    let certificate = Arc::new(Current(Mutex::default()));
+    if credentials.may_have_certificate() {
+        certificate.fallback(Arc::clone(&tls.client_auth_cert_resolver));
+        tls.client_auth_cert_resolver = Arc::clone(&certificate) as Arc<dyn ResolvesClientCert>;
+        // a session that is resumed is the one of the certificate before
+        tls.resumption = Resumption::disabled();
+    }
+    let way = Arc::new(Way {
+        credentials,
+        certificate,
+        new_pool: new_pool(config, tls)?,
+        pool: Mutex::default(),
+    });
+    let service = tower::service_fn(move |request| Arc::clone(&way).send(request).boxed());
+    let service = config.base_uri_layer().layer(service);
+    let namespace = config.default_namespace.clone();
+    Ok(match config.auth_info.auth_provider.is_some() {
+        true => match config.auth_layer()? {
+            Some(layer) => kube::Client::new(layer.layer(service), namespace),
+            None => kube::Client::new(service, namespace),
+        },
+        false => kube::Client::new(service, namespace),
+    })
+}
+
+fn new_pool(config: &kube::Config, tls: ClientConfig) -> Result<NewPool, kube::Error> {
+    let mut plain = HttpConnector::new();
+    plain.enforce_http(false);
+    let timeout = config.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
+    let Some(proxy) = &config.proxy_url else {
+        return pool_over(plain, tls, config, timeout);
+    };
+    let shown: Arc<str> = proxy::shown(proxy).into();
+    // as long again for what comes behind the proxy
+    let whole = timeout * 2;
+    match proxy.scheme_str() {
+        Some("socks5") => {
+            let mut socks = SocksV5::new(proxy.clone(), plain);
+            if let Some((user, password)) = proxy::user_of(proxy) {
+                socks = socks.with_auth(user, password);
+            }
+            pool_over(Dial::by(shown, socks, timeout), tls, config, whole)
+        }
+        Some("https") => {
+            let connector = config.rustls_https_connector_with_connector(plain)?;
+            let tunnel = authorized(Tunnel::new(proxy.clone(), connector), proxy);
+            pool_over(Dial::by(shown, tunnel, timeout), tls, config, whole)
+        }
+        _ => {
+            let tunnel = authorized(Tunnel::new(proxy.clone(), plain), proxy);
+            pool_over(Dial::by(shown, tunnel, timeout), tls, config, whole)
+        }
+    }
+}
+
+fn authorized<C>(tunnel: Tunnel<C>, proxy: &Uri) -> Tunnel<C> {
+    match proxy::authorization_of(proxy) {
+        Some(header) => tunnel.with_auth(header),
+        None => tunnel,
+    }
+}
+
+fn pool_over<C>(
+    connector: C,
+    tls: ClientConfig,
+    config: &kube::Config,
+    timeout: Duration,
+) -> Result<NewPool, kube::Error>
+where
+    C: Service<Uri> + Clone + Send + Sync + 'static,
+    C::Response: Connection + Read + Write + Send + Unpin + 'static,
+    C::Future: Send + 'static,
+    C::Error: Into<BoxError>,
+{
+    let mut builder = HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http();
+    if let Some(name) = &config.tls_server_name {
+        let name = ServerName::try_from(name.clone())
+            .map_err(|error| kube::Error::Service(Box::new(error)))?;
+        builder = builder.with_server_name_resolver(FixedServerNameResolver::new(name));
+    }
+    let connector: HttpsConnector<C> = builder.enable_http1().wrap_connector(connector);
+    let connector = Dial {
+        inner: connector,
+        timeout,
+        proxy: None,
+    };
+    Ok(Box::new(move || {
+        let client = legacy::Client::builder(TokioExecutor::new()).build(connector.clone());
+        BoxCloneSyncService::new(client.map_err(BoxError::from))
+    }))
+}
+
+/// A connector whose connections stand within a time. Errors of a proxy name it.
+#[derive(Clone)]
+struct Dial<C> {
+    inner: C,
+    timeout: Duration,
+    proxy: Option<Arc<str>>,
+}
+
+impl<C> Dial<C> {
+    fn by(proxy: Arc<str>, inner: C, timeout: Duration) -> Self {
+        Self {
+            inner,
+            timeout,
+            proxy: Some(proxy),
+        }
+    }
+}
+
+impl<C> Service<Uri> for Dial<C>
+where
+    C: Service<Uri>,
+    C::Future: Send + 'static,
+    C::Error: Into<BoxError>,
+{
+    type Response = C::Response;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<C::Response, BoxError>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, place: Uri) -> Self::Future {
+        let dialling = tokio::time::timeout(self.timeout, self.inner.call(place));
+        let proxy = self.proxy.clone();
+        async move {
+            let error: BoxError = match dialling.await {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(error)) => error.into(),
+                Err(_elapsed) => Box::new(io::Error::from(io::ErrorKind::TimedOut)),
+            };
+            Err(match proxy {
+                Some(proxy) => Box::new(ProxyError {
+                    proxy: proxy.to_string(),
+                    cause: error,
+                }),
+                None => error,
+            })
+        }
+        .boxed()
+    }
+}
+
+/// What goes wrong on the way to a proxy, or at it.
+#[derive(Debug)]
+pub(super) struct ProxyError {
+    /// Its URL, without a password.
+    pub(super) proxy: String,
+    pub(super) cause: BoxError,
+}
+
+impl fmt::Display for ProxyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the proxy {}: {}", self.proxy, self.cause)
+    }
+}
+
+impl Error for ProxyError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.cause)
+    }
+}
+
+/// All that a request takes on its way.
+struct Way {
+    credentials: Arc<Credentials>,
+    certificate: Arc<Current>,
+    new_pool: NewPool,
+    /// Of the proof with this number, where proofs hold certificates.
+    pool: Mutex<Option<(u64, Pool)>>,
+}
+
+impl Way {
+    async fn send(self: Arc<Self>, request: Request<Body>) -> Result<Response<Answer>, BoxError> {
+        let (parts, body) = request.into_parts();
+        // at hand already: what is sent is always whole
+        let body = body.collect_bytes().await?;
+        let mut is_second = false;
+        loop {
+            let proof = self.credentials.current().await?;
+            let mut request = Request::from_parts(parts.clone(), Body::from(body.clone()));
+            let headers = request.headers_mut();
+            if let Some(header) = &proof.header
+                && !headers.contains_key(header::AUTHORIZATION)
+            {
+                headers.insert(header::AUTHORIZATION, header.clone());
+            }
+            let begun = Instant::now();
+            let response = self.pool_for(&proof).oneshot(request).await?;
+            tracing::trace!(
+                status = response.status().as_u16(),
+                took = ?begun.elapsed(),
+                "{} {}", parts.method, parts.uri
+            );
+            if response.status() != StatusCode::UNAUTHORIZED {
+                proof.accepted();
+            } else if !is_second && self.credentials.was_refused(&proof) {
+                is_second = true;
+                continue;
+            }
+            return judged(&parts, response).await;
+        }
+    }
+
+    /// Sessions last, and the server sees in each the certificate that it was made with: so a new
+    /// certificate takes new ones.
+    fn pool_for(&self, proof: &Proof) -> Pool {
+        let number = proof.certificate.as_ref().map_or(0, |_| proof.number);
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*pool {
+            Some((known, pool)) if *known == number => pool.clone(),
+            _ => {
+                self.certificate.set(proof.certificate.clone());
+                let new = (self.new_pool)();
+                *pool = Some((number, new.clone()));
+                new
+            }
+        }
+    }
+}
+
+/// Whoever asks for any answer takes also those that are not the API server's own: what answers
+/// behind a proxy of it is somebody else by design.
+#[derive(Clone, Copy)]
+pub(super) struct AnyAnswer;
+
+/// The answer, unless it is somebody else's.
+async fn judged(
+    request: &http::request::Parts,
+    response: Response<Incoming>,
+) -> Result<Response<Answer>, BoxError> {
+    let (parts, body) = response.into_parts();
+    let code = parts.status.as_u16();
+    // what refuses an upgrade may be the node's own web server
+    let is_any = request.extensions.get::<AnyAnswer>().is_some()
+        || request.headers.contains_key(header::UPGRADE)
+        || request.uri.path().contains("/proxy/");
+    if is_any || !is_suspect(code, &parts.headers) {
+        return Ok(Response::from_parts(parts, Either::Left(body)));
+    }
+    let body = body.collect().await?.to_bytes();
+    match foreign(code, &parts.headers, &body) {
+        Some(foreign) => Err(Box::new(foreign)),
+        None => Ok(Response::from_parts(parts, Either::Right(Full::new(body)))),
+    }
+}
+
+/// The certificate to show in the next session: a plugin's, or else the kubeconfig's.
+#[derive(Debug)]
+struct Current(Mutex<Certificates>);
+
+#[derive(Debug, Default)]
+struct Certificates {
+    of_plugin: Option<Arc<CertifiedKey>>,
+    of_kubeconfig: Option<Arc<dyn ResolvesClientCert>>,
+}
+
+impl Current {
+    fn fallback(&self, resolver: Arc<dyn ResolvesClientCert>) {
+        self.lock().of_kubeconfig = Some(resolver);
+    }
+
+    fn set(&self, certificate: Option<Arc<CertifiedKey>>) {
+        self.lock().of_plugin = certificate;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Certificates> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ResolvesClientCert for Current {
+    fn resolve(
+        &self,
+        hints: &[&[u8]],
+        schemes: &[rustls::SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
+        let certificates = self.lock();
+        let own = certificates.of_plugin.clone();
+        own.or_else(|| certificates.of_kubeconfig.as_ref()?.resolve(hints, schemes))
+    }
+
+    fn has_certs(&self) -> bool {
+        let certificates = self.lock();
+        let other = certificates.of_kubeconfig.as_ref();
+        certificates.of_plugin.is_some() || other.is_some_and(|other| other.has_certs())
+    }
+}
