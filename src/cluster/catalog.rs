@@ -12,6 +12,9 @@ use super::resource::Resource;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Catalog {
     resources: Vec<Resource>,
+    /// The groups with their versions, `metrics.k8s.io/v1beta1`, of which nothing is known, or nothing
+    /// new: what serves them did not answer.
+    down: Vec<String>,
 }
 
 impl Catalog {
@@ -21,6 +24,7 @@ impl Catalog {
     /// See [aggregated discovery](https://kubernetes.io/docs/concepts/overview/kubernetes-api/#aggregated-discovery).
     pub(super) fn from_aggregated(core: &Value, groups: &Value) -> Option<Self> {
         let mut resources = Vec::new();
+        let mut down = Vec::new();
         for list in [core, groups] {
             if list["kind"] != "APIGroupDiscoveryList" {
                 return None;
@@ -29,12 +33,40 @@ impl Catalog {
                 let name = group["metadata"]["name"].as_str().unwrap_or_default();
                 for version in array(&group["versions"]) {
                     let number = version["version"].as_str().unwrap_or_default();
+                    if version["freshness"] == "Stale" {
+                        down.push(api_version(name, number));
+                    }
                     let aggregated = |entry| aggregated(name, number, entry);
                     resources.extend(array(&version["resources"]).filter_map(aggregated));
                 }
             }
         }
-        Some(Self { resources })
+        Some(Self { resources, down })
+    }
+
+    /// With groups that did not answer.
+    pub(super) fn without(mut self, down: Vec<String>) -> Self {
+        self.down = down;
+        self
+    }
+
+    /// All groups that did not answer.
+    pub(super) fn down(&self) -> &[String] {
+        &self.down
+    }
+
+    /// Those of them that may serve what a user means by a name: where the name tells its group, that one.
+    pub(super) fn down_for(&self, name: &str) -> Vec<&str> {
+        let name = name.to_lowercase();
+        let may_serve = |down: &&str| {
+            let Some((_, rest)) = name.split_once('.') else {
+                return true;
+            };
+            let (group, version) = down.split_once('/').unwrap_or((down, ""));
+            rest == group || rest == format!("{version}.{group}")
+        };
+        let down = self.down.iter().map(String::as_str);
+        down.filter(may_serve).collect()
     }
 
     /// Reads the `APIResourceList` of each group and version, in the order of preference.
@@ -58,7 +90,10 @@ impl Catalog {
                 }
             }
         }
-        Self { resources }
+        Self {
+            resources,
+            down: Vec::new(),
+        }
     }
 
     /// The resource of a manifest's `apiVersion` and `kind`.
@@ -363,6 +398,26 @@ pub(super) mod tests {
     fn an_old_server_has_no_aggregated_discovery() {
         let (core, _) = aggregated_answers();
         assert!(Catalog::from_aggregated(&core, &json!({"kind": "APIGroupList"})).is_none());
+    }
+
+    #[test]
+    fn groups_that_do_not_answer_are_known() {
+        let (core, mut groups) = aggregated_answers();
+        let version = &mut groups["items"][2]["versions"][1];
+        version["freshness"] = "Stale".into();
+        version["resources"].take();
+        let catalog = Catalog::from_aggregated(&core, &groups).unwrap();
+        assert_eq!(catalog.down(), ["example.com/v1beta1"]);
+        for (name, expected) in [
+            ("gadget", 1),
+            ("gadget.example.com", 1),
+            ("Gadget.v1beta1.example.com", 1),
+            ("gadget.v1.example.com", 0),
+            ("gadget.com", 0),
+            ("pods.apps", 0),
+        ] {
+            assert_eq!(catalog.down_for(name).len(), expected, "{name}");
+        }
     }
 
     #[test]

@@ -1,15 +1,22 @@
 //! Asks the cluster what it serves: once, when first needed, and again when a name is not known,
 //! since a CRD that was just made takes a moment to appear. What names mean is `catalog`'s.
+//!
+//! A part of the API whose server is down costs its own kinds only: the others are known without it, and
+//! who asks for one of its kinds is told of it.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use futures::{FutureExt as _, StreamExt as _};
 use serde_json::Value;
 use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
 
+use super::attempts::Trouble;
 use super::catalog::Catalog;
 use super::client::Cluster;
-use super::error::ClusterError;
+use super::error::{ClusterError, seconds};
 use super::resource::Resource;
 use super::retry::Repeat;
 use super::transport::{Call, Transport};
@@ -18,6 +25,7 @@ use super::transport::{Call, Transport};
 const ACCEPT: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,\
                       application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,\
                       application/json";
+const PLAIN: &str = "application/json";
 
 /// How often a manifest's kind is looked for anew, and how far apart.
 ///
@@ -25,10 +33,31 @@ const ACCEPT: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDis
 const LOOKS: u32 = 5;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
+/// How many groups are asked for their kinds at once.
+const AT_ONCE: usize = 16;
+/// How long one group may take to say which kinds it has. The server that was asked for the groups
+/// has just answered: if one does not, it is what serves that group.
+const GROUP_TIME: Duration = Duration::from_secs(3);
+/// How long a group that answers with an error is asked again.
+const GROUP_PATIENCE: Duration = Duration::from_secs(1);
+/// For how long a group that did not answer is not asked with all others; who needs it asks it alone.
+const PAUSE: Duration = Duration::from_secs(30);
+/// For how long the answer of a group that was asked alone is the answer to all who ask.
+const SILENCE: Duration = Duration::from_secs(3);
+
 /// The catalog as last read, with a number that counts the readings.
 #[derive(Default)]
 pub(super) struct Discovery {
-    read: Mutex<Option<(u64, Arc<Catalog>)>>,
+    read: Mutex<Option<Reading>>,
+    /// The groups that were asked alone a moment ago and did not answer, and why.
+    silent: std::sync::Mutex<HashMap<String, (Instant, ClusterError)>>,
+}
+
+#[derive(Clone)]
+struct Reading {
+    number: u64,
+    at: Instant,
+    catalog: Arc<Catalog>,
 }
 
 impl Discovery {
@@ -41,14 +70,23 @@ impl Discovery {
         transport: &Transport,
     ) -> Result<(u64, Arc<Catalog>), ClusterError> {
         let mut read = self.read.lock().await;
-        let last = read.as_ref().map_or(0, |(number, _)| *number);
-        if let Some((number, catalog)) = read.as_ref()
+        let last = read.as_ref().map_or(0, |reading| reading.number);
+        if let Some(reading) = read.as_ref()
             && last > seen
         {
-            return Ok((*number, Arc::clone(catalog)));
+            return Ok((reading.number, Arc::clone(&reading.catalog)));
         }
-        let catalog = Arc::new(fetch(transport).await?);
-        *read = Some((last + 1, Arc::clone(&catalog)));
+        let known_down = read.as_ref().filter(|reading| reading.at.elapsed() < PAUSE);
+        let known_down = known_down.map_or(&[][..], |reading| reading.catalog.down());
+        let catalog = Arc::new(fetch(transport, known_down).await?);
+        let is_new = known_down.is_empty();
+        let at = read.as_ref().filter(|_| !is_new).map(|reading| reading.at);
+        *read = Some(Reading {
+            number: last + 1,
+            // since when those that are passed over were not asked
+            at: at.unwrap_or_else(Instant::now),
+            catalog: Arc::clone(&catalog),
+        });
         Ok((last + 1, catalog))
     }
 }
@@ -59,7 +97,8 @@ impl Cluster {
     /// Looks again for about two seconds where it is not known: the CRD may be fresh.
     ///
     /// # Errors
-    /// [`ClusterError::UnknownKind`] where the cluster does not serve it.
+    /// [`ClusterError::UnknownKind`] where the cluster does not serve it, and
+    /// [`ClusterError::GroupDown`] where what would serve it does not answer.
     pub async fn resource_of(
         &self,
         api_version: &str,
@@ -71,6 +110,12 @@ impl Cluster {
             let (number, catalog) = self.catalog(seen).await?;
             if let Some(found) = catalog.of(api_version, kind) {
                 return Ok(found.clone());
+            }
+            if let Some(down) = catalog.down().iter().find(|down| *down == api_version) {
+                let group = self.kinds_in(down).await?;
+                if let Some(found) = group.of(api_version, kind) {
+                    return Ok(found.clone());
+                }
             }
             if look == LOOKS {
                 return Err(ClusterError::UnknownKind {
@@ -91,15 +136,16 @@ impl Cluster {
     /// `daemonsets`, `DaemonSet`, `daemonset.apps`, `daemonsets.v1.apps`.
     ///
     /// # Errors
-    /// [`ClusterError::UnknownKind`], with the nearest name, where there is none.
+    /// [`ClusterError::UnknownKind`], with the nearest name, where there is none, and
+    /// [`ClusterError::GroupDown`] where it may be of a group that does not answer.
     pub async fn resource_named(&self, name: &str) -> Result<Resource, ClusterError> {
         let (number, catalog) = self.catalog(0).await?;
         if let Some(found) = catalog.named(name) {
             return Ok(found.clone());
         }
         let (_, catalog) = self.catalog(number).await?;
-        match catalog.named(name) {
-            Some(found) => Ok(found.clone()),
+        match self.named_in(&catalog, name).await? {
+            Some(found) => Ok(found),
             None => Err(ClusterError::UnknownKind {
                 name: name.to_owned(),
                 suggestion: catalog.near(name),
@@ -118,7 +164,13 @@ impl Cluster {
         kind: &str,
     ) -> Result<Option<Resource>, ClusterError> {
         let (_, catalog) = self.catalog(0).await?;
-        Ok(catalog.of(api_version, kind).cloned())
+        if let Some(found) = catalog.of(api_version, kind) {
+            return Ok(Some(found.clone()));
+        }
+        match catalog.down().iter().find(|down| *down == api_version) {
+            Some(down) => Ok(self.kinds_in(down).await?.of(api_version, kind).cloned()),
+            None => Ok(None),
+        }
     }
 
     /// As [`Cluster::resource_named`] on a single look: nothing where the name is not known now.
@@ -127,7 +179,66 @@ impl Cluster {
     /// Where the cluster did not answer, or refused to say.
     pub async fn served_name(&self, name: &str) -> Result<Option<Resource>, ClusterError> {
         let (_, catalog) = self.catalog(0).await?;
-        Ok(catalog.named(name).cloned())
+        self.named_in(&catalog, name).await
+    }
+
+    /// What a name means, also among the groups that did not answer when the catalog was read.
+    async fn named_in(
+        &self,
+        catalog: &Catalog,
+        name: &str,
+    ) -> Result<Option<Resource>, ClusterError> {
+        if let Some(found) = catalog.named(name) {
+            return Ok(Some(found.clone()));
+        }
+        let down = catalog.down_for(name);
+        let asked = down.iter().map(|group| self.kinds_in(group).boxed());
+        let asked = futures::future::join_all(asked.collect::<Vec<_>>()).await;
+        let mut found = asked.iter().flatten().filter_map(|group| group.named(name));
+        if let Some(found) = found.next() {
+            return Ok(Some(found.clone()));
+        }
+        let silent = down.into_iter().zip(asked);
+        let silent = silent.filter_map(|(group, asked)| Some((group, asked.err()?)));
+        let (groups, mut errors): (Vec<_>, Vec<_>) = silent.unzip();
+        if errors.is_empty() {
+            return Ok(None);
+        }
+        let cause = errors.swap_remove(0).cause();
+        let near = catalog.near(name);
+        let near = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
+        Err(ClusterError::GroupDown {
+            group: groups.join(", "),
+            cause: format!("{cause}; whether it has {name:?} is not known{near}"),
+        })
+    }
+
+    /// Which kinds one group has, asked for alone.
+    ///
+    /// # Errors
+    /// [`ClusterError::GroupDown`]
+    pub(super) async fn kinds_in(&self, group: &str) -> Result<Catalog, ClusterError> {
+        let silent = || {
+            let silent = &self.inner.shared.discovery.silent;
+            silent.lock().unwrap_or_else(PoisonError::into_inner)
+        };
+        if let Some((at, error)) = silent().get(group)
+            && at.elapsed() < SILENCE
+        {
+            return Err(error.clone());
+        }
+        let transport = for_groups(&self.inner.shared.own);
+        let list = kinds_of(&transport, group).await;
+        let list = list.map_err(|error| {
+            let error = ClusterError::GroupDown {
+                group: group.to_owned(),
+                cause: error.cause(),
+            };
+            silent().insert(group.to_owned(), (Instant::now(), error.clone()));
+            error
+        })?;
+        silent().remove(group);
+        Ok(Catalog::from_lists(&[list]))
     }
 
     /// A catalog newer than reading number `seen`, or any with 0; with its own number.
@@ -137,28 +248,35 @@ impl Cluster {
     }
 }
 
-/// Two requests on a server of 1.26 or later; one for each group and version on an older one.
-async fn fetch(transport: &Transport) -> Result<Catalog, ClusterError> {
+/// Two requests on a server of 1.26 or later; one for each group and version on an older one, but for
+/// those groups that are known to be down.
+async fn fetch(transport: &Transport, known_down: &[String]) -> Result<Catalog, ClusterError> {
     let (core, groups) = futures::try_join!(
         answer(transport, "/api", ACCEPT),
         answer(transport, "/apis", ACCEPT)
     )?;
     match Catalog::from_aggregated(&core, &groups) {
         Some(catalog) => Ok(catalog),
-        None => fetch_lists(transport).await,
+        None => fetch_lists(transport, known_down).await,
     }
 }
 
-async fn fetch_lists(transport: &Transport) -> Result<Catalog, ClusterError> {
-    let plain = "application/json";
+async fn fetch_lists(
+    transport: &Transport,
+    known_down: &[String],
+) -> Result<Catalog, ClusterError> {
     let (core, groups) = futures::try_join!(
-        answer(transport, "/api", plain),
-        answer(transport, "/apis", plain)
+        answer(transport, "/api", PLAIN),
+        answer(transport, "/apis", PLAIN)
     )?;
-    let mut paths = Vec::new();
+    let mut lists = Vec::new();
     for version in core["versions"].as_array().into_iter().flatten() {
-        paths.extend(version.as_str().map(|version| format!("/api/{version}")));
+        if let Some(version) = version.as_str() {
+            lists.push(answer(transport, &format!("/api/{version}"), PLAIN).await?);
+        }
     }
+    let mut down = Vec::new();
+    let mut asked = Vec::new();
     for group in groups["groups"].as_array().into_iter().flatten() {
         let preferred = group["preferredVersion"]["groupVersion"].as_str();
         let others = group["versions"].as_array().into_iter().flatten();
@@ -166,22 +284,57 @@ async fn fetch_lists(transport: &Transport) -> Result<Catalog, ClusterError> {
         let versions = preferred
             .into_iter()
             .chain(others.filter(|other| Some(*other) != preferred));
-        paths.extend(versions.map(|version| format!("/apis/{version}")));
-    }
-    let requests = paths.iter().map(|path| async move {
-        match answer(transport, path, plain).await {
-            Ok(list) => Ok(Some(list)),
-            // An aggregated API whose server is down must not hide all others.
-            Err(error) if path.starts_with("/apis/") => {
-                tracing::debug!(%error, path, "this part of the API cannot be listed");
-                Ok(None)
+        for version in versions {
+            match known_down.iter().any(|down| down == version) {
+                true => down.push(version.to_owned()),
+                false => asked.push(version),
             }
-            Err(error) => Err(error),
         }
+    }
+    let transport = for_groups(transport);
+    let transport = &transport;
+    let asked = asked.into_iter().map(|group| {
+        let answer = kinds_of(transport, group);
+        answer.map(move |answer| (group, answer)).boxed()
     });
-    let lists = futures::future::try_join_all(requests).await?;
-    let lists: Vec<Value> = lists.into_iter().flatten().collect();
-    Ok(Catalog::from_lists(&lists))
+    let answers = futures::stream::iter(asked.collect::<Vec<_>>())
+        .buffered(AT_ONCE)
+        .collect::<Vec<_>>()
+        .await;
+    for (group, answer) in answers {
+        match answer {
+            Ok(list) => lists.push(list),
+            // it was taken away between the two questions
+            Err(error) if error.is_not_found() => {}
+            Err(error) => {
+                tracing::debug!(%error, group, "this part of the API does not answer");
+                down.push(group.to_owned());
+            }
+        }
+    }
+    Ok(Catalog::from_lists(&lists).without(down))
+}
+
+/// A way to groups whose servers may be down. What goes wrong on it is no trouble of all others.
+fn for_groups(transport: &Transport) -> Transport {
+    Transport {
+        patience: GROUP_PATIENCE.min(transport.patience),
+        trouble: Arc::new(Trouble::default()),
+        ..transport.clone()
+    }
+}
+
+async fn kinds_of(transport: &Transport, group: &str) -> Result<Value, ClusterError> {
+    let path = format!("/apis/{group}");
+    match timeout(GROUP_TIME, answer(transport, &path, PLAIN)).await {
+        Ok(answer) => answer,
+        Err(_elapsed) => Err(ClusterError::Unavailable {
+            cause: format!(
+                "it did not say within {} which kinds it has",
+                seconds(GROUP_TIME)
+            ),
+        }),
+    }
 }
 
 async fn answer(

@@ -160,12 +160,17 @@ async fn asked(cluster: &Cluster, right: &Right) -> Result<Option<(String, Asked
     let found = match &right.on {
         On::Unknown(_) => return Ok(None),
         On::Path(path) => return Ok(Some((path.clone(), Asked::Path))),
-        On::Named(name) => cluster.served_name(name).await?,
-        On::Manifest { api_version, kind } => cluster.served_kind(api_version, kind).await?,
+        On::Named(name) => cluster.served_name(name).await,
+        On::Manifest { api_version, kind } => cluster.served_kind(api_version, kind).await,
         On::Resource { group, plural } => {
             let namespaced = right.reach != Reach::Cluster;
             return Ok(Some(named(group, plural, right, namespaced)));
         }
+    };
+    let found = match found {
+        // what needs that group will tell; the others are asked about
+        Err(ClusterError::GroupDown { .. }) => None,
+        found => found?,
     };
     Ok(found.map(|found| named(&found.group, &found.plural, right, found.namespaced)))
 }

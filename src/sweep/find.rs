@@ -4,7 +4,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 
 use super::runs::{self, Marked, MarkedRun};
-use crate::cluster::{Cluster, ClusterError, Detail, Resource, Survey};
+use crate::cluster::{Cluster, ClusterError, Detail, Removable, Resource, Survey};
 use crate::marks::{RUN_LABEL, SignOfLife};
 
 /// How many lists are under way at once.
@@ -46,7 +46,9 @@ pub async fn find(
     run: Option<&str>,
     namespace: Option<&str>,
 ) -> Result<Found, SweepError> {
-    let kinds = cluster.removable_kinds().await.map_err(SweepError::Kinds)?;
+    let Removable { kinds, down } = cluster.removable_kinds().await.map_err(SweepError::Kinds)?;
+    // it has just answered: a kind that cannot be listed now holds nobody up for long
+    let cluster = &cluster.in_passing();
     let selector = match run {
         Some(run) => format!("{RUN_LABEL}={run}"),
         None => RUN_LABEL.to_owned(),
@@ -62,7 +64,10 @@ pub async fn find(
     let (leases, lists) =
         futures::join!(leases, lists.buffer_unordered(AT_ONCE).collect::<Vec<_>>());
     let mut objects = Vec::new();
-    let mut not_looked_at = Vec::new();
+    let mut not_looked_at: Vec<_> = down
+        .into_iter()
+        .map(|(group, error)| (format!("every kind of {group}"), error))
+        .collect();
     let mut has_listed = false;
     let mut listed_at = None;
     for (kind, answer) in lists {
