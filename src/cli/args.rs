@@ -247,6 +247,13 @@ pub struct CleanupArgs {
     pub timeout: Duration,
     #[command(flatten)]
     pub connection: ConnectionArgs,
+    /// Look in this cluster too, as `run` was told of it.
+    #[arg(
+        long = "cluster",
+        value_name = "NAME=FILE[:CONTEXT]",
+        help_heading = "Cluster"
+    )]
+    pub clusters: Vec<String>,
     /// Look in this namespace only, and at what has none; otherwise in all.
     #[arg(short, long, value_name = "NAME", help_heading = "Cluster")]
     pub namespace: Option<String>,

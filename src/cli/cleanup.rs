@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use super::args::CleanupArgs;
 use super::exit::Exit;
 use super::runtime::Runtime;
-use super::{eprint_text, print_line, print_text};
-use crate::cluster::{Cluster, ClusterError};
+use super::{eprint_text, in_full, print_line, print_text, run};
+use crate::cluster::{Cluster, ClusterError, ConnectOptions};
 use crate::report::sanitize;
 use crate::sweep::{self, Fate, Found, Left, MarkedRun, SweepError, Wish};
 
@@ -33,47 +33,121 @@ pub fn execute(args: &CleanupArgs) -> Exit {
             return Exit::Errored;
         }
     };
-    let (cluster, found) = match runtime.block_on(look(args, &wish)) {
-        Ok(found) => found,
+    let connect = args.connection.options();
+    let mut places = vec![(None, connect.clone())];
+    match run::clusters(&args.clusters, &connect) {
+        Ok(further) => {
+            let further = further.into_iter();
+            places.extend(further.map(|(name, options)| (Some(name), options)));
+        }
         Err(message) => {
             eprint_text(&format!("error: {message}\n"));
-            return Exit::Errored;
+            return Exit::Usage;
         }
+    }
+    let looks = places.iter().map(|(_, options)| look(options, args, &wish));
+    let looks = match runtime.until_signal(futures::future::join_all(looks)) {
+        Ok(looks) => looks,
+        Err(exit) => return exit,
     };
-    for note in notes(&found, &wish) {
-        eprint_text(&format!("note: {}\n", sanitize::line(&note)));
+    let mut seen = Vec::new();
+    let mut is_blind = false;
+    for ((name, _), look) in places.into_iter().zip(looks) {
+        match look {
+            Ok((cluster, found)) => seen.push(Seen {
+                name,
+                cluster,
+                found,
+            }),
+            Err(message) => {
+                let message = format!("{}{message}", prefix(name.as_deref()));
+                eprint_text(&format!("error: {}\n", sanitize::text(&message)));
+                is_blind = true;
+            }
+        }
     }
-    let chosen: Vec<_> = found
-        .runs
+    for Seen { name, found, .. } in &seen {
+        for note in notes(found, &wish) {
+            let note = format!("{}{note}", prefix(name.as_deref()));
+            eprint_text(&format!("note: {}\n", sanitize::line(&note)));
+        }
+    }
+    let chosen: Vec<_> = seen
         .iter()
-        .filter(|run| wish.fate(run, found.now) == Fate::Removed)
+        .map(|seen| (seen, seen.chosen(&wish)))
+        .filter(|(_, chosen)| !chosen.is_empty())
         .collect();
+    // what could not be looked at may hold something
+    let at_best = |exit| if is_blind { Exit::Errored } else { exit };
     if chosen.is_empty() {
-        print_line("there is nothing to remove");
-        return Exit::Passed;
+        if !seen.is_empty() {
+            print_line("there is nothing to remove");
+        }
+        return at_best(Exit::Passed);
     }
-    print_text(&plan(&chosen, found.now));
+    for (seen, chosen) in &chosen {
+        print_text(&plan(chosen, seen.found.now, seen.name.as_deref()));
+    }
     if args.dry_run {
-        return Exit::Passed;
+        return at_best(Exit::Passed);
     }
-    if asks && !is_agreed() {
-        print_line("nothing was removed");
-        return Exit::Left;
+    if asks {
+        let asking = async { tokio::task::spawn_blocking(is_agreed).await };
+        match runtime.until_signal(asking) {
+            Ok(Ok(true)) => {}
+            Ok(_) => {
+                print_line("nothing was removed");
+                return at_best(Exit::Left);
+            }
+            Err(exit) => return exit,
+        }
     }
-    let left = runtime.block_on(sweep::remove(&cluster, &chosen, args.timeout));
-    print_text(&result(&chosen, &left));
-    match left.is_empty() {
-        true => Exit::Passed,
-        false => Exit::Left,
+    let removing = chosen
+        .iter()
+        .map(|(seen, chosen)| sweep::remove(&seen.cluster, chosen, args.timeout));
+    let left = match runtime.until_signal(futures::future::join_all(removing)) {
+        Ok(left) => left,
+        Err(exit) => return exit,
+    };
+    let mut exit = Exit::Passed;
+    for ((seen, chosen), left) in chosen.iter().zip(left) {
+        print_text(&result(chosen, &left, seen.name.as_deref()));
+        if !left.is_empty() {
+            exit = Exit::Left;
+        }
+    }
+    at_best(exit)
+}
+
+/// What was found in one cluster.
+struct Seen {
+    /// Nothing is the first, of `--kubeconfig` and `--context`.
+    name: Option<String>,
+    cluster: Cluster,
+    found: Found,
+}
+
+impl Seen {
+    fn chosen(&self, wish: &Wish) -> Vec<&MarkedRun> {
+        let runs = self.found.runs.iter();
+        runs.filter(|run| wish.fate(run, self.found.now) == Fate::Removed)
+            .collect()
     }
 }
 
+/// Before what is said of a further cluster.
+fn prefix(cluster: Option<&str>) -> String {
+    cluster.map_or_else(String::new, |name| format!("cluster {name}: "))
+}
+
 /// Connects and finds what is there.
-async fn look(args: &CleanupArgs, wish: &Wish) -> Result<(Cluster, Found), String> {
-    let options = args.connection.options();
-    let cluster = Cluster::connect(&options)
-        .await
-        .map_err(|error| error.to_string())?;
+async fn look(
+    options: &ConnectOptions,
+    args: &CleanupArgs,
+    wish: &Wish,
+) -> Result<(Cluster, Found), String> {
+    let cluster = Cluster::connect(options).await;
+    let cluster = cluster.map_err(|error| in_full(&error))?;
     let run = match wish {
         Wish::Run(run) => Some(run.as_str()),
         Wish::OlderThan(_) | Wish::All => None,
@@ -130,10 +204,11 @@ fn why(error: &ClusterError) -> String {
 }
 
 /// The runs with all that is there of them.
-fn plan(runs: &[&MarkedRun], now: Timestamp) -> String {
+fn plan(runs: &[&MarkedRun], now: Timestamp, cluster: Option<&str>) -> String {
     let mut text = String::new();
+    let place = cluster.map_or_else(String::new, |name| format!(" in cluster {name}"));
     for run in runs {
-        text.push_str(&format!("run {}, {}:\n", run.id, seen(run, now)));
+        text.push_str(&format!("run {}{place}, {}:\n", run.id, seen(run, now)));
         for object in &run.objects {
             text.push_str(&format!("  {}\n", object.shown()));
         }
@@ -170,16 +245,17 @@ fn age_in_words(age: Duration) -> String {
         .collect()
 }
 
-fn result(runs: &[&MarkedRun], left: &[Left]) -> String {
+fn result(runs: &[&MarkedRun], left: &[Left], cluster: Option<&str>) -> String {
+    let place = cluster.map_or_else(String::new, |name| format!(" in cluster {name}"));
     if left.is_empty() {
         let objects = runs.iter().map(|run| run.objects.len()).sum();
         return format!(
-            "removed: {} of {}\n",
+            "removed{place}: {} of {}\n",
             count(objects, "object"),
             count(runs.len(), "run")
         );
     }
-    let mut text = "Not cleaned up:\n".to_owned();
+    let mut text = format!("Not cleaned up{place}:\n");
     for Left { object, reason } in left {
         let (object, reason) = (sanitize::line(object), sanitize::line(reason));
         text.push_str(&format!("  {object}: {reason}\n"));

@@ -87,8 +87,8 @@ fn prepare(args: &RunArgs, mask: &Mask) -> Result<(Vec<Suite>, RunOptions), (Exi
 }
 
 /// `--cluster NAME=FILE[:CONTEXT]`; a file may be left out where the context is of the
-/// run's own kubeconfig.
-fn clusters(
+/// run's own kubeconfig. One acts in all clusters as the same.
+pub(super) fn clusters(
     arguments: &[String],
     connect: &ConnectOptions,
 ) -> Result<BTreeMap<String, ConnectOptions>, String> {
@@ -109,7 +109,7 @@ fn clusters(
                 file => Some(file.into()),
             },
             context,
-            ..ConnectOptions::default()
+            ..connect.clone()
         };
         clusters.insert(name.to_owned(), options);
     }

@@ -9,6 +9,8 @@ use crate::cluster::Cluster;
 pub struct Clusters {
     main: Cluster,
     others: BTreeMap<String, Cluster>,
+    /// Those that have a name and no connection, and why.
+    unreachable: BTreeMap<String, String>,
 }
 
 impl Clusters {
@@ -17,12 +19,23 @@ impl Clusters {
         Self {
             main,
             others: BTreeMap::new(),
+            unreachable: BTreeMap::new(),
         }
     }
 
     /// With one more under a name.
     pub fn add(&mut self, name: &str, cluster: Cluster) {
         self.others.insert(name.to_owned(), cluster);
+    }
+
+    /// With one that cannot be reached, and why: whoever needs it is told.
+    pub fn miss(&mut self, name: &str, why: String) {
+        self.unreachable.insert(name.to_owned(), why);
+    }
+
+    /// Why one that has a name cannot be reached.
+    pub fn why_missed(&self, name: &str) -> Option<&str> {
+        self.unreachable.get(name).map(String::as_str)
     }
 
     /// The run's own.

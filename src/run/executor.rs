@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
+use futures::{FutureExt as _, StreamExt};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -163,7 +163,12 @@ type Obstacle = Option<(Stage, Explanation)>;
 
 impl Run {
     async fn execute(self, suites: Vec<Suite>) {
-        secrets::note(&suites, &self.options);
+        // nothing is told before it is known what is secret; a kubeconfig that is a pipe may hang
+        tokio::select! {
+            biased;
+            () = secrets::note(&suites, &self.options) => {}
+            () = self.cancellation.work.cancelled() => {}
+        }
         let references: Vec<_> = suites
             .iter()
             .enumerate()
@@ -175,7 +180,7 @@ impl Run {
         self.teller.tell(EventKind::RunStarted {
             run: self.id.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            cleanup: leftovers::command(&self.id, &self.options.connect),
+            cleanup: leftovers::command(&self.id, &suites, &self.options),
             suites: references.clone(),
         });
         let removals = TaskTracker::new();
@@ -302,35 +307,35 @@ impl Run {
         }
     }
 
-    /// The clusters of a suite: those that cannot be reached are missing, and whoever
-    /// asks for one is told so.
+    /// The clusters of a suite, all connected to side by side. Of those that cannot be reached it is
+    /// known why, for whoever asks for one.
     async fn clusters(
         &self,
         suite: &Suite,
         main: &Cluster,
     ) -> (Clusters, BTreeMap<String, ConnectOptions>) {
         let mut clusters = Clusters::of(main.clone());
-        let mut all = BTreeMap::new();
-        for choice in &suite.clusters {
-            let options = match self.options.clusters.get(&choice.name) {
-                Some(options) => options.clone(),
-                None if choice.kubeconfig.is_some() || choice.context.is_some() => ConnectOptions {
-                    kubeconfig: choice
-                        .kubeconfig
-                        .clone()
-                        .or_else(|| self.options.connect.kubeconfig.clone()),
-                    context: choice.context.clone(),
-                    ..self.options.connect.clone()
-                },
-                None => continue,
-            };
-            match Cluster::connect(&options).await {
-                Ok(cluster) => clusters.add(&choice.name, cluster),
-                Err(error) => self.teller.tell(EventKind::Notice {
-                    text: format!("the cluster {}: {error}", choice.name),
-                }),
+        let all = leftovers::further(suite, &self.options);
+        let connecting = all
+            .values()
+            .map(|options| Cluster::connect(options).boxed());
+        let connected = tokio::select! {
+            biased;
+            connected = futures::future::join_all(connecting.collect::<Vec<_>>()) => connected,
+            // no step will ask for one
+            () = self.cancellation.work.cancelled() => Vec::new(),
+        };
+        for (name, connected) in all.keys().zip(connected) {
+            match connected {
+                Ok(cluster) => clusters.add(name, cluster),
+                Err(error) => {
+                    let why = error.to_string();
+                    self.teller.tell(EventKind::Notice {
+                        text: format!("the cluster {name}: {why}"),
+                    });
+                    clusters.miss(name, why);
+                }
             }
-            all.insert(choice.name.clone(), options);
         }
         (clusters, all)
     }

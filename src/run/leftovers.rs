@@ -1,6 +1,6 @@
 //! What runs leave: the command that removes it, and a word about runs that died before this one.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,16 +8,68 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::dispatcher::Teller;
+use super::executor::RunOptions;
 use crate::cluster::{Cluster, ClusterError, ConnectOptions, Detail, Resource};
 use crate::event::EventKind;
 use crate::marks::{self, RUN_LABEL, SignOfLife, is_run_id};
+use crate::plan::model::Suite;
 
 /// What is older may be removed without a second thought.
 const LONG_AGO: Duration = Duration::from_secs(3600);
 
-/// The command that removes what a run left, in the cluster that it was told to use.
-pub fn command(run: &str, connect: &ConnectOptions) -> String {
-    with_connection(&format!("--run {run}"), connect)
+/// The command that removes what a run left, in all clusters that it was told to use.
+pub fn command(run: &str, suites: &[Suite], options: &RunOptions) -> String {
+    let mut command = with_connection(&format!("--run {run}"), &options.connect);
+    let mut places: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for suite in suites {
+        for (name, other) in further(suite, options) {
+            let place = place(&other, &options.connect);
+            places.entry(name).or_default().insert(place);
+        }
+    }
+    for (name, places) in places {
+        for (number, place) in places.iter().enumerate() {
+            // two suites may mean two clusters by one name
+            let name = match number {
+                0 => name.clone(),
+                _ => format!("{name}-{}", number + 1),
+            };
+            command.push_str(&format!(
+                " --cluster {}",
+                quoted(&format!("{name}={place}"))
+            ));
+        }
+    }
+    command
+}
+
+/// The further clusters of a suite by name, but for those that nobody has given.
+pub fn further(suite: &Suite, options: &RunOptions) -> BTreeMap<String, ConnectOptions> {
+    let own = &options.connect;
+    let further = suite.clusters.iter().filter_map(|choice| {
+        let found = match options.clusters.get(&choice.name) {
+            Some(found) => found.clone(),
+            None if choice.kubeconfig.is_some() || choice.context.is_some() => ConnectOptions {
+                kubeconfig: choice.kubeconfig.clone().or_else(|| own.kubeconfig.clone()),
+                context: choice.context.clone(),
+                ..own.clone()
+            },
+            None => return None,
+        };
+        Some((choice.name.clone(), found))
+    });
+    further.collect()
+}
+
+/// `FILE[:CONTEXT]`; without the file where it is that of the run's own cluster.
+fn place(options: &ConnectOptions, own: &ConnectOptions) -> String {
+    let file = options.kubeconfig.as_ref();
+    let file = file.map_or_else(String::new, |file| file.to_string_lossy().into_owned());
+    match &options.context {
+        Some(context) if options.kubeconfig == own.kubeconfig => format!(":{context}"),
+        Some(context) => format!("{file}:{context}"),
+        None => file,
+    }
 }
 
 fn with_connection(what: &str, connect: &ConnectOptions) -> String {
@@ -131,14 +183,35 @@ mod tests {
     #[test]
     fn the_command_is_one_that_a_shell_takes() {
         let mut connect = ConnectOptions::default();
-        assert_eq!(command("7", &connect), "kubeproof cleanup --run 7");
+        let command = |connect: &ConnectOptions| with_connection("--run 7", connect);
+        assert_eq!(command(&connect), "kubeproof cleanup --run 7");
         connect.kubeconfig = Some("/home/me/my config".into());
         connect.context = Some("prod".to_owned());
         assert_eq!(
-            command("7", &connect),
+            command(&connect),
             "kubeproof cleanup --run 7 --kubeconfig '/home/me/my config' --context prod"
         );
         assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
+
+    #[test]
+    fn a_further_cluster_is_named_as_the_run_was_told_of_it() {
+        let options = |kubeconfig: Option<&str>, context: Option<&str>| ConnectOptions {
+            kubeconfig: kubeconfig.map(Into::into),
+            context: context.map(str::to_owned),
+            ..ConnectOptions::default()
+        };
+        let own = options(Some("own"), Some("prod"));
+        for (other, expected) in [
+            (options(Some("child"), None), "child"),
+            (options(Some("child"), Some("c")), "child:c"),
+            (options(Some("own"), Some("c")), ":c"),
+            (options(Some("own"), None), "own"),
+        ] {
+            assert_eq!(place(&other, &own), expected);
+        }
+        let unsaid = options(None, None);
+        assert_eq!(place(&options(None, Some("c")), &unsaid), ":c");
     }
 
     #[test]

@@ -197,9 +197,14 @@ impl SuiteRun {
     pub fn cluster(&self, name: Option<&str>) -> Result<&Cluster, StepFailure> {
         self.clusters.get(name).ok_or_else(|| {
             let name = name.unwrap_or_default();
-            StepFailure::errored(format!(
-                "the cluster {name} is not given: --cluster {name}=KUBECONFIG[:CONTEXT]"
-            ))
+            StepFailure::errored(match self.clusters.why_missed(name) {
+                Some(why) => format!("the cluster {name}: {why}"),
+                None => {
+                    format!(
+                        "the cluster {name} is not given: --cluster {name}=KUBECONFIG[:CONTEXT]"
+                    )
+                }
+            })
         })
     }
 
