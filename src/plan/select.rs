@@ -108,6 +108,11 @@ impl NameFilter {
         self.exclude.iter().any(|glob| glob.is_match(name))
     }
 
+    /// Whether every case is to run, whatever its name.
+    pub fn admits_all(&self) -> bool {
+        self.include.is_empty() && self.exclude.is_empty()
+    }
+
     /// Whether a case of this name is to run.
     pub fn admits(&self, name: &str) -> bool {
         let is_included =

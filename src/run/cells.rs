@@ -116,16 +116,16 @@ impl Pool<'_> {
             return None;
         }
         if let Some(why) = unmet_need(suite, needs).await {
-            for (cell, name) in prepared.cells {
-                let id = suite.case_id(self.index, cell, name);
+            for &cell in &prepared.cells {
+                let id = suite.case_id(self.index, cell, prepared.name(cell));
                 suite.tell_case(id, Outcome::Skipped, Some(Explanation::new(&why)));
             }
             self.done.send_replace(Some(CaseEnd::NotPassed));
             return None;
         }
-        let matrix = Arc::new(prepared.matrix);
-        for (cell, name) in prepared.cells {
-            self.start(&matrix, cell, name).await;
+        let matrix = Arc::clone(&prepared.matrix);
+        for &cell in &prepared.cells {
+            self.start(&matrix, cell, prepared.name(cell)).await;
         }
         let mut passed = true;
         let mut cells = Vec::new();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::axis;
 use super::ledger::{Ledger, Owner};
-use super::matrix::Matrix;
+use super::matrix::{CellNames, Matrix};
 use super::panic::held;
 use super::requirements;
 use super::step::{StepContext, StepFailure};
@@ -17,9 +17,11 @@ use crate::plan::select::NameFilter;
 /// A case whose matrix is known.
 pub struct Prepared {
     /// What it is repeated over.
-    pub matrix: Matrix,
-    /// Index and name of each cell that is to run.
-    pub cells: Vec<(usize, String)>,
+    pub matrix: Arc<Matrix>,
+    /// The index of each cell that is to run.
+    pub cells: Vec<usize>,
+    /// Their names; a case that nothing runs of has none.
+    names: Option<CellNames>,
     /// How many cells `--exclude` leaves out.
     pub excluded: usize,
 }
@@ -39,7 +41,10 @@ pub async fn choose(suite: &SuiteRun) -> Vec<Choice> {
         });
     }
     let admits = |choice: &Option<Choice>| match choice {
-        Some(Ok(case)) => case.cells.iter().any(|(_, name)| filter.admits(name)),
+        Some(Ok(case)) => case
+            .cells
+            .iter()
+            .any(|cell| filter.admits(&case.name(*cell))),
         Some(Err(_)) | None => false,
     };
     let mut wanted: Vec<usize> = (0..cases.len())
@@ -65,8 +70,9 @@ pub async fn choose(suite: &SuiteRun) -> Vec<Choice> {
         .map(|(choice, is_needed)| match choice {
             Some(choice) => choice.map(|case| case.only(filter, is_needed)),
             None => Ok(Prepared {
-                matrix: Matrix::Axes(Vec::new()),
+                matrix: Arc::new(Matrix::Axes(Vec::new())),
                 cells: Vec::new(),
+                names: None,
                 excluded: 1,
             }),
         })
@@ -77,13 +83,25 @@ impl Prepared {
     /// Without the cells that do not run. A case that another needs runs whole, but for what was
     /// left out in so many words.
     fn only(mut self, filter: &NameFilter, is_needed: bool) -> Self {
-        let all = self.cells.len();
-        self.cells.retain(|(_, name)| !filter.excludes(name));
-        self.excluded = all - self.cells.len();
-        if !is_needed {
-            self.cells.retain(|(_, name)| filter.admits(name));
+        if filter.admits_all() {
+            return self;
+        }
+        let all = std::mem::take(&mut self.cells);
+        for cell in all {
+            let name = self.name(cell);
+            if filter.excludes(&name) {
+                self.excluded += 1;
+            } else if is_needed || filter.admits(&name) {
+                self.cells.push(cell);
+            }
         }
         self
+    }
+
+    /// The name of a cell.
+    pub fn name(&self, cell: usize) -> String {
+        let names = self.names.as_ref();
+        names.map_or_else(String::new, |names| names.of(&self.matrix, cell))
     }
 }
 
@@ -135,10 +153,11 @@ async fn prepare(suite: &SuiteRun, case: &Case) -> Choice {
         };
         return Err((empty_outcome(case), why));
     }
-    let named = matrix.names(&cells, &case.name, names).map_err(template)?;
+    let names = CellNames::new(&matrix, &cells, &case.name, names).map_err(template)?;
     Ok(Prepared {
-        matrix,
-        cells: cells.into_iter().zip(named).collect(),
+        matrix: Arc::new(matrix),
+        cells,
+        names: Some(names),
         excluded: 0,
     })
 }

@@ -1,10 +1,11 @@
 //! The cells of a case: axes times index, made when they are needed. Where the
 //! values come from is `axis`'s job.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::scope::Names;
-use crate::template::{Condition, Scope, Template, TemplateError};
+use crate::template::{Condition, Scope, Template, TemplateError, with_names};
 
 /// A value of an axis.
 #[derive(Clone, Debug)]
@@ -80,48 +81,80 @@ impl Matrix {
         let Some(condition) = condition else {
             return Ok((0..self.len()).collect());
         };
+        let scope = names.scope();
         let mut cells = Vec::new();
         for index in 0..self.len() {
-            if condition.holds(&self.cell(index).extend(names.clone()).scope())? {
+            if condition.holds(&with_names(&scope, self.cell(index).named()))? {
                 cells.push(index);
             }
         }
         Ok(cells)
     }
+}
 
-    /// The names of these cells, unique: equal ones get ` [axis=value]`.
+/// The names of the cells of a case, unique: equal ones get ` [axis=value]`. A name is rendered
+/// when it is asked for; what is kept of all of them is which are equal.
+#[derive(Debug)]
+pub struct CellNames {
+    template: Template,
+    scope: Scope,
+    /// The hashes of names that several cells have.
+    shared: HashSet<u64>,
+}
+
+impl CellNames {
+    /// Renders each name once, and keeps none.
     ///
     /// # Errors
     /// Where the name's template asks for what a value does not have.
-    pub fn names(
-        &self,
+    pub fn new(
+        matrix: &Matrix,
         cells: &[usize],
         template: &Template,
         names: &Names,
-    ) -> Result<Vec<String>, TemplateError> {
-        let mut rendered = Vec::with_capacity(cells.len());
+    ) -> Result<Self, TemplateError> {
+        let mut this = Self {
+            template: template.clone(),
+            scope: names.scope(),
+            shared: HashSet::new(),
+        };
+        let mut hashes = Vec::with_capacity(cells.len());
         for index in cells {
-            let cell = self.cell(*index);
-            rendered.push(template.render_text(&cell.extend(names.clone()).scope())?);
+            hashes.push(hash(&this.rendered(&matrix.cell(*index))?));
         }
-        let mut count: HashMap<&str, usize> = HashMap::new();
-        for name in &rendered {
-            *count.entry(name).or_default() += 1;
-        }
-        let ambiguous: Vec<bool> = rendered
-            .iter()
-            .map(|name| count[name.as_str()] > 1)
-            .collect();
-        Ok(rendered
-            .into_iter()
-            .zip(ambiguous)
-            .zip(cells)
-            .map(|((name, ambiguous), index)| match ambiguous {
-                true => format!("{name} [{}]", self.cell(*index).coordinates()),
-                false => name,
-            })
-            .collect())
+        hashes.sort_unstable();
+        let equal = hashes.windows(2).filter(|pair| pair[0] == pair[1]);
+        this.shared = equal.map(|pair| pair[0]).collect();
+        Ok(this)
     }
+
+    /// The name of one of these cells.
+    pub fn of(&self, matrix: &Matrix, index: usize) -> String {
+        let cell = matrix.cell(index);
+        // it could be rendered before, and is the same but for the time in it
+        let name = self.rendered(&cell).unwrap_or_default();
+        match self.is_unique(&name) {
+            true => name,
+            false => format!("{name} [{}]", cell.coordinates()),
+        }
+    }
+
+    fn is_unique(&self, name: &str) -> bool {
+        let is_steady = !self.template.source().contains("now(");
+        is_steady && !name.is_empty() && !self.shared.contains(&hash(name))
+    }
+
+    fn rendered(&self, cell: &Cell<'_>) -> Result<String, TemplateError> {
+        self.template
+            .render_text(&with_names(&self.scope, cell.named()))
+    }
+}
+
+/// Two names with the same hash count as equal: both then have their coordinates.
+fn hash(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Cell<'_> {
@@ -181,7 +214,9 @@ mod tests {
         };
         let template = Template::parse(source, place).unwrap();
         let all = matrix.cells(None, &Names::default()).unwrap();
-        matrix.names(&all, &template, &Names::default()).unwrap()
+        let names = CellNames::new(matrix, &all, &template, &Names::default()).unwrap();
+        let of = |index| names.of(matrix, index);
+        all.into_iter().map(of).collect()
     }
 
     #[test]
@@ -231,6 +266,14 @@ mod tests {
         assert_eq!(
             names(&matrix, "same"),
             ["same [a=1, b=x]", "same [a=2, b=x]"]
+        );
+        let matrix = Matrix::Axes(vec![axis("a", &["1", "2"]), axis("b", &["x", "yx"])]);
+        assert_eq!(
+            names(
+                &matrix,
+                "{{ a }}{{ b | last }}{{ b | length if a == '1' else '' }}"
+            ),
+            ["1x1", "1x2", "2x [a=2, b=x]", "2x [a=2, b=yx]"]
         );
     }
 }

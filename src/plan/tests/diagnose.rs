@@ -54,11 +54,11 @@ fn a_rule_that_looks_for_blocks() {
     let rules = |rules: &str| check(&format!("{CASES}diagnose: {rules}"));
     assert_snapshot!(rules("[{case: one, blocks: '{{ [a, a] }}', if: block.member == 1, message: '{{ block.others }} {{ key }} {{ tally.failed }}'}]"), @"a.yaml:11:54: `block` has no field `member` (did you mean `members`?)");
     assert_snapshot!(rules("[{case: one, blocks: [x], if: 'true', message: x}, {case: one, blocks: a, if: 'true', message: x}, {case: one, by: '{{ a }}', blocks: ['{{ a }}', '{{ a }}'], if: 'true', message: x}]"), @r#"
-    a.yaml:11:24: `blocks` takes the two ends of a cell, not a list (write "{{ [source.node, target.node] }}")
-    a.yaml:11:82: `blocks` takes the two ends of a cell, not a string (write "{{ [source.node, target.node] }}")
-    a.yaml:11:137: `by` and `blocks`: cells are grouped by one of them
+    a.yaml:11:26: `blocks` takes the two ends of a cell, not a list (write "{{ [source.node, target.node] }}")
+    a.yaml:11:84: `blocks` takes the two ends of a cell, not a string (write "{{ [source.node, target.node] }}")
+    a.yaml:11:139: `by` and `blocks`: cells are grouped by one of them
     "#);
-    assert_snapshot!(rules("[{case: one, by: '{{ a }}', if: block.inside, message: x}]"), @"a.yaml:11:43: unknown name `block` (known here: inputs, key, nodes, rest, run, suite, tally)");
+    assert_snapshot!(rules("[{case: one, by: '{{ a }}', if: block.inside, message: x}]"), @"a.yaml:11:45: unknown name `block` (known here: inputs, key, nodes, rest, run, suite, tally)");
 }
 
 #[test]
