@@ -89,7 +89,7 @@ impl Mask {
     ///
     /// Of a secret that somebody cut: where the text says so (`…`, `[... 9 bytes left out ...]`)
     /// at most 3 of its bytes are left, 7 at the beginning and the end of the text, and 30 in a row
-    /// anywhere else, as long as it is one word.
+    /// anywhere else, as long as they are letters, digits and what base64 has beside them.
     #[must_use]
     pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match self.mask_bytes(text.as_bytes()) {

@@ -439,3 +439,41 @@ fn indented(step: &str) -> String {
         .map(|line| format!("    {line}\n"))
         .collect::<String>()
 }
+
+/// A field that is not there yet is not there: whatever is asked of it, the wait goes on.
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn a_field_that_comes_later_is_waited_for() {
+    let _cluster = healthy_cluster();
+    let run = run_spec(
+        r#"
+  setup:
+    - apply: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: late}, data: {a: b}}}
+  cases:
+    - name: by a method
+      steps:
+        - wait: {target: configmap/late, until: {that: object.data.url.startswith('http')}}
+          timeout: 20s
+    - name: by a test
+      steps:
+        - assert: {target: configmap/late, that: object.data.url is containing 'http'}
+          timeout: 20s
+    - name: by filters
+      steps:
+        - wait: {target: configmap/late, until: {that: "object.data.list | fromjson | sort | first == 1"}}
+          timeout: 20s
+    - name: that never comes
+      steps:
+        - wait: {target: configmap/late, until: {that: object.data.never.startswith('http')}}
+          timeout: 1s
+    - name: it comes
+      steps:
+        - sleep: 2s
+        - patch: {target: configmap/late, patch: {data: {url: "http://x", list: "[2, 1]"}}}
+"#,
+    );
+    for name in ["by a method", "by a test", "by filters", "it comes"] {
+        assert_passed(&run, name);
+    }
+    assert_failed(&run, "that never comes", &["data.never is not set"]);
+}
