@@ -183,6 +183,13 @@ impl Cluster {
         if let Some(error) = service::refusal(status, words.shown().as_bytes(), service) {
             return Err(error);
         }
+        if service::is_from_between(status, &parts.headers) {
+            return Err(HttpError::NotAsked {
+                cause: format!(
+                    "something on the way to the API server answered {status}, with a page in HTML"
+                ),
+            });
+        }
         Ok(Done {
             answer: Answer {
                 status,

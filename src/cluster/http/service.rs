@@ -1,6 +1,7 @@
 //! A service through the API server's proxy: the path, and telling the proxy's own answers from the
 //! service's.
 
+use http::{HeaderMap, header};
 use serde_json::Value;
 
 use super::super::resource::{Resource, encoded};
@@ -88,6 +89,18 @@ pub(super) fn refusal(status: u16, body: &[u8], service: &str) -> Option<HttpErr
         429 if cause.contains("too many requests") => Some(HttpError::NotAsked { cause }),
         _ => None,
     }
+}
+
+/// Whether a bad answer is neither the service's nor the API server's, but that of a firewall or a
+/// proxy before it: a page for people, without the id that the API server gives to each request and
+/// sends with whatever it passes on.
+///
+/// See [auditing](https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/).
+pub(super) fn is_from_between(status: u16, headers: &HeaderMap) -> bool {
+    let is_page = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    status >= 400 && is_page && !headers.contains_key("audit-id")
 }
 
 /// Whether a `Status` tells of a fault of the API server's own, or of what it keeps its objects in.
@@ -192,6 +205,25 @@ mod tests {
             judge(200, &status("no endpoints available for service", none)),
             None
         );
+    }
+
+    #[test]
+    fn a_page_of_a_firewall_is_not_the_services() {
+        let headers = |list: &[(&'static str, &str)]| -> HeaderMap {
+            let pairs = list.iter();
+            pairs
+                .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+                .collect()
+        };
+        let page = headers(&[("content-type", "text/html; charset=utf-8")]);
+        assert!(is_from_between(403, &page));
+        assert!(!is_from_between(200, &page));
+        let passed_on = headers(&[("content-type", "text/html"), ("audit-id", "7a1")]);
+        assert!(!is_from_between(403, &passed_on));
+        assert!(!is_from_between(
+            503,
+            &headers(&[("content-type", "text/plain")])
+        ));
     }
 
     #[test]
