@@ -154,8 +154,9 @@ impl Cluster {
         let before = output.clone();
         let reading = async {
             let mut attempts = self.transport().attempts();
+            let mut last = None;
             loop {
-                let cause = match self.read_log(target, options, output).await {
+                let cause = match self.read_log(target, options, &mut last, output).await {
                     Err(LogError::Broken { cause }) => cause,
                     result => return result,
                 };
@@ -177,15 +178,22 @@ impl Cluster {
         })
     }
 
+    /// `known` is the last line before the first reading: also where a later one begins in a new file
+    /// of the kubelet's, which does not have what was in the one before.
     async fn read_log(
         &self,
         target: &PodTarget,
         options: &LogOptions,
+        known: &mut Option<Vec<u8>>,
         output: &mut Output,
     ) -> Result<(), LogError> {
-        let known = self.last_line(target, options).await?;
-        let mut end = End::of(known.as_deref());
-        let mut stream = self.open_log(target, options, Follow::No).await?;
+        let mut target = target.clone();
+        let known = match known {
+            Some(known) => known,
+            None => known.insert(self.last_line(&mut target, options).await?),
+        };
+        let mut end = End::of(known);
+        let mut stream = self.open_log(&mut target, options, Follow::No).await?;
         let mut last = LastLine::default();
         while let Some(bytes) = stream.next().await? {
             output.push(&bytes);
@@ -201,18 +209,20 @@ impl Cluster {
         }
     }
 
-    /// The beginning of the last line that there is by now; nothing where there is none, or where it
-    /// may not be among the lines that are asked for a moment later.
+    /// The beginning of the last line that there is by now; empty where there is none, or where it may
+    /// not be among the lines that are asked for a moment later.
     async fn last_line(
         &self,
-        target: &PodTarget,
+        target: &mut PodTarget,
         options: &LogOptions,
-    ) -> Result<Option<Vec<u8>>, LogError> {
+    ) -> Result<Vec<u8>, LogError> {
         if options.tail.is_some() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let last = LogOptions {
             tail: Some(1),
+            // of a line of more than 16 KiB this is the last part, which has no time in the whole
+            timestamps: false,
             ..options.clone()
         };
         let mut stream = self.open_log(target, &last, Follow::No).await?;
@@ -225,7 +235,7 @@ impl Cluster {
         line.truncate(LastLine::LONGEST);
         let end = line.iter().position(|byte| *byte == b'\n');
         line.truncate(end.unwrap_or(line.len()));
-        Ok(Some(line).filter(|line| !line.is_empty()))
+        Ok(line)
     }
 
     /// Follows what a container logs, from the part that the options pick, until it ends.
@@ -237,7 +247,8 @@ impl Cluster {
         target: &PodTarget,
         options: &LogOptions,
     ) -> Result<LogStream, LogError> {
-        let opening = self.open_log(target, options, Follow::Yes);
+        let mut target = target.clone();
+        let opening = self.open_log(&mut target, options, Follow::Yes);
         match tokio::time::timeout(options.timeout, opening).await {
             Ok(result) => result,
             Err(_elapsed) => Err(LogError::Cluster(ClusterError::TimedOut {
@@ -247,9 +258,10 @@ impl Cluster {
         }
     }
 
+    /// Names the container in the target, where several make that necessary.
     async fn open_log(
         &self,
-        target: &PodTarget,
+        target: &mut PodTarget,
         options: &LogOptions,
         follow: Follow,
     ) -> Result<LogStream, LogError> {
@@ -257,8 +269,8 @@ impl Cluster {
             Err(ClusterError::Refused(refusal))
                 if target.container.is_none() && needs_container(&refusal.message) =>
             {
-                let target = self.with_container(target).await?;
-                self.open_log_of(&target, options, follow).await
+                *target = self.with_container(target).await?;
+                self.open_log_of(target, options, follow).await
             }
             result => result,
         };
@@ -324,15 +336,14 @@ impl LastLine {
 struct End(Option<Output>);
 
 impl End {
-    fn of(line: Option<&[u8]>) -> Self {
+    fn of(line: &[u8]) -> Self {
+        let line = Some(line).filter(|line| !line.is_empty());
         Self(line.map(|line| {
             let line = String::from_utf8_lossy(line);
             // where it is cut, the cut may be within a character
-            let line = format!("\n{}", line.trim_end_matches('\u{fffd}'));
+            let line = line.trim_end_matches('\u{fffd}').to_owned();
             let look = Look::new(vec![line], &[], None);
-            let mut output = Intake::keep(0).looking_for(Arc::new(look)).begin();
-            output.push(b"\n");
-            output
+            Intake::keep(0).looking_for(Arc::new(look)).begin()
         }))
     }
 

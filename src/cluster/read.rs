@@ -189,10 +189,10 @@ impl Cluster {
             let reply = self.transport().send(&call).await?;
             listed.date = listed.date.or(reply.date());
             let mut page = reply.json()?;
-            match page["items"].take() {
-                Value::Array(items) => listed.items.extend(items),
+            match page.get_mut("items").map(Value::take) {
+                Some(Value::Array(items)) => listed.items.extend(items),
                 // so Go writes one that is empty
-                Value::Null if is_list(&page) => {}
+                None | Some(Value::Null) if is_list(&page) => {}
                 // an answer without a list is not one of no objects
                 _ => {
                     let cause = format!("what it sent for the request GET {path} is no list");

@@ -215,14 +215,15 @@ fn events() {
             .collect();
         let there = messages.iter().map(String::len).sum::<usize>();
         let fake = Fake::start(move |asked| {
-            let half = messages.len() / 2;
-            let is_first = !asked.line.contains("continue=");
-            let page = match is_first {
-                true => &messages[..half],
-                false => &messages[half..],
-            };
+            let token = asked.line.split("continue=").nth(1);
+            let number: usize = token.map_or(0, |token| token.parse().unwrap());
+            let page = messages.chunks(5).nth(number).unwrap();
             let items: Vec<_> = page.iter().map(|text| json!({"message": text})).collect();
-            let token = if is_first { "more" } else { "" };
+            let is_last = 5 * (number + 1) >= messages.len();
+            let token = match is_last {
+                true => String::new(),
+                false => (number + 1).to_string(),
+            };
             Answer::Json(
                 200,
                 json!({"items": items, "metadata": {"continue": token}}),
