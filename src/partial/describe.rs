@@ -6,7 +6,7 @@ use super::operator::Operator;
 
 /// Longer JSON than this is cut, in characters: a message names a field, it does
 /// not replace looking at the object.
-const LONGEST: usize = 160;
+pub(super) const LONGEST: usize = 160;
 
 /// A value as JSON, cut where it is long.
 pub(super) fn value(value: &Value) -> String {
@@ -44,7 +44,13 @@ pub(super) fn operator(operator: Operator, operand: &Value) -> String {
         Operator::Absent if operand == &Value::Bool(false) => "to be set".to_owned(),
         Operator::Absent => "not to be set".to_owned(),
         Operator::Matches => format!("to match /{}/", text()),
-        Operator::Contains => format!("to contain {}", pattern(operand)),
+        Operator::Contains => match operand {
+            Value::Array(parts) => {
+                let words: Vec<String> = parts.iter().take(20).map(pattern).collect();
+                format!("to contain {}", shortened(&words.join(" and ")))
+            }
+            part => format!("to contain {}", pattern(part)),
+        },
         Operator::Not => format!("not {}", pattern(operand)),
         Operator::In => match operand {
             Value::Array(items) => {
@@ -54,6 +60,65 @@ pub(super) fn operator(operator: Operator, operand: &Value) -> String {
             operand => format!("one of {}", value(operand)),
         },
     }
+}
+
+/// Where two texts differ, in words for what is expected and what is there; nothing for texts that
+/// can be shown whole. Of a long text the beginning says nothing: often it is the same in both.
+pub(super) fn difference(expected: &str, actual: &str) -> Option<(String, String)> {
+    let is_long = |text: &str| text.contains('\n') || text.chars().nth(LONGEST / 2).is_some();
+    let is_empty = expected.is_empty() || actual.is_empty();
+    if is_empty || !is_long(expected) && !is_long(actual) {
+        return None;
+    }
+    let (left, right): (Vec<_>, Vec<_>) = (
+        expected.split_inclusive('\n').collect(),
+        actual.split_inclusive('\n').collect(),
+    );
+    let at = left.iter().zip(&right).take_while(|(l, r)| l == r).count();
+    let place = match left.len().max(right.len()) {
+        1 => String::new(),
+        _ => format!(" in line {}", at + 1),
+    };
+    Some(match (left.get(at), right.get(at)) {
+        (Some(left), Some(right)) => {
+            let (left, right) = around(left, right);
+            (format!("{left}{place}"), format!("is {right}"))
+        }
+        (Some(left), None) => {
+            let (left, _) = around(left, "");
+            (format!("{left}{place}"), format!("ends after line {at}"))
+        }
+        (None, right) => {
+            let (right, _) = around(right.copied().unwrap_or_default(), "");
+            (
+                format!("to end after line {at}"),
+                format!("has {right}{place}"),
+            )
+        }
+    })
+}
+
+/// How much of a line is shown before the first character that differs, in characters.
+const BEFORE: usize = 30;
+
+/// Two lines, quoted: where they are long, from a little before their first difference on.
+fn around(left: &str, right: &str) -> (String, String) {
+    let same = left.chars().zip(right.chars());
+    let same = same.take_while(|(left, right)| left == right).count();
+    let skipped = same.saturating_sub(BEFORE);
+    let quoted = |text: &str| {
+        let from = text.char_indices().nth(skipped);
+        let rest = from.map_or("", |(from, _)| &text[from..]);
+        let (open, close) = (
+            if skipped > 0 { "…" } else { "" },
+            rest.char_indices().nth(LONGEST / 2),
+        );
+        match close {
+            Some((end, _)) => format!("{open}{:?}…", &rest[..end]),
+            None => format!("{open}{rest:?}"),
+        }
+    };
+    (quoted(left), quoted(right))
 }
 
 /// What a value is: "a list".
@@ -70,7 +135,12 @@ pub(super) fn kind(value: &Value) -> &'static str {
 
 /// At most so many characters as a message may quote.
 pub(super) fn shortened(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
+    cut(text, LONGEST)
+}
+
+/// At most so many characters.
+pub(super) fn cut(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }

@@ -111,7 +111,21 @@ impl Found {
         }
     }
 
+    /// The same where both were shortened with care.
+    fn add_as_it_is(&mut self, path: &str, expected: String, actual: String) {
+        self.0.push(Mismatch {
+            path: path.to_owned(),
+            expected,
+            actual,
+        });
+    }
+
     fn differs(&mut self, pattern: &Value, actual: Option<&Value>, at: &str) {
+        if let (Value::String(pattern), Some(Value::String(actual))) = (pattern, actual)
+            && let Some((expected, is)) = describe::difference(pattern, actual)
+        {
+            return self.add_as_it_is(at, expected, is);
+        }
         let mut is = found(actual);
         if let Some(actual) = actual
             && describe::kind(actual) != describe::kind(pattern)
@@ -149,18 +163,15 @@ impl Found {
             Operator::Any | Operator::Each | Operator::None => {
                 self.over_elements(operator, operand, actual, at);
             }
-            Operator::Contains => {
-                let holds = match (actual, operand) {
-                    (Some(Value::String(text)), Value::String(part)) => text.contains(part),
-                    (Some(Value::Array(items)), pattern) => {
-                        items.iter().any(|item| matches(pattern, Some(item), at))
+            Operator::Contains => match operand {
+                // of a list each element, in whatever order
+                Value::Array(parts) => {
+                    for part in parts {
+                        self.contains(part, actual, at);
                     }
-                    _ => false,
-                };
-                if !holds {
-                    self.add(at, expected, with_kind(actual, &["text", "a list"]));
                 }
-            }
+                part => self.contains(part, actual, at),
+            },
             Operator::Matches => match (operand.as_str().map(Regex::new), actual) {
                 (Some(Ok(pattern)), Some(Value::String(text))) if pattern.is_match(text) => {}
                 (Some(Ok(_)), _) => self.add(at, expected, with_kind(actual, &["text"])),
@@ -190,6 +201,50 @@ impl Found {
         }
     }
 
+    /// A part of a text, or the pattern of some element of a list.
+    fn contains(&mut self, part: &Value, actual: Option<&Value>, at: &str) {
+        let expected = describe::operator(Operator::Contains, part);
+        match (actual, part) {
+            (Some(Value::String(text)), Value::String(part)) if text.contains(part) => {}
+            (Some(Value::Array(items)), Value::Object(_)) => {
+                self.any(part, &of_list(items, at), expected, at);
+            }
+            (Some(Value::Array(items)), part)
+                if items.iter().any(|item| matches(part, Some(item), at)) => {}
+            _ => self.add(at, expected, with_kind(actual, &["text", "a list"])),
+        }
+    }
+
+    /// One of the elements is so; otherwise the one that was most likely meant is told.
+    fn any(&mut self, pattern: &Value, elements: &[(String, &Value)], expected: String, at: &str) {
+        let mut nearest: Option<((bool, usize), Vec<Mismatch>)> = None;
+        for (path, element) in elements {
+            let mut inner = Self(Vec::new());
+            inner.compare(pattern, Some(element), path);
+            if inner.0.is_empty() {
+                return;
+            }
+            let distance = (!is_called_so(pattern, element), inner.0.len());
+            if nearest.as_ref().is_none_or(|(least, _)| distance < *least) {
+                nearest = Some((distance, inner.0));
+            }
+        }
+        let Some((_, nearest)) = nearest else {
+            return self.add(at, expected, "is empty".to_owned());
+        };
+        let near: Vec<String> = nearest.iter().take(3).map(Mismatch::to_string).collect();
+        let none = format!(
+            "none of {} is; nearest: {}",
+            elements.len(),
+            near.join("; ")
+        );
+        self.add_as_it_is(
+            at,
+            describe::shortened(&expected),
+            describe::cut(&none, 2 * describe::LONGEST),
+        );
+    }
+
     fn over_elements(
         &mut self,
         operator: Operator,
@@ -201,55 +256,60 @@ impl Found {
         let elements: Vec<(String, &Value)> = match actual {
             // what the API leaves out is empty
             None | Some(Value::Null) if operator == Operator::None => Vec::new(),
-            Some(Value::Array(items)) => items
-                .iter()
-                .enumerate()
-                .map(|(index, item)| (path::element(at, index), item))
-                .collect(),
+            Some(Value::Array(items)) => of_list(items, at),
             Some(Value::Object(fields)) => fields
                 .iter()
                 .map(|(key, value)| (path::field(at, key), value))
                 .collect(),
             _ => return self.add(at, expected, with_kind(actual, &["a list", "a map"])),
         };
-        let mut nearest: Option<Vec<Mismatch>> = None;
+        if operator == Operator::Any {
+            return self.any(operand, &elements, expected, at);
+        }
         for (path, element) in &elements {
             let mut inner = Self(Vec::new());
             inner.compare(operand, Some(element), path);
             match operator {
-                Operator::Any if inner.0.is_empty() => return,
                 Operator::None if inner.0.is_empty() => {
                     self.add(path, expected.clone(), found(Some(element)));
                 }
                 Operator::Each => self.0.append(&mut inner.0),
                 _ => {}
             }
-            let is_nearer = nearest
-                .as_ref()
-                .is_none_or(|nearest| inner.0.len() < nearest.len());
-            if operator == Operator::Any && is_nearer {
-                nearest = Some(inner.0);
-            }
             if self.0.len() > MOST {
                 return;
             }
         }
-        match (operator, nearest) {
-            (Operator::Any | Operator::Each, _) if elements.is_empty() => {
-                self.add(at, expected, "is empty".to_owned());
-            }
-            (Operator::Any, Some(nearest)) => {
-                let near: Vec<String> = nearest.iter().take(3).map(Mismatch::to_string).collect();
-                let none = format!(
-                    "none of {} is; nearest: {}",
-                    elements.len(),
-                    near.join("; ")
-                );
-                self.add(at, expected, none);
-            }
-            _ => {}
+        if operator == Operator::Each && elements.is_empty() {
+            self.add(at, expected, "is empty".to_owned());
         }
     }
+}
+
+/// The fields by which Kubernetes tells the elements of a list apart.
+const NAMES: [&str; 4] = ["type", "name", "key", "id"];
+
+/// Whether an element is the one that a pattern is about, whatever else of it differs: it has the
+/// pattern's name, or else what the pattern says first.
+fn is_called_so(pattern: &Value, element: &Value) -> bool {
+    let Value::Object(fields) = pattern else {
+        return false;
+    };
+    let named = NAMES
+        .iter()
+        .find_map(|name| fields.get_key_value(*name))
+        .or_else(|| fields.iter().next());
+    named.is_some_and(|(name, pattern)| {
+        !name.starts_with('$') && matches(pattern, element.get(name), "")
+    })
+}
+
+fn of_list<'v>(items: &'v [Value], at: &str) -> Vec<(String, &'v Value)> {
+    items
+        .iter()
+        .enumerate()
+        .map(|(index, item)| (path::element(at, index), item))
+        .collect()
 }
 
 fn matches(pattern: &Value, actual: Option<&Value>, at: &str) -> bool {

@@ -54,6 +54,48 @@ impl Operator {
     }
 }
 
+/// What other languages call otherwise, and how it is said here.
+const OTHERS: [(&str, &str); 15] = [
+    ("$eq", "write the value itself"),
+    ("$ne", "write {$not: …}"),
+    ("$nin", "write {$not: {$in: […]}}"),
+    (
+        "$all",
+        "write {$each: …} for every element, {$contains: [a, b]} for some elements",
+    ),
+    ("$every", "write {$each: …}"),
+    ("$some", "write {$any: …}"),
+    ("$exists", "write {$absent: false}, or {$absent: true}"),
+    ("$present", "write {$absent: false}"),
+    ("$regex", "write {$matches: …}"),
+    (
+        "$match",
+        "write {$matches: …} for a regular expression; a map matches in part by itself",
+    ),
+    ("$or", "write {$in: [a, b]}"),
+    ("$and", "all operators of one map hold together"),
+    (
+        "$size",
+        "how many there are says `that`: object.spec.list | length == 2",
+    ),
+    (
+        "$length",
+        "how many there are says `that`: object.spec.list | length == 2",
+    ),
+    (
+        "$count",
+        "how many there are says `that`: object.spec.list | length == 2",
+    ),
+];
+
+/// How it is said what another language calls so.
+pub(super) fn called_otherwise(name: &str) -> Option<&'static str> {
+    OTHERS
+        .iter()
+        .find(|(other, _)| *other == name)
+        .map(|(_, here)| *here)
+}
+
 /// The operator names nearest to one that is none.
 pub(super) fn near_miss(name: &str) -> Option<&'static str> {
     OPERATORS

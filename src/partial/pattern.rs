@@ -6,7 +6,7 @@ use std::fmt;
 use regex::Regex;
 use serde_json::{Map, Value};
 
-use super::operator::{OPERATORS, Operator, near_miss};
+use super::operator::{OPERATORS, Operator, called_otherwise, near_miss};
 use super::{describe, order, path};
 
 /// A pattern that can match nothing.
@@ -42,6 +42,9 @@ fn check(pattern: &Value, at: &str) -> Result<(), PatternError> {
     match pattern {
         Value::Object(map) => {
             let is_of_operators = is_of_operators(map, at)?;
+            if is_of_operators {
+                check_together(map, at)?;
+            }
             map.iter().try_for_each(|(key, value)| {
                 let at = path::field(at, key);
                 if is_of_operators {
@@ -76,9 +79,12 @@ pub(super) fn is_of_operators(map: &Map<String, Value>, at: &str) -> Result<bool
         ));
     }
     match map.keys().find(|key| Operator::named(key).is_none()) {
-        Some(unknown) => refuse(match near_miss(unknown) {
-            Some(near) => format!("there is no operator `{unknown}`: did you mean `{near}`?"),
-            None => {
+        Some(unknown) => refuse(match (called_otherwise(unknown), near_miss(unknown)) {
+            (Some(here), _) => format!("there is no operator `{unknown}`: {here}"),
+            (None, Some(near)) => {
+                format!("there is no operator `{unknown}`: did you mean `{near}`?")
+            }
+            (None, None) => {
                 let names: Vec<&str> = OPERATORS.iter().map(|(name, _)| *name).collect();
                 format!(
                     "there is no operator `{unknown}`; there are {}",
@@ -103,9 +109,48 @@ fn check_operand(name: &str, operand: &Value, at: &str) -> Result<(), PatternErr
         return Ok(());
     }
     match Operator::named(name) {
-        Some(Operator::Any | Operator::Each | Operator::None | Operator::Not) => check(operand, at),
-        Some(Operator::Contains) => check(operand, at),
+        Some(Operator::Any | Operator::Each | Operator::None) => match operand {
+            // it would be held against elements that are lists themselves, which the API has nowhere
+            Value::Array(_) => refuse(format!(
+                "`{name}` takes the pattern of one element, and this is a list: {}",
+                match Operator::named(name) {
+                    Some(Operator::Any) =>
+                        "write {$contains: [a, b]} for an element of each pattern, \
+                         {$any: {$in: [a, b]}} for one of either",
+                    Some(Operator::None) => "write {$none: {$in: [a, b]}}",
+                    _ => "write {$each: {$in: [a, b]}}",
+                }
+            )),
+            Value::Null => refuse(format!(
+                "`{name}` takes the pattern of an element, and nothing stands here"
+            )),
+            operand => check(operand, at),
+        },
+        Some(Operator::Not) => check(operand, at),
+        Some(Operator::Contains) => match operand {
+            Value::Null => {
+                refuse("a text or an element is expected, and nothing stands here".into())
+            }
+            Value::String(text) if text.is_empty() => {
+                refuse("empty text is in every text".to_owned())
+            }
+            Value::Array(parts) if parts.is_empty() => {
+                refuse("this asks for nothing, which is in everything".to_owned())
+            }
+            Value::Array(parts) => parts.iter().enumerate().try_for_each(|(index, part)| {
+                let at = path::element(at, index);
+                match part {
+                    // a list in a list is an element that is one
+                    Value::Array(_) => check(part, &at),
+                    part => check_operand(name, part, &at),
+                }
+            }),
+            operand => check(operand, at),
+        },
         Some(Operator::In) => match operand {
+            Value::Array(items) if items.is_empty() => {
+                refuse("nothing is one of an empty list".to_owned())
+            }
             Value::Array(_) => check(operand, at),
             other => refuse(format!(
                 "a list is expected, and this is {}",
@@ -120,6 +165,9 @@ fn check_operand(name: &str, operand: &Value, at: &str) -> Result<(), PatternErr
             )),
         },
         Some(Operator::Matches) => match operand {
+            Value::String(text) if text.is_empty() => {
+                refuse("an empty regular expression matches every text".to_owned())
+            }
             Value::String(text) => match Regex::new(text) {
                 Ok(_) => Ok(()),
                 Err(error) => refuse(describe::shortened(&error.to_string())),
@@ -139,4 +187,39 @@ fn check_operand(name: &str, operand: &Value, at: &str) -> Result<(), PatternErr
         }
         _ => Ok(()),
     }
+}
+
+/// Operators that cannot hold of one value, or of which one says nothing beside the other.
+fn check_together(map: &Map<String, Value>, at: &str) -> Result<(), PatternError> {
+    let refuse = |message: String| {
+        Err(PatternError {
+            path: at.to_owned(),
+            message,
+        })
+    };
+    if map.len() > 1 && map.get("$absent") == Some(&Value::Bool(true)) {
+        return refuse("what is absent is nothing else: `$absent: true` stands alone".to_owned());
+    }
+    let bounds = |names: [&'static str; 2]| {
+        let found = names.into_iter().filter_map(|name| map.get_key_value(name));
+        // one that is not rendered yet says nothing
+        found.filter(|(_, bound)| order::has_order(bound))
+    };
+    for (lower, least) in bounds(["$gte", "$gt"]) {
+        for (upper, most) in bounds(["$lte", "$lt"]) {
+            let room = order::order(least, most);
+            let is_open = lower == "$gt" || upper == "$lt";
+            let problem = match room {
+                Some(order) if order.is_lt() || (order.is_eq() && !is_open) => continue,
+                Some(_) => "nothing is both",
+                None => "they cannot be compared with each other",
+            };
+            return refuse(format!(
+                "`{lower}: {}` and `{upper}: {}`: {problem}",
+                describe::value(least),
+                describe::value(most)
+            ));
+        }
+    }
+    Ok(())
 }

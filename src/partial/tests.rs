@@ -64,6 +64,13 @@ fn patterns_that_match() {
         (json!({"$matches": "^web-[0-9]$"}), json!("web-1")),
         (json!({"$contains": "eb"}), json!("web")),
         (json!({"$contains": {"a": 1}}), json!([{"a": 1, "b": 2}])),
+        (
+            json!({"$contains": [{"type": "Ready"}, {"type": "DiskPressure", "status": "False"}]}),
+            json!([{"type": "DiskPressure", "status": "False", "reason": "x"}, {"type": "Ready"}]),
+        ),
+        (json!({"$contains": ["a", 1]}), json!([1, "b", "a"])),
+        (json!({"$contains": ["we", "b"]}), json!("web")),
+        (json!({"$contains": [["a"]]}), json!([["a"], "b"])),
         (json!({"$not": "Failed"}), json!("Running")),
         (json!({"phase": {"$not": "Failed"}}), json!({})),
         (json!({"$not": {"$in": [1, 2]}}), json!(3)),
@@ -159,6 +166,33 @@ fn mismatches_name_the_field_and_both_sides() {
              nearest: c[1].image: expected \"x\", is \"y\"",
         ),
         (
+            json!({"conditions": {"$any": {"type": "Ready", "status": "False"}}}),
+            json!({"conditions": [
+                {"type": "NetworkUnavailable", "status": "False"},
+                {"type": "Ready", "status": "True"},
+            ]}),
+            "conditions: expected any element that is {\"type\":\"Ready\",\"status\":\"False\"}, \
+             none of 2 is; nearest: conditions[1].status: expected \"False\", is \"True\"",
+        ),
+        (
+            json!({"$any": {"mountPath": "/data", "readOnly": true, "name": {"$absent": false}}}),
+            json!([{"readOnly": true, "mountPath": "/x", "name": "a"}, {"mountPath": "/data"}]),
+            "the value: expected any element that is {\"mountPath\":\"/data\",\"readOnly\":true,\
+             \"name\":{\"$absent\":false}}, none of 2 is; nearest: [0].mountPath: expected \
+             \"/data\", is \"/x\"",
+        ),
+        (
+            json!({"$contains": [{"type": "Ready"}, {"type": "Other", "status": "True"}]}),
+            json!([{"type": "Ready"}, {"type": "Other", "status": "False"}]),
+            "the value: expected to contain {\"type\":\"Other\",\"status\":\"True\"}, none of 2 is; \
+             nearest: [1].status: expected \"True\", is \"False\"",
+        ),
+        (
+            json!({"$contains": ["a", "b"]}),
+            json!(["a"]),
+            "the value: expected to contain \"b\", is [\"a\"]",
+        ),
+        (
             json!({"$any": 1}),
             json!([]),
             "the value: expected any element that is 1, is empty",
@@ -229,6 +263,62 @@ fn mismatches_name_the_field_and_both_sides() {
     }
 }
 
+/// A text of so many lines of which one is another.
+fn lines(count: usize, odd: usize, other: &str) -> String {
+    (1..=count)
+        .map(|line| match line == odd {
+            true => format!("{other}\n"),
+            false => format!("key{line:02} = value\n"),
+        })
+        .collect()
+}
+
+#[test]
+fn of_a_long_text_the_place_is_shown_where_it_differs() {
+    let plain = lines(60, 0, "");
+    for (pattern, actual, expected) in [
+        (
+            plain.clone(),
+            lines(60, 56, "key56 = other"),
+            "d: expected \"key56 = value\\n\" in line 56, is \"key56 = other\\n\"",
+        ),
+        (
+            plain.clone(),
+            lines(55, 0, ""),
+            "d: expected \"key56 = value\\n\" in line 56, ends after line 55",
+        ),
+        (
+            lines(55, 0, ""),
+            plain.clone(),
+            "d: expected to end after line 55, has \"key56 = value\\n\" in line 56",
+        ),
+        (
+            plain.clone(),
+            plain.trim_end().to_owned(),
+            "d: expected \"key60 = value\\n\" in line 60, is \"key60 = value\"",
+        ),
+        (
+            format!("{}x{}", "a".repeat(500), "b".repeat(500)),
+            format!("{}y{}", "a".repeat(500), "b".repeat(500)),
+            &format!(
+                "d: expected …\"{a}x{b}\"…, is …\"{a}y{b}\"…",
+                a = "a".repeat(30),
+                b = "b".repeat(49)
+            ),
+        ),
+        (
+            "a".to_owned(),
+            "b".to_owned(),
+            "d: expected \"a\", is \"b\"",
+        ),
+    ] {
+        assert_eq!(
+            told(json!({"d": pattern}), json!({"d": actual})),
+            [expected]
+        );
+    }
+}
+
 #[test]
 fn messages_are_bounded() {
     let long = "x".repeat(100_000);
@@ -284,6 +374,60 @@ fn patterns_that_make_no_sense_are_refused() {
         (
             json!({"$matches": 1}),
             "$matches: a regular expression is expected, and this is a number",
+        ),
+        // what would hold of everything, or of nothing
+        (
+            json!({"$any": [{"type": "A"}]}),
+            "$any: `$any` takes the pattern of one element, and this is a list: write \
+             {$contains: [a, b]} for an element of each pattern, {$any: {$in: [a, b]}} for one of either",
+        ),
+        (
+            json!({"$none": ["a"]}),
+            "$none: `$none` takes the pattern of one element, and this is a list: write \
+             {$none: {$in: [a, b]}}",
+        ),
+        (
+            json!({"$each": null}),
+            "$each: `$each` takes the pattern of an element, and nothing stands here",
+        ),
+        (json!({"$in": []}), "$in: nothing is one of an empty list"),
+        (
+            json!({"$contains": ""}),
+            "$contains: empty text is in every text",
+        ),
+        (
+            json!({"a": {"$contains": ["x", ""]}}),
+            "a.$contains[1]: empty text is in every text",
+        ),
+        (
+            json!({"$contains": []}),
+            "$contains: this asks for nothing, which is in everything",
+        ),
+        (
+            json!({"$matches": ""}),
+            "$matches: an empty regular expression matches every text",
+        ),
+        (
+            json!({"a": {"$gte": 5, "$lt": 5}}),
+            "a: `$gte: 5` and `$lt: 5`: nothing is both",
+        ),
+        (
+            json!({"$gt": "1Gi", "$lte": "5s"}),
+            "`$gt: \"1Gi\"` and `$lte: \"5s\"`: they cannot be compared with each other",
+        ),
+        (
+            json!({"a": {"$absent": true, "$gte": 1}}),
+            "a: what is absent is nothing else: `$absent: true` stands alone",
+        ),
+        // what other languages have
+        (
+            json!({"a": {"$eq": 1}}),
+            "a: there is no operator `$eq`: write the value itself",
+        ),
+        (
+            json!({"a": {"$all": [1]}}),
+            "a: there is no operator `$all`: write {$each: …} for every element, {$contains: [a, b]} \
+             for some elements",
         ),
     ] {
         assert_eq!(check_pattern(&pattern).unwrap_err().to_string(), expected);

@@ -9,7 +9,7 @@ use super::memory::Memory;
 use super::{StepContext, StepFailure};
 use crate::partial;
 use crate::plan::model::ObjectCheck;
-use crate::template::{Condition, Scope};
+use crate::template::{Condition, Scope, Tree};
 
 /// How much of a value is quoted in a message.
 const QUOTED: usize = 160;
@@ -22,7 +22,7 @@ pub fn problems(
 ) -> Result<Vec<String>, StepFailure> {
     let mut problems = Vec::new();
     if let Some(pattern) = &check.pattern {
-        let pattern = pattern.render(&context.scope_of(object))?;
+        let pattern = rendered(pattern, &context.scope_of(object))?;
         let mismatches = partial::mismatches(&pattern, object);
         problems.extend(mismatches.iter().map(ToString::to_string));
     }
@@ -82,6 +82,18 @@ pub fn is_timeless(check: &ObjectCheck) -> bool {
         templates.any(|template| asks(template.source(), &template.names()))
     });
     !in_that && !in_pattern
+}
+
+/// A pattern as it is now. One that nothing or everything matches says nothing about what it is held
+/// against: `check` refuses it where it is written down, and it errs where it was rendered.
+pub fn rendered(pattern: &Tree, scope: &Scope) -> Result<Value, StepFailure> {
+    let value = pattern.render(scope)?;
+    if !pattern.templates().is_empty() {
+        partial::check_pattern(&value).map_err(|error| {
+            StepFailure::errored(format!("the pattern makes no sense once rendered: {error}"))
+        })?;
+    }
+    Ok(value)
 }
 
 /// What a check asks for, in a few words.

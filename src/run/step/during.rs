@@ -79,7 +79,7 @@ impl Tally {
 
     fn judge(self, during: &During, context: &StepContext<'_>) -> Result<StepResult, StepFailure> {
         let pattern = match &during.expect {
-            Some(pattern) => pattern.render(&context.scope())?,
+            Some(pattern) => super::check::rendered(pattern, &context.scope())?,
             None => json!({"failed": 0}),
         };
         self.held_against(&pattern)

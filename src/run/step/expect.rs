@@ -62,7 +62,9 @@ impl TextJudge {
         let json = expectation.json.as_ref();
         Ok(Self {
             output: rendered(&expectation.output, scope)?,
-            json: json.map(|pattern| pattern.render(scope)).transpose()?,
+            json: json
+                .map(|pattern| super::check::rendered(pattern, scope))
+                .transpose()?,
         })
     }
 
