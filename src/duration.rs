@@ -13,6 +13,10 @@ const UNITS: [(&str, u64); 5] = [
     ("ms", 1),
 ];
 
+/// The longest: a hundred years. What lies so far back or ahead can still be written as a time, and
+/// be counted in nanoseconds by whoever gets it, as kubelets do; what is meant is "no bound".
+const LONGEST: Duration = Duration::from_secs(36_525 * 86_400);
+
 /// A text that is no duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -71,7 +75,13 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
         units_left = &units_left[index + 1..];
         rest = behind;
     }
-    Ok(Duration::from_millis(total))
+    match Duration::from_millis(total) {
+        total if total > LONGEST => Err(DurationError {
+            message: format!("`{text}` is longer than a hundred years"),
+            help: "where no bound is meant, leave it out".to_owned(),
+        }),
+        total => Ok(total),
+    }
 }
 
 #[cfg(test)]
@@ -115,6 +125,14 @@ mod tests {
             "99999999999999999d",
         ] {
             assert!(parse(text).is_err(), "{text:?}");
+        }
+        assert!(parse("36525d").is_ok());
+        for text in ["36525d1ms", "9999999d"] {
+            let error = parse(text).unwrap_err();
+            assert_eq!(
+                error.message,
+                format!("`{text}` is longer than a hundred years")
+            );
         }
         assert_eq!(
             parse("10").unwrap_err().help,

@@ -17,6 +17,53 @@ pub struct BuiltIn {
     pub namespaced: bool,
 }
 
+impl BuiltIn {
+    /// Whether it is the Pod of Kubernetes, and not another group's kind of that name.
+    pub fn is_pod(&self) -> bool {
+        is_pod(self.group, self.kind)
+    }
+
+    /// Whether its objects own pods that `exec` and `logs` find by them.
+    pub fn owns_pods(&self) -> bool {
+        matches!(
+            (self.group, self.kind),
+            ("", "ReplicationController")
+                | (
+                    "apps",
+                    "Deployment" | "DaemonSet" | "StatefulSet" | "ReplicaSet"
+                )
+                | ("batch", "Job")
+        )
+    }
+
+    /// Whether its objects are rolled out.
+    pub fn rolls_out(&self) -> bool {
+        self.group == "apps" && ["DaemonSet", "Deployment", "StatefulSet"].contains(&self.kind)
+    }
+}
+
+/// Whether a kind of a group is the Pod of Kubernetes.
+pub fn is_pod(group: &str, kind: &str) -> bool {
+    group.is_empty() && kind == "Pod"
+}
+
+/// Whether a name, in whatever spelling, means the Pod of Kubernetes.
+pub fn names_pods(name: &str) -> bool {
+    named(name).is_some_and(BuiltIn::is_pod)
+}
+
+/// What users call the kinds that are so, in lower case: `daemonset`, `daemonsets`, `ds`.
+pub fn spellings(are: impl Fn(&BuiltIn) -> bool) -> Vec<String> {
+    let kinds = KINDS.iter().filter(|kind| are(kind));
+    kinds
+        .flat_map(|kind| {
+            let names = [kind.kind.to_lowercase(), kind.plural.to_owned()];
+            let short = kind.short_names.iter().map(|name| (*name).to_owned());
+            names.into_iter().chain(short)
+        })
+        .collect()
+}
+
 const fn kind(
     group: &'static str,
     kind: &'static str,
@@ -346,6 +393,16 @@ mod tests {
             "",
         ] {
             assert_eq!(plural(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_pod_is_a_pod_in_every_spelling() {
+        for name in ["pod", "pods", "po", "Pod", "PODS", "pod.v1", "Pods.v1"] {
+            assert!(names_pods(name), "{name}");
+        }
+        for name in ["pods.metrics.k8s.io", "podtemplate", "pods.v1.apps", ""] {
+            assert!(!names_pods(name), "{name}");
         }
     }
 

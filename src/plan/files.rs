@@ -1,6 +1,7 @@
 //! Reading files: suites, what they refer to, and files of values. The only place
 //! of the plan that touches the disk.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,6 +50,12 @@ pub enum FileError {
     #[error("`{path}` is a folder")]
     IsFolder {
         /// The folder.
+        path: String,
+    },
+    /// It looks like a file and is none: a pipe, or a link to what is not there.
+    #[error("`{path}` is no file that can be read: a broken link, or no file at all")]
+    NoFile {
+        /// Its path.
         path: String,
     },
     /// Nothing in it is a manifest.
@@ -150,8 +157,8 @@ impl Origin {
         let mut paths = Vec::new();
         for entry in fs::read_dir(&folder).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
-            if has_extension(&path, &["yaml", "yml", "json"]) && path.is_file() {
-                paths.push(path);
+            if has_extension(&path, &DOCUMENTS) && !path.is_dir() {
+                paths.push(regular(path)?);
             }
         }
         paths.sort();
@@ -185,34 +192,54 @@ pub fn read(path: &Path) -> Result<Arc<SourceFile>, FileError> {
     Ok(SourceFile::new(shown(path), text))
 }
 
-/// The YAML files below a folder, by path. Hidden folders are left out, and links
-/// to folders, which may lead in circles.
+/// The files below a folder that may hold suites, by path. Folders that are linked are gone into,
+/// each once, however many paths lead to it. What is hidden, by a name that begins with a dot, is
+/// left out.
 ///
 /// # Errors
-/// A folder that cannot be listed.
-pub fn yaml_below(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+/// A folder that cannot be listed; a file that is none.
+pub fn documents_below(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
+    let mut seen = BTreeSet::new();
+    // those that are linked come last, so that what lies here has its own path
+    let (mut folders, mut linked) = (vec![folder.to_owned()], Vec::new());
+    while let Some(folder) = folders.pop().or_else(|| linked.pop()) {
         let unreadable = |source| FileError::Unreadable {
             path: shown(&folder),
             source,
         };
+        if !seen.insert(folder.canonicalize().map_err(unreadable)?) {
+            continue;
+        }
         for entry in fs::read_dir(&folder).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?;
             let path = entry.path();
             if entry.file_name().to_string_lossy().starts_with('.') {
                 continue;
             }
-            if entry.file_type().map_err(unreadable)?.is_dir() {
-                folders.push(path);
-            } else if has_extension(&path, &["yaml", "yml"]) && path.is_file() {
-                found.push(path);
+            let is_link = entry.file_type().map_err(unreadable)?.is_symlink();
+            match (path.is_dir(), is_link) {
+                (true, false) => folders.push(path),
+                (true, true) => linked.push(path),
+                (false, _) if has_extension(&path, &DOCUMENTS) => found.push(regular(path)?),
+                (false, _) => {}
             }
         }
+        linked.sort_by(|a, b| b.cmp(a));
     }
     found.sort();
     Ok(found)
+}
+
+/// What YAML and JSON are called, in whatever case.
+const DOCUMENTS: [&str; 3] = ["yaml", "yml", "json"];
+
+/// A file, or a link to one: whatever else has such a name is told, not passed over.
+fn regular(path: PathBuf) -> Result<PathBuf, FileError> {
+    match path.is_file() {
+        true => Ok(path),
+        false => Err(FileError::NoFile { path: shown(&path) }),
+    }
 }
 
 fn shipped(folder: &str, path: &str) -> Result<Arc<SourceFile>, FileError> {
@@ -279,7 +306,11 @@ fn nearest_templates(folder: &Path) -> Option<PathBuf> {
 fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     path.extension()
         .and_then(OsStr::to_str)
-        .is_some_and(|extension| extensions.contains(&extension))
+        .is_some_and(|extension| {
+            extensions
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(extension))
+        })
 }
 
 /// A path as messages name it.

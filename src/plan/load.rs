@@ -146,6 +146,14 @@ fn sources(arguments: &[String]) -> Result<Vec<Source>, LoadError> {
                         ids.join(", ")
                     )));
                 }
+                // what a name means must not depend on the folder where it is said
+                Err(_) if path.exists() => {
+                    let what = if path.is_dir() { "folder" } else { "file" };
+                    return Err(LoadError::Usage(format!(
+                        "no suite `{argument}` ships, and a {what} is named by a path: write \
+                         ./{argument}"
+                    )));
+                }
                 Err(message) => return Err(LoadError::Usage(message)),
             }
         };
@@ -179,17 +187,24 @@ fn own(path: &Path) -> Result<Vec<Source>, LoadError> {
         return Ok(vec![own_source(path, files::read(path).map_err(usage)?)]);
     }
     let mut sources = Vec::new();
-    for path in files::yaml_below(path).map_err(usage)? {
+    let mut others = Vec::new();
+    for path in files::documents_below(path).map_err(usage)? {
         let file = files::read(&path).map_err(usage)?;
         if spec::is_suite(&file) {
             sources.push(own_source(&path, file));
+        } else if let Some(tool) = spec::other_tool(&file) {
+            others.push((tool, file));
         }
     }
     if sources.is_empty() {
-        return Err(LoadError::Usage(format!(
-            "the folder `{}` holds no suite",
-            path.display()
-        )));
+        let mut message = format!("the folder `{}` holds no suite", path.display());
+        if let Some((tool, file)) = others.first() {
+            message.push_str(&format!(
+                "; `{}` is a file of {tool}, another test runner",
+                file.name
+            ));
+        }
+        return Err(LoadError::Usage(message));
     }
     Ok(sources)
 }

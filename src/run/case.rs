@@ -39,7 +39,10 @@ pub async fn run<'a>(
         suite.tell_case(id, Outcome::Errored, Some(Explanation::new(error)));
         return (CellEnd::not_run(Outcome::Errored), None);
     }
-    let attempts = 1 + case.retries.unwrap_or(suite.options.retries);
+    let attempts = case
+        .retries
+        .unwrap_or(suite.options.retries)
+        .saturating_add(1);
     for attempt in 1..=attempts {
         let started = Instant::now();
         let mut trial = Trial::new(suite, &id);

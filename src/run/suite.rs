@@ -198,12 +198,14 @@ impl SuiteRun {
         self.clusters.get(name).ok_or_else(|| {
             let name = name.unwrap_or_default();
             StepFailure::errored(match self.clusters.why_missed(name) {
-                Some(why) => format!("the cluster {name}: {why}"),
-                None => {
-                    format!(
-                        "the cluster {name} is not given: --cluster {name}=KUBECONFIG[:CONTEXT]"
-                    )
-                }
+                // a kubeconfig that a step writes may well be there by now
+                Some(why) => format!(
+                    "there is no connection to the cluster {name}, which is made before the \
+                     suite's first step: {why}"
+                ),
+                None => format!(
+                    "the cluster {name} is not given: --cluster {name}=KUBECONFIG[:CONTEXT]"
+                ),
             })
         })
     }

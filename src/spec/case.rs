@@ -65,12 +65,7 @@ impl Decoder<'_> {
         if let Some(finally) = fields.optional("finally") {
             case.finally = self.steps(finally);
         }
-        fields.finish_with(self, |name| {
-            (name == "retry").then(|| {
-                "`retry` is for a step; `retries: 2` repeats a whole case that does not pass"
-                    .to_owned()
-            })
-        });
+        fields.finish(self);
         Some(case)
     }
 }

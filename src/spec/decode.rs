@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, suggest};
 use crate::source::{Place, SourceFile, Span, Spanned};
+use crate::spec::hints;
 use crate::spec::schema::Text;
 use crate::yaml::{Node, NodeKind};
 
@@ -16,6 +17,9 @@ use crate::yaml::{Node, NodeKind};
 pub(super) struct Decoder<'a> {
     pub(super) file: &'a Arc<SourceFile>,
     pub(super) diagnostics: Vec<Diagnostic>,
+    /// What each map that was read may hold.
+    #[cfg(test)]
+    pub(super) known: Vec<(String, Vec<&'static str>)>,
 }
 
 /// A value and the name under which it stands, for messages.
@@ -57,9 +61,14 @@ impl<'a> Fields<'a> {
         if !self.known.contains(&name) {
             self.known.push(name);
         }
+        self.given(&[name])
+    }
+
+    /// The first of these fields that is there, asked for or not.
+    pub(super) fn given(&self, names: &[&str]) -> Option<Field<'a>> {
         self.entries
             .iter()
-            .find(|(key, _)| key.value == name)
+            .find(|(key, _)| names.contains(&key.value.as_str()))
             .map(|(key, node)| Field {
                 name: &key.value,
                 key: key.span,
@@ -83,9 +92,16 @@ impl<'a> Fields<'a> {
     /// Whether a field that nobody knows was meant to be this one: it is reported
     /// as unknown, and that is enough.
     fn misspells(&self, name: &'static str) -> bool {
-        self.entries
-            .iter()
-            .any(|(key, _)| crate::diagnostic::nearest(&key.value, [name]).is_some())
+        let is_meant = |key: &str| {
+            crate::diagnostic::nearest(key, [name]).is_some()
+                || name == "target" && hints::identity(key).is_some()
+        };
+        self.entries.iter().any(|(key, _)| is_meant(&key.value))
+    }
+
+    /// Whether this field was asked for, there or not.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.known.contains(&name)
     }
 
     /// The fields that nobody asked for so far.
@@ -117,13 +133,29 @@ impl<'a> Fields<'a> {
         decoder: &mut Decoder<'_>,
         help: impl Fn(&str) -> Option<String>,
     ) {
+        #[cfg(test)]
+        decoder
+            .known
+            .push((self.what.to_string(), self.known.clone()));
+        // what has one cause and one cure is one mistake
+        let mut told: Vec<(Option<String>, Vec<&Spanned<String>>)> = Vec::new();
         for key in self.unknown() {
-            let help = help(&key.value).or_else(|| suggest(&key.value, self.known.iter().copied()));
-            let diagnostic = Diagnostic::new(
-                format!("unknown field `{}` of {}", key.value, self.what),
-                decoder.place(key.span),
-            )
-            .maybe_help(help);
+            let name = key.value.as_str();
+            let hint = help(name).or_else(|| hints::hint(&self.what, name));
+            match told
+                .iter_mut()
+                .find(|(other, _)| hint.is_some() && *other == hint)
+            {
+                Some((_, keys)) => keys.push(key),
+                None => told.push((hint, vec![key])),
+            }
+        }
+        for (hint, keys) in told {
+            let names: Vec<_> = keys.iter().map(|key| format!("`{}`", key.value)).collect();
+            let plural = if names.len() == 1 { "" } else { "s" };
+            let message = format!("unknown field{plural} {} of {}", listed(&names), self.what);
+            let help = hint.or_else(|| suggest(&keys[0].value, self.known.iter().copied()));
+            let diagnostic = Diagnostic::new(message, decoder.place(keys[0].span)).maybe_help(help);
             decoder.diagnostics.push(diagnostic);
         }
     }
@@ -236,6 +268,14 @@ impl<'a> Decoder<'a> {
         .label("this is the second")
         .secondary(self.place(first.key), "this is the first");
         self.diagnostics.push(diagnostic);
+    }
+}
+
+/// `a`, `b` and `c`.
+pub(super) fn listed(words: &[String]) -> String {
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => words.concat(),
     }
 }
 

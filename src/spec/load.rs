@@ -16,39 +16,24 @@ pub fn load(file: &Arc<SourceFile>) -> (Documents, Vec<Diagnostic>) {
     let mut decoder = Decoder {
         file,
         diagnostics: Vec::new(),
+        #[cfg(test)]
+        known: Vec::new(),
     };
-    let nodes = match yaml::documents(file) {
-        Ok(nodes) => nodes,
-        Err(error) => {
-            let place = decoder.place(error.span);
-            decoder
-                .diagnostics
-                .push(Diagnostic::new(error.message, place).maybe_help(error.help));
-            return (Documents::default(), decoder.diagnostics);
-        }
+    let documents = decoder.documents();
+    (documents, decoder.diagnostics)
+}
+
+/// What each map in a file may hold, as far as the file has such a map.
+#[cfg(test)]
+pub(super) fn fields_known(file: &Arc<SourceFile>) -> Vec<(String, Vec<&'static str>)> {
+    let mut decoder = Decoder {
+        file,
+        diagnostics: Vec::new(),
+        known: Vec::new(),
     };
-    if nodes.is_empty() {
-        decoder.report_with_help(
-            Span::default(),
-            "the file holds no suite",
-            format!("a suite begins with `apiVersion: {API_VERSION}` and `kind: Suite`"),
-        );
-    }
-    let mut suites = Vec::new();
-    let mut steps = Vec::new();
-    for node in &nodes {
-        match decoder.document(node) {
-            Some(Document::Suite(suite)) => suites.push(*suite),
-            Some(Document::Steps(document)) => steps.push(document),
-            None => {}
-        }
-    }
-    decoder.doubles(&steps);
-    let steps = Arc::new(steps);
-    for suite in &mut suites {
-        suite.library = Arc::clone(&steps);
-    }
-    (Documents { suites, steps }, decoder.diagnostics)
+    decoder.documents();
+    assert!(decoder.diagnostics.is_empty(), "{:?}", decoder.diagnostics);
+    decoder.known
 }
 
 /// Whether a file found in a folder is meant to be a suite, and not a manifest
@@ -76,6 +61,25 @@ pub fn is_suite(file: &SourceFile) -> bool {
     }
 }
 
+/// The test runner whose files have this API group.
+fn tool_of(group: &str) -> Option<&'static str> {
+    match group {
+        "chainsaw.kyverno.io" => Some("chainsaw"),
+        "kuttl.dev" => Some("kuttl"),
+        _ => None,
+    }
+}
+
+/// The test runner that a file is for, where that is another one: `chainsaw`, `kuttl`.
+pub fn other_tool(file: &SourceFile) -> Option<&'static str> {
+    let documents = yaml::documents(file).ok()?;
+    documents.iter().find_map(|document| {
+        let document = document.to_value();
+        let version = document["apiVersion"].as_str()?;
+        tool_of(version.split('/').next()?)
+    })
+}
+
 /// What a document says that it is.
 #[derive(Clone, Copy)]
 enum Kind {
@@ -90,6 +94,40 @@ enum Document {
 }
 
 impl Decoder<'_> {
+    fn documents(&mut self) -> Documents {
+        let nodes = match yaml::documents(self.file) {
+            Ok(nodes) => nodes,
+            Err(error) => {
+                let place = self.place(error.span);
+                self.diagnostics
+                    .push(Diagnostic::new(error.message, place).maybe_help(error.help));
+                return Documents::default();
+            }
+        };
+        if nodes.is_empty() {
+            self.report_with_help(
+                Span::default(),
+                "the file holds no suite",
+                format!("a suite begins with `apiVersion: {API_VERSION}` and `kind: Suite`"),
+            );
+        }
+        let mut suites = Vec::new();
+        let mut steps = Vec::new();
+        for node in &nodes {
+            match self.document(node) {
+                Some(Document::Suite(suite)) => suites.push(*suite),
+                Some(Document::Steps(document)) => steps.push(document),
+                None => {}
+            }
+        }
+        self.doubles(&steps);
+        let steps = Arc::new(steps);
+        for suite in &mut suites {
+            suite.library = Arc::clone(&steps);
+        }
+        Documents { suites, steps }
+    }
+
     fn document(&mut self, node: &Node) -> Option<Document> {
         let first = match &node.kind {
             NodeKind::Map(entries) => entries.first().map_or(node.span, |(key, _)| key.span),
@@ -220,39 +258,52 @@ impl Decoder<'_> {
         }
     }
 
-    /// What a document of this version is; says why where it is none.
+    /// What a document is; says what of it is not so. One of steps that says it is one is read all
+    /// the same: what uses it is right.
     fn kind(
         &mut self,
         document: Span,
         version: Option<Field<'_>>,
         kind: Option<Field<'_>>,
     ) -> Option<Kind> {
+        let is_steps = kind.is_some_and(
+            |kind| matches!(&kind.node.kind, NodeKind::String(word) if word == "Steps"),
+        );
+        let what = if is_steps {
+            "a document of steps"
+        } else {
+            "a suite"
+        };
         let Some(version) = version else {
+            let kind = if is_steps { "Steps" } else { "Suite" };
             self.report_with_help(
                 document,
-                "a suite needs `apiVersion`",
-                format!("a suite begins with `apiVersion: {API_VERSION}` and `kind: Suite`"),
+                format!("{what} needs `apiVersion`"),
+                format!("{what} begins with `apiVersion: {API_VERSION}` and `kind: {kind}`"),
             );
-            return None;
+            return is_steps.then_some(Kind::Steps);
         };
         let written = self.string(version)?;
         if written.value != API_VERSION {
-            let group = API_VERSION.split('/').next();
-            let is_near = written.value.split('/').next() == group
+            let group = written.value.split('/').next().unwrap_or_default();
+            let is_near = API_VERSION.split('/').next() == Some(group)
                 || nearest(&written.value, [API_VERSION]).is_some();
-            let help = if is_near {
-                format!("this program reads `apiVersion: {API_VERSION}`")
-            } else {
-                "this looks like a manifest: a suite applies it by \
-                 `- apply: {file: …}`"
-                    .to_owned()
+            let help = match tool_of(group) {
+                _ if is_near => format!("this program reads `apiVersion: {API_VERSION}`"),
+                Some(tool) => format!(
+                    "this is a file of {tool}, another test runner: docs/language.md has a \
+                     table of what its steps are here"
+                ),
+                None => "this looks like a manifest: a suite applies it by \
+                         `- apply: {file: …}`"
+                    .to_owned(),
             };
             self.report_with_help(
                 written.span,
-                format!("`{}` is not the apiVersion of a suite", written.value),
+                format!("`{}` is not the apiVersion of {what}", written.value),
                 help,
             );
-            return None;
+            return (is_steps && is_near).then_some(Kind::Steps);
         }
         let Some(kind) = kind else {
             self.report_with_help(document, "a suite needs `kind`", "write `kind: Suite`");

@@ -4,6 +4,7 @@ mod case;
 mod decode;
 mod diagnose;
 mod expect;
+mod hints;
 mod input;
 mod load;
 mod matrix;
@@ -14,6 +15,6 @@ mod step;
 mod suite;
 mod verbs;
 
-pub use load::{is_suite, load};
+pub use load::{is_suite, load, other_tool};
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::spec::decode::{Decoder, Field, Fields};
+use crate::spec::hints;
 use crate::spec::schema::{IdentitySpec, RetrySpec, StepSpec, VerbSpec};
 use crate::yaml::NodeKind;
 
@@ -60,7 +61,12 @@ impl Decoder<'_> {
         }
         let mut fields = self.fields(field, "a step")?;
         let step = self.step_of(&mut fields, field, &VERBS);
-        fields.finish(self);
+        let verb = fields.given(&VERBS);
+        fields.finish_with(self, |name| {
+            let verb = verb?;
+            let is_bare = !matches!(verb.node.kind, NodeKind::Map(_));
+            hints::in_verb(verb.name, is_bare, name)
+        });
         Some(step)
     }
 
@@ -113,10 +119,19 @@ impl Decoder<'_> {
 
     /// Reports the fields that a verb does not have; some stand beside it.
     pub(super) fn finish_verb(&mut self, fields: Fields<'_>, verb: &str) {
-        fields.finish_with(self, |name| {
-            BESIDE
-                .contains(&name)
-                .then(|| format!("`{name}` stands beside `{verb}`, not in it"))
+        let has_target = fields.knows("target");
+        let is_of_manifest = has_target
+            && fields
+                .unknown()
+                .any(|key| hints::identity(&key.value).is_some());
+        fields.finish_with(self, |name| match name {
+            // beside a `kind` it is the object's
+            "name" if is_of_manifest => hints::identity("kind"),
+            name if BESIDE.contains(&name) => {
+                Some(format!("`{name}` stands beside `{verb}`, not in it"))
+            }
+            name if has_target => hints::identity(name),
+            _ => None,
         });
     }
 

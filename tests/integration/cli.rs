@@ -76,6 +76,19 @@ fn check_needs_no_cluster() {
 }
 
 #[test]
+fn a_folder_is_named_by_a_path() {
+    let run = Kubeproof::new(&["check", "02-kro"])
+        .file("02-kro/suite.yaml", SUITE)
+        .run();
+    run.assert_code(2);
+    run.assert_stderr("a folder is named by a path: write ./02-kro");
+    let run = Kubeproof::new(&["check", "./02-kro"])
+        .file("02-kro/suite.yaml", SUITE)
+        .run();
+    run.assert_code(0);
+}
+
+#[test]
 fn list_names_what_ships() {
     let run = Kubeproof::new(&["list"]).run();
     run.assert_code(0);

@@ -98,6 +98,51 @@ fn a_matrix_has_rows_and_axes_of_objects_and_nodes() {
 
 #[test]
 #[ignore = "needs ci/cluster up"]
+fn what_is_left_out_or_comes_too_late_is_told() {
+    let _cluster = healthy_cluster();
+    let suite = suite(
+        r#"
+  clusters: {child: {kubeconfig: ./child.yaml}}
+  cases:
+    - name: nothing
+      retries: 4294967295
+      steps: [{apply: {template: none.yaml.j2}}]
+    - name: late
+      steps:
+        - script: cp "$KUBECONFIG" child.yaml
+        - get: {target: nodes}
+          cluster: child
+    - name: a pattern that everything matches
+      steps:
+        - foreach:
+            list: [[a]]
+            steps: [{assert: {target: namespace/default, match: {metadata: {finalizers: {$none: "{{ list }}"}}}}}]
+"#,
+    );
+    let run = Kubeproof::on_cluster(&["run", "./suite.yaml"])
+        .file("suite.yaml", &suite)
+        .file("none.yaml.j2", "{% if false %}kind: Pod{% endif %}\n")
+        .run();
+    run.assert_code(3);
+    assert_passed(&run, "nothing");
+    let notices = format!("{:?}", run.events("notice"));
+    assert!(
+        notices.contains("none.yaml.j2 renders to no object: there is nothing to apply"),
+        "{run}"
+    );
+    assert!(run.stderr.contains("nothing to apply"), "{run}");
+    let words = [
+        "no connection to the cluster child",
+        "before the suite's first step",
+        "child.yaml",
+    ];
+    assert_errored(&run, "late", &words);
+    let name = "a pattern that everything matches";
+    assert_errored(&run, name, &["makes no sense once rendered", "$none"]);
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
 fn steps_stand_in_steps_as_deep_as_yaml_can_be_written() {
     let _cluster = healthy_cluster();
     let deep = (0..19).fold("get: {target: nodes}".to_owned(), |inner, level| {

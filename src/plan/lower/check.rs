@@ -1,5 +1,6 @@
 //! Literals that have a form: names, selectors, versions, methods, addresses. Pure.
 
+use crate::kinds::BuiltIn;
 use crate::plan::model::{VersionComparison, VersionRange};
 
 /// Why a name is no RFC 1123 label.
@@ -16,6 +17,79 @@ pub(super) fn label_problem(name: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// A text as far as it is literal: the pieces around what is rendered. Nothing where it has
+/// statements, of which nobody knows what they leave.
+fn literal_parts(text: &str) -> Option<Vec<&str>> {
+    if text.contains("{%") || text.contains("{#") {
+        return None;
+    }
+    let mut pieces = text.split("{{");
+    let first = pieces.next()?;
+    let rest = pieces.map(|piece| piece.split_once("}}").map_or("", |(_, behind)| behind));
+    Some(std::iter::once(first).chain(rest).collect())
+}
+
+const FILLED_IN: &str = "what the run fills in is written {{ … }}";
+
+/// Why no object can have a name, as far as it is literal: an `absent` of it would hold for ever.
+/// Of kinds that are not built in, nobody knows what their names may be.
+pub(super) fn object_name_problem(kind: Option<&BuiltIn>, name: &str) -> Option<String> {
+    let parts = literal_parts(name)?;
+    if parts
+        .iter()
+        .any(|part| ["($", "$(", "${"].iter().any(|open| part.contains(open)))
+    {
+        return Some(FILLED_IN.to_owned());
+    }
+    let has = |is: fn(char) -> bool| parts.iter().any(|part| part.contains(is));
+    if has(|c| c.is_whitespace() || c == '/' || c == '%') {
+        return Some("names have no spaces, `/` or `%`".to_owned());
+    }
+    let kind = kind?;
+    let whole = match parts[..] {
+        [whole] => Some(whole),
+        _ => None,
+    };
+    match (kind.group, kind.kind) {
+        // these take whatever can stand in a path
+        ("rbac.authorization.k8s.io", _) | (_, "APIService" | "IPAddress") => None,
+        ("", "Namespace" | "Service") if whole.is_some() => {
+            whole.and_then(label_problem).map(str::to_owned)
+        }
+        _ if has(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.')) => {
+            Some(format!(
+                "names of {} have lowercase letters, digits, `-` and `.`",
+                kind.plural
+            ))
+        }
+        _ if whole.is_some_and(|whole| whole.len() > 253) => {
+            Some("names have at most 253 characters".to_owned())
+        }
+        _ => {
+            let (first, last) = (parts.first()?, parts.last()?);
+            let is_edge = |c: char| c == '-' || c == '.';
+            (first.starts_with(is_edge) || last.ends_with(is_edge))
+                .then(|| "names begin and end with a letter or a digit".to_owned())
+        }
+    }
+}
+
+/// Why nothing has the labels of a selector, as far as it is literal.
+pub(super) fn selector_problem(selector: &str) -> Option<String> {
+    let parts = literal_parts(selector)?;
+    if parts.iter().any(|part| part.contains('$')) {
+        return Some(FILLED_IN.to_owned());
+    }
+    let is_known =
+        |c: char| c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || "-_./=!,()".contains(c);
+    let strange = parts
+        .iter()
+        .find_map(|part| part.chars().find(|c| !is_known(*c)))?;
+    Some(format!(
+        "no label has a `{strange}`: write it like app=web,tier!=cache"
+    ))
 }
 
 /// `>=1.30`, or several with commas.
@@ -113,6 +187,47 @@ mod tests {
             "", "1.30", ">=1", ">=1.30.2", "~1.30", ">=1.30,", ">=1.x", ">=+1.3",
         ] {
             assert!(bounds(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_no_object_can_have() {
+        let problem = |kind: &str, name: &str| object_name_problem(crate::kinds::named(kind), name);
+        for (kind, name) in [
+            ("pod", "web-0"),
+            ("pod", "{{ a }}"),
+            ("pod", "web-{{ a }}.x"),
+            ("pod", "{{ a }}-{{ b }}"),
+            ("pod", "{% if A %}B{% endif %}"),
+            ("crd", "a.b.c"),
+            ("role", "system:Leader Locking".split(' ').next().unwrap()),
+            ("clusterrole", "system:node"),
+            ("apiservice", "v1."),
+            ("ipaddress", "2001:db8::1"),
+            ("users.user.openshift.io", "kube:admin"),
+            ("namespace", "kube-system"),
+        ] {
+            assert_eq!(problem(kind, name), None, "{kind}/{name}");
+        }
+        for (kind, name) in [
+            ("role", "($cluster.name)-x"),
+            ("widgets.example.com", "${NAME}"),
+            ("pod", "Web"),
+            ("pod", "web_{{ a }}"),
+            ("pod", "-web"),
+            ("pod", "{{ a }}-"),
+            ("pod", "a b"),
+            ("role", "a/b"),
+            ("namespace", "a.b"),
+            ("deployment", &"a".repeat(254)),
+        ] {
+            assert!(problem(kind, name).is_some(), "{kind}/{name}");
+        }
+        for selector in ["app=web", "a/b in (c, d),!e", "app={{ $ }}", "a.b/c_d!=x"] {
+            assert_eq!(selector_problem(selector), None, "{selector}");
+        }
+        for selector in ["app=($name)", "app=\"web\"", "app=web;b=c", "app=wéb"] {
+            assert!(selector_problem(selector).is_some(), "{selector}");
         }
     }
 

@@ -74,7 +74,7 @@ impl Lowering<'_> {
             .target
             .as_ref()
             .map(|target| self.target(target, names));
-        let namespace = self.template(spec.namespace.as_ref(), names);
+        let namespace = self.namespace_of(spec.namespace.as_ref(), names);
         let reason = self.template(spec.reason.as_ref(), names);
         let since = match &spec.since {
             Some(text) if text.value == "run" => Some(Since::Run),
@@ -94,7 +94,7 @@ impl Lowering<'_> {
     pub(super) fn can(&mut self, spec: &CanSpec, names: &Names) -> Option<Verb> {
         let who = self.identity(spec.who.as_ref(), names);
         let name = self.template(spec.name.as_ref(), names);
-        let namespace = self.template(spec.namespace.as_ref(), names);
+        let namespace = self.namespace_of(spec.namespace.as_ref(), names);
         let verb = self.template(spec.verb.as_ref(), names);
         let resource = self.template(spec.resource.as_ref(), names);
         Some(Verb::Can(Can {

@@ -54,7 +54,7 @@ impl Lowering<'_> {
                 forwards,
             } => {
                 let name = self.template(service.as_ref(), names);
-                let namespace = self.template(namespace.as_ref(), names);
+                let namespace = self.namespace_of(namespace.as_ref(), names);
                 self.check_path(path.as_ref());
                 let path = match path {
                     Some(path) => self.template(Some(path), names),

@@ -1,6 +1,7 @@
 //! The verbs that run programs, and the logs of those that pods run.
 
 use crate::diagnostic::{Diagnostic, nearest};
+use crate::kinds::{self, BuiltIn};
 use crate::plan::lower::lowering::Lowering;
 use crate::plan::lower::names::Names;
 use crate::plan::lower::target::Written;
@@ -12,29 +13,6 @@ use crate::spec::schema::{
     TargetSpec, Text,
 };
 use crate::template::Template;
-
-const PODS: [&str; 3] = ["pod", "pods", "po"];
-
-/// What owns pods, in kubectl's spellings.
-const OWNERS: [&str; 17] = [
-    "deployment",
-    "deployments",
-    "deploy",
-    "daemonset",
-    "daemonsets",
-    "ds",
-    "statefulset",
-    "statefulsets",
-    "sts",
-    "replicaset",
-    "replicasets",
-    "rs",
-    "job",
-    "jobs",
-    "replicationcontroller",
-    "replicationcontrollers",
-    "rc",
-];
 
 impl Lowering<'_> {
     pub(super) fn exec(&mut self, spec: &ExecSpec, names: &Names) -> Option<Verb> {
@@ -115,17 +93,13 @@ impl Lowering<'_> {
             Some(Written::Kind(kind)) => (kind, false),
             Some(Written::Unknown) | None => return,
         };
-        let lower = kind.to_lowercase();
-        let word = [".v1.apps", ".apps", ".v1.batch", ".batch"]
-            .iter()
-            .find_map(|group| lower.strip_suffix(group))
-            .unwrap_or(&lower);
-        let is_pod = PODS.contains(&word);
+        let built_in = kinds::named(kind);
+        let is_pod = built_in.is_some_and(BuiltIn::is_pod);
         // what a group of its own brings may own pods as well
-        let is_owner = OWNERS.contains(&word) || word.contains('.');
+        let is_owner = built_in.map_or(kind.contains('.'), BuiltIn::owns_pods);
         if !is_pod && !is_owner {
-            let all = PODS.iter().chain(&OWNERS).copied();
-            let help = match nearest(word, all) {
+            let all = kinds::spellings(|kind| kind.is_pod() || kind.owns_pods());
+            let help = match nearest(kind, all.iter().map(String::as_str)) {
                 Some(kind) => format!("did you mean `{kind}`?"),
                 None => format!(
                     "{}: pod/NAME, deployment/NAME and the like, or pod with a selector",
@@ -165,7 +139,7 @@ impl Lowering<'_> {
         let image = self.template(spec.image.as_ref(), names);
         let command = self.templates(spec.command.as_deref().unwrap_or_default(), names);
         let env = self.environment(&spec.env, names);
-        let namespace = self.template(spec.namespace.as_ref(), names);
+        let namespace = self.namespace_of(spec.namespace.as_ref(), names);
         let pod = spec.spec.as_ref().map(|pod| self.tree(pod, names));
         let expect = self.process_expectation(&spec.expect, names);
         Some(Verb::Run(RunPod {

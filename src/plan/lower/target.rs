@@ -1,7 +1,9 @@
 //! Targets: which objects, and what is asked of each.
 
 use crate::diagnostic::Diagnostic;
+use crate::kinds;
 use crate::partial;
+use crate::plan::lower::check;
 use crate::plan::lower::lowering::Lowering;
 use crate::plan::lower::names::Names;
 use crate::plan::model::{ObjectCheck, Target};
@@ -46,7 +48,7 @@ impl Lowering<'_> {
             .secondary(self.place(namespace.span), "this is one namespace");
             self.diagnostics.push(diagnostic);
         }
-        let namespace = self.template(spec.namespace.as_ref(), names);
+        let namespace = self.namespace_of(spec.namespace.as_ref(), names);
         let selector = self.selector(spec.selector.as_ref(), names);
         let filter = spec
             .filter
@@ -62,9 +64,17 @@ impl Lowering<'_> {
     }
 
     fn check_target(&mut self, spec: &TargetSpec, text: &Text) {
-        let Some(Written::Named(_)) = self.written(text) else {
+        let Some(Written::Named(kind)) = self.written(text) else {
             return;
         };
+        let name = text.value.split_once('/').map_or("", |(_, name)| name);
+        if let Some(problem) = check::object_name_problem(kinds::named(kind), name) {
+            self.push(
+                text.span,
+                format!("no object can be called `{name}`"),
+                Some(problem),
+            );
+        }
         let one = format!("`{}` is one object", text.value);
         if let Some(selector) = &spec.selector {
             let diagnostic = Diagnostic::new(
@@ -125,14 +135,44 @@ impl Lowering<'_> {
                 "an empty selector would choose everything".to_owned(),
                 Some("a selector is written like app=web,tier!=cache".to_owned()),
             );
+        } else if let Some(problem) = check::selector_problem(&text.value) {
+            self.push(
+                text.span,
+                format!("nothing has the labels of `{}`", text.value),
+                Some(problem),
+            );
         }
         self.template(Some(text), names)
+    }
+
+    /// The namespace of something; one that no namespace can be called would hold nothing for ever.
+    pub(super) fn namespace_of(&mut self, text: Option<&Text>, names: &Names) -> Option<Template> {
+        let namespace = kinds::named("namespace");
+        if let Some(text) = text
+            && let Some(problem) = check::object_name_problem(namespace, &text.value)
+        {
+            self.push(
+                text.span,
+                format!("no namespace can be called `{}`", text.value),
+                Some(problem),
+            );
+        }
+        self.template(text, names)
     }
 
     /// `match` and `that`, which see the object.
     pub(super) fn object_check(&mut self, spec: &ObjectCheckSpec, names: &Names) -> ObjectCheck {
         let names = names.with_object();
         if let Some(node) = &spec.pattern {
+            if matches!(&node.kind, NodeKind::Map(fields) if fields.is_empty()) {
+                self.push(
+                    node.span,
+                    "an empty `match` is matched by every object".to_owned(),
+                    Some(
+                        "it has the fields that the object must have: {spec: {replicas: 2}}".into(),
+                    ),
+                );
+            }
             let is_map = match &node.kind {
                 NodeKind::Map(_) => true,
                 NodeKind::String(text) => text.contains("{{"),

@@ -1,6 +1,7 @@
 //! `wait`: what it waits for, and of which objects that can be said.
 
 use crate::diagnostic::nearest;
+use crate::kinds::{self, BuiltIn};
 use crate::plan::jsonpath;
 use crate::plan::lower::lowering::Lowering;
 use crate::plan::lower::names::Names;
@@ -8,14 +9,6 @@ use crate::plan::lower::target::Written;
 use crate::plan::model::{Until, Verb, Wait};
 use crate::source::Span;
 use crate::spec::schema::{Text, UntilSpec, WaitSpec};
-
-/// The workloads that roll out, in kubectl's spellings; the first is the one that
-/// every node has a pod of.
-const WORKLOADS: [(&str, &[&str]); 3] = [
-    ("daemonset", &["daemonset", "daemonsets", "ds"]),
-    ("deployment", &["deployment", "deployments", "deploy"]),
-    ("statefulset", &["statefulset", "statefulsets", "sts"]),
-];
 
 impl Lowering<'_> {
     pub(super) fn wait(&mut self, spec: &WaitSpec, names: &Names) -> Option<Verb> {
@@ -92,19 +85,11 @@ impl Lowering<'_> {
             Some(Written::Kind(kind) | Written::Named(kind)) => kind,
             Some(Written::Unknown) | None => return,
         };
-        // kubectl takes `deployments.apps` and `deployments.v1.apps` as well
-        let lower = kind.to_lowercase();
-        let word = lower
-            .strip_suffix(".v1.apps")
-            .or_else(|| lower.strip_suffix(".apps"))
-            .unwrap_or(&lower);
-        let workload = WORKLOADS
-            .iter()
-            .find(|(_, spellings)| spellings.contains(&word));
+        let workload = kinds::named(kind).filter(|kind| kind.rolls_out());
         match (workload, per_node) {
             (None, _) => {
-                let all = WORKLOADS.iter().flat_map(|(_, spellings)| *spellings);
-                let help = match nearest(word, all.copied()) {
+                let all = kinds::spellings(BuiltIn::rolls_out);
+                let help = match nearest(kind, all.iter().map(String::as_str)) {
                     Some(kind) => format!("did you mean `{kind}`?"),
                     None => "a daemonset, a deployment or a statefulset does".to_owned(),
                 };
@@ -114,9 +99,12 @@ impl Lowering<'_> {
                     Some(help),
                 );
             }
-            (Some((kind, _)), Some(span)) if *kind != "daemonset" => self.push(
+            (Some(workload), Some(span)) if workload.kind != "DaemonSet" => self.push(
                 span,
-                format!("`perNode` is for a daemonset: a {kind} has no pod of each node"),
+                format!(
+                    "`perNode` is for a daemonset: a {} has no pod of each node",
+                    workload.kind.to_lowercase()
+                ),
                 None,
             ),
             _ => {}

@@ -10,7 +10,7 @@ use crate::yaml::NodeKind;
 
 impl Lowering<'_> {
     pub(super) fn apply(&mut self, spec: &ApplySpec, names: &Names) -> Option<Verb> {
-        let namespace = self.template(spec.namespace.as_ref(), names);
+        let namespace = self.namespace_of(spec.namespace.as_ref(), names);
         let expect = self.write_expectation(&spec.expect, names);
         Some(Verb::Apply(Apply {
             manifests: self.manifests(spec.manifests.as_ref()?, Making::Applied, names)?,
@@ -21,7 +21,7 @@ impl Lowering<'_> {
     }
 
     pub(super) fn create(&mut self, spec: &ApplySpec, names: &Names) -> Option<Verb> {
-        let namespace = self.template(spec.namespace.as_ref(), names);
+        let namespace = self.namespace_of(spec.namespace.as_ref(), names);
         let expect = self.write_expectation(&spec.expect, names);
         Some(Verb::Create(Create {
             manifests: self.manifests(spec.manifests.as_ref()?, Making::Created, names)?,

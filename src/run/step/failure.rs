@@ -99,15 +99,88 @@ impl From<TemplateError> for StepFailure {
 impl From<ClusterError> for StepFailure {
     /// A refusal is an answer; everything else means that nobody could be asked.
     fn from(error: ClusterError) -> Self {
-        match error {
+        let text = error.to_string();
+        let message = brief(&text);
+        let failure = match error {
             ClusterError::Refused(_)
             | ClusterError::Conflict { .. }
             | ClusterError::NotFound { .. }
                 if !error.is_environment() =>
             {
-                Self::failed(error.to_string())
+                Self::failed(message.clone())
             }
-            _ => Self::errored(error.to_string()),
+            _ => Self::errored(message.clone()),
+        };
+        match message == text {
+            true => failure,
+            false => failure.with_detail("the API server", &text),
         }
+    }
+}
+
+/// A longer message quotes an object, or what of it has changed.
+const LONGEST: usize = 500;
+/// How much of a value is left of it.
+const QUOTED: usize = 60;
+
+/// A message in a line: of values that are quoted whole only the beginning, and what is wrong with
+/// them.
+fn brief(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let mut rest = line;
+    let mut brief = String::new();
+    if line.chars().count() > LONGEST {
+        const VALUE: &str = "Invalid value: ";
+        while let Some((before, after)) = rest.split_once(VALUE) {
+            // a value ends where its bracket or its quote does, and the reason begins
+            let end = ["}: ", "]: ", "\": "]
+                .iter()
+                .filter_map(|end| after.find(end).map(|at| at + 1))
+                .min()
+                .unwrap_or(after.len());
+            let (value, reason) = after.split_at(end);
+            brief.push_str(before);
+            brief.push_str(VALUE);
+            match value.char_indices().nth(QUOTED) {
+                Some((cut, _)) => brief.push_str(&format!("{}…", &value[..cut])),
+                None => brief.push_str(value),
+            }
+            rest = reason;
+        }
+    }
+    brief.push_str(rest);
+    match brief.char_indices().nth(LONGEST) {
+        Some((cut, _)) => format!("{}…", &brief[..cut]),
+        None if line.len() < text.trim_end().len() => format!("{brief} …"),
+        None => brief,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_object_that_a_refusal_quotes_the_beginning_is_shown() {
+        let short = "Secret \"a\" is invalid: data[b]: Invalid value: \"c\": too long";
+        assert_eq!(brief(short), short);
+        let object = format!("core.PodTemplateSpec{{Name:\"{}\"}}", "x".repeat(3000));
+        let long = format!(
+            "Job.batch \"a\" is invalid: [spec.template: Invalid value: {object}: field is \
+             immutable, spec.x: Invalid value: {object}: no]"
+        );
+        let cut = &object[..QUOTED];
+        assert_eq!(
+            brief(&long),
+            format!(
+                "Job.batch \"a\" is invalid: [spec.template: Invalid value: {cut}…: field is \
+                 immutable, spec.x: Invalid value: {cut}…: no]"
+            )
+        );
+        assert_eq!(
+            brief("Pod \"a\" is invalid: spec: Forbidden: no\n  core.PodSpec{\n"),
+            "Pod \"a\" is invalid: spec: Forbidden: no …"
+        );
+        assert!(brief(&"ä".repeat(9000)).chars().count() <= LONGEST + 1);
     }
 }

@@ -8,6 +8,7 @@ use super::super::deadline::Deadline;
 use super::{StepContext, StepFailure, StepResult};
 use crate::cluster::{ClusterError, ObjectKey, Resource};
 use crate::diagnostic;
+use crate::event::EventKind;
 use crate::marks::has_labels;
 use crate::plan::model::{Manifests, Rejection, WriteExpectation};
 use crate::source::SourceFile;
@@ -55,7 +56,18 @@ pub async fn each<F>(
 where
     F: Future<Output = Result<Option<Value>, StepFailure>>,
 {
-    let manifests = render(manifests, context)?;
+    let source = manifests;
+    let manifests = render(source, context)?;
+    // what `{% if %}` leaves out is meant so, and may be a mistake all the same
+    if manifests.is_empty() {
+        let what = match source {
+            Manifests::Template(template) => template.file.name.as_str(),
+            Manifests::Files(_) | Manifests::Inline(_) => "the manifest",
+        };
+        context.suite.teller.tell(EventKind::Notice {
+            text: format!("{what} renders to no object: there is nothing to apply"),
+        });
+    }
     in_time(deadline, context, async {
         let mut objects = Vec::new();
         for manifest in manifests {

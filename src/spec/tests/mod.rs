@@ -1,5 +1,6 @@
 //! Suites that are wrong in their form, and what is said of them.
 
+mod fields;
 mod verbs;
 
 use insta::assert_snapshot;
@@ -115,6 +116,86 @@ fn documents() {
     a.yaml:1:1: a suite needs `metadata`
     a.yaml:1:1: a suite needs `spec`
     a.yaml:3:1: unknown field `status` of a suite (known here: apiVersion, kind, definitions, metadata, spec)
+    "#);
+}
+
+#[test]
+fn words_of_other_tools_are_answered_by_those_of_this_one() {
+    let steps = |names: &[&str]| {
+        let step = |name: &&str| format!("- {{get: {{target: pod/a}}, {name}: x}}\n");
+        let text = check_spec(&format!(
+            "setup:\n{}",
+            names.iter().map(step).collect::<String>()
+        ));
+        text.replace("unknown field ", "")
+    };
+    assert_snapshot!(steps(&[
+        "catch", "onFailure", "finally", "cleanup", "set", "let", "bindings", "describe", "update",
+        "podLogs", "check", "retries", "timeouts", "needs", "env", "target",
+    ]), @r#"
+    a.yaml:6:28: `catch` of a step (what looks at a failure is `onFailure` of the case or of the suite, beside its `steps` or `cases`)
+    a.yaml:7:28: `onFailure` of a step (what looks at a failure is `onFailure` of the case or of the suite, beside its `steps` or `cases`)
+    a.yaml:8:28: `finally` of a step (`finally` of the case is for that, beside its `steps`; what steps have made goes by itself)
+    a.yaml:9:28: `cleanup` of a step (`finally` of the case is for that, beside its `steps`; what steps have made goes by itself)
+    a.yaml:10:28: `set` of a step (a value gets a name by `capture` beside a step that gives it; without one, write {assert: {that: "true"}, capture: {x: "{{ … }}"}})
+    a.yaml:11:28: `let` of a step (a value gets a name by `capture` beside a step that gives it; without one, write {assert: {that: "true"}, capture: {x: "{{ … }}"}})
+    a.yaml:12:28: `bindings` of a step (a value gets a name by `capture` beside a step that gives it; without one, write {assert: {that: "true"}, capture: {x: "{{ … }}"}})
+    a.yaml:13:28: `describe` of a step (`get` gives an object whole, `events` what happened to it)
+    a.yaml:14:28: `update` of a step (`apply` makes an object what a manifest says, `patch` changes a part of it)
+    a.yaml:15:28: `podLogs` of a step (the logs of pods are read by `logs`)
+    a.yaml:16:28: `check` of a step (what is expected of a verb is said by `expect`)
+    a.yaml:17:28: `retries` of a step (a step is tried again by `retry: {attempts: 3, delay: 1s}`)
+    a.yaml:18:28: `timeouts` of a step (write {defaults: {timeouts: {…}}} in the `spec` of the suite)
+    a.yaml:19:28: `needs` of a step (`needs` belongs to the case, beside its `steps`)
+    a.yaml:20:28: `env` of a step (`env` stands in `get`, not beside it)
+    a.yaml:21:28: `target` of a step (`target` stands in `get`, not beside it)
+    a.yaml:6:28: `catch` of a step (what looks at a failure is `onFailure` of the case or of the suite, beside its `steps` or `cases`)
+    a.yaml:7:28: `onFailure` of a step (what looks at a failure is `onFailure` of the case or of the suite, beside its `steps` or `cases`)
+    a.yaml:8:28: `finally` of a step (`finally` of the case is for that, beside its `steps`; what steps have made goes by itself)
+    a.yaml:9:28: `cleanup` of a step (`finally` of the case is for that, beside its `steps`; what steps have made goes by itself)
+    a.yaml:10:28: `set` of a step (a value gets a name by `capture` beside a step that gives it; without one, write {assert: {that: "true"}, capture: {x: "{{ … }}"}})
+    a.yaml:11:28: `let` of a step (a value gets a name by `capture` beside a step that gives it; without one, write {assert: {that: "true"}, capture: {x: "{{ … }}"}})
+    a.yaml:12:28: `bindings` of a step (a value gets a name by `capture` beside a step that gives it; without one, write {assert: {that: "true"}, capture: {x: "{{ … }}"}})
+    a.yaml:13:28: `describe` of a step (`get` gives an object whole, `events` what happened to it)
+    a.yaml:14:28: `update` of a step (`apply` makes an object what a manifest says, `patch` changes a part of it)
+    a.yaml:15:28: `podLogs` of a step (the logs of pods are read by `logs`)
+    a.yaml:16:28: `check` of a step (what is expected of a verb is said by `expect`)
+    a.yaml:17:28: `retries` of a step (a step is tried again by `retry: {attempts: 3, delay: 1s}`)
+    a.yaml:18:28: `timeouts` of a step (write {defaults: {timeouts: {…}}} in the `spec` of the suite)
+    a.yaml:19:28: `needs` of a step (`needs` belongs to the case, beside its `steps`)
+    a.yaml:20:28: `env` of a step (`env` stands in `get`, not beside it)
+    a.yaml:21:28: `target` of a step (`target` stands in `get`, not beside it)
+    "#);
+    let all = [
+        check_step("catch: []"),
+        check_step("script: echo\nenv: {A: b}"),
+        check_step("error: {file: x.yaml}"),
+        check_step("get: {apiVersion: v1, kind: Pod, name: a}"),
+        check_step("assert: {file: x.yaml}"),
+        check_step("assert: {apiVersion: v1, kind: Pod, name: a, match: {}}"),
+        check_step("assert: {that: x, match: {a: b}, for: 1s, file: x}"),
+        check_spec("timeouts: {wait: 1m}\nsteps: []\ncatch: []\nbindings: []"),
+        check_spec(
+            "cases:\n- {name: a, steps: [{sleep: 1s}], skip: true, catch: [], cleanup: [], timeouts: {}}",
+        ),
+    ];
+    assert_snapshot!(all.join("\n"), @r#"
+    a.yaml:6:5: unknown field `catch` of a step (what looks at a failure is `onFailure` of the case or of the suite, beside its `steps` or `cases`)
+    a.yaml:7:5: unknown field `env` of a step (write script: {text: …, env: …})
+    a.yaml:6:5: `error` takes the reason, as text, not a map (that an object is not there, or not so, is said by `absent`)
+    a.yaml:6:11: unknown fields `apiVersion`, `kind` and `name` of `get` (`target` names an object: KIND/NAME, such as deployment/web)
+    a.yaml:6:5: `assert` needs `target`, or `that` alone, and has no `file` (what is expected is written in the suite: {target: deployment/web, match: {spec: {replicas: 2}}})
+    a.yaml:6:5: `assert` needs `target`, or `that` alone, and has no `apiVersion`, `kind` and `name` (`target` names the object, `match` says how it is: {target: deployment/web, match: {spec: {replicas: 2}}})
+    a.yaml:6:23: unknown fields `match` and `for` of `assert` (what is for objects needs the objects: name them in `target`)
+    a.yaml:6:47: unknown field `file` of `assert` (known here: target, that, match, each, any, none, count, for, allowEmpty, namespace, allNamespaces, selector, where)
+    a.yaml:5:3: unknown field `timeouts` of `spec` (write {defaults: {timeouts: {…}}} in the `spec` of the suite)
+    a.yaml:6:3: unknown field `steps` of `spec` (steps stand in a case: cases: [{name: …, steps: […]}])
+    a.yaml:7:3: unknown field `catch` of `spec` (what looks at a failure is `onFailure` of the case or of the suite, beside its `steps` or `cases`)
+    a.yaml:8:3: unknown field `bindings` of `spec` (values from outside are `inputs`, those of steps are captured)
+    a.yaml:6:37: unknown field `skip` of a case (`if: "false"` switches a case off; `skip` in a step says why)
+    a.yaml:6:49: unknown field `catch` of a case (what looks at a failure is `onFailure` of the case or of the suite, beside its `steps` or `cases`)
+    a.yaml:6:60: unknown field `cleanup` of a case (`finally` of the case is for that, beside its `steps`; what steps have made goes by itself)
+    a.yaml:6:73: unknown field `timeouts` of a case (write {defaults: {timeouts: {…}}} in the `spec` of the suite)
     "#);
 }
 

@@ -113,6 +113,14 @@ impl Decoder<'_> {
         expect: Option<Field<'_>>,
     ) -> Option<Option<Text>> {
         self.no_expect(field.name, expect, "it ends the case");
+        if matches!(field.node.kind, NodeKind::Map(_) | NodeKind::List(_)) {
+            let help = match field.name {
+                "error" => "that an object is not there, or not so, is said by `absent`",
+                _ => "the steps of a case that is skipped stand beside it, after it",
+            };
+            self.expected(field, "the reason, as text", Some(help));
+            return None;
+        }
         if matches!(field.node.kind, NodeKind::Bool(_) | NodeKind::Null) {
             let help = format!(
                 "reports show why: {}: \"the volume is tied to a node\"",

@@ -1,11 +1,26 @@
 //! The verbs that look at objects: get, assert, absent. And which verb is read where.
 
-use crate::diagnostic::nearest;
-use crate::spec::decode::{Decoder, Field, Fields};
+use crate::diagnostic::{nearest, suggest};
+use crate::spec::decode::{Decoder, Field, Fields, listed};
 use crate::spec::schema::{
     AbsentSpec, AssertCheckSpec, AssertSpec, GetRawSpec, ObjectCheckSpec, VerbSpec,
 };
 use crate::yaml::NodeKind;
+
+/// The fields of an `assert` that are about objects.
+const OF_OBJECTS: [&str; 11] = [
+    "match",
+    "each",
+    "any",
+    "none",
+    "count",
+    "for",
+    "allowEmpty",
+    "namespace",
+    "allNamespaces",
+    "selector",
+    "where",
+];
 
 /// What makes a check of `each`, `any` or `none`.
 type Quantifier = fn(ObjectCheckSpec) -> AssertCheckSpec;
@@ -133,34 +148,20 @@ impl Decoder<'_> {
     /// Without a target an `assert` is about values, and `that` is all it has.
     fn assert_values(&mut self, mut fields: Fields<'_>) -> Option<VerbSpec> {
         let that = fields.optional("that");
-        let wants_target = fields.unknown().any(|name| {
-            [
-                "match",
-                "each",
-                "any",
-                "none",
-                "count",
-                "for",
-                "allowEmpty",
-                "namespace",
-                "allNamespaces",
-                "selector",
-                "where",
-            ]
-            .contains(&name.value.as_str())
-        });
-        let misspelled = fields
-            .unknown()
-            .any(|name| nearest(&name.value, ["target", "that"]).is_some());
+        let unknown: Vec<String> = fields.unknown().map(|name| name.value.clone()).collect();
+        let misspelled = unknown
+            .iter()
+            .any(|name| nearest(name, ["target", "that"]).is_some());
         if that.is_none() && !misspelled {
-            self.report_with_help(
-                fields.span,
-                "`assert` needs `target`, or `that` alone",
-                "without a target it is about values: {that: got == 1}",
-            );
+            self.no_target(&fields, &unknown);
+            return None;
         }
-        fields.finish_with(self, |_| {
-            wants_target.then(|| "this is for objects: name them in `target`".to_owned())
+        let all = ["target", "that"].into_iter().chain(OF_OBJECTS);
+        fields.finish_with(self, |name| {
+            if OF_OBJECTS.contains(&name) {
+                return Some("what is for objects needs the objects: name them in `target`".into());
+            }
+            suggest(name, all.clone())
         });
         let that = self.text(that?)?;
         Some(VerbSpec::Assert(AssertSpec {
@@ -169,6 +170,30 @@ impl Decoder<'_> {
             hold: None,
             allow_empty: false,
         }))
+    }
+
+    /// One mistake, whatever else stands there: what the other fields are for depends on it.
+    fn no_target(&mut self, fields: &Fields<'_>, given: &[String]) {
+        let strange: Vec<_> = given
+            .iter()
+            .filter(|name| !OF_OBJECTS.contains(&name.as_str()))
+            .map(|name| format!("`{name}`"))
+            .collect();
+        let mut message = "`assert` needs `target`, or `that` alone".to_owned();
+        if !strange.is_empty() {
+            message.push_str(&format!(", and has no {}", listed(&strange)));
+        }
+        let has = |names: &[&str]| given.iter().any(|name| names.contains(&name.as_str()));
+        let help = if has(&["file", "manifest", "template", "resource"]) {
+            "what is expected is written in the suite: \
+             {target: deployment/web, match: {spec: {replicas: 2}}}"
+        } else if !given.is_empty() {
+            "`target` names the object, `match` says how it is: \
+             {target: deployment/web, match: {spec: {replicas: 2}}}"
+        } else {
+            "without a target it is about values: {that: got == 1}"
+        };
+        self.report_with_help(fields.span, message, help);
     }
 
     fn absent(&mut self, field: Field<'_>, expect: Option<Field<'_>>) -> Option<VerbSpec> {
