@@ -8,6 +8,7 @@ pub mod known;
 pub mod load;
 pub mod lower;
 pub mod model;
+pub mod results;
 pub mod rights;
 pub mod select;
 mod verbs;

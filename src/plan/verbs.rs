@@ -130,6 +130,14 @@ pub struct Target {
     pub filter: Option<ObjectCheck>,
 }
 
+impl Target {
+    /// Whether more than a name says which objects are meant: then an object has to be read
+    /// before anything is done with it.
+    pub fn is_narrowed(&self) -> bool {
+        self.selector.is_some() || self.filter.is_some() || self.all_namespaces
+    }
+}
+
 /// `match` and `that`: what must hold of one object. Both where both are given.
 #[derive(Clone, Debug, Default)]
 pub struct ObjectCheck {
@@ -355,6 +363,14 @@ pub struct Exec {
     pub stdin: Option<Template>,
     /// What is expected of it.
     pub expect: ProcessExpectation,
+}
+
+impl Exec {
+    /// Whether a pod that the target names is taken without a look at it: the exec itself says
+    /// whether it is there.
+    pub fn takes_it_by_name(&self) -> bool {
+        !self.each && !self.target.is_narrowed()
+    }
 }
 
 /// `run`: a pod of its own.

@@ -63,9 +63,7 @@ async fn problem(
         RequirementCheck::Exists(target) => match Selected::if_served(target, context).await? {
             Ok(selected) => {
                 let objects = selected.read(context).await?;
-                Ok(objects
-                    .is_empty()
-                    .then(|| format!("{} does not exist", selected.describe())))
+                Ok(objects.is_empty().then(|| selected.missing()))
             }
             // a kind that the cluster does not serve has no objects
             Err(unknown) => Ok(Some(unknown.to_string())),

@@ -117,7 +117,7 @@ impl Lowering<'_> {
         let cells = self.condition(spec.cells.as_ref(), &names);
         let name = self.template(spec.name.as_ref(), &names);
         // a case's own name is made before it is known
-        let mut inner = names.with("case", Members::Any);
+        let mut inner = names.with("case", Members::known(&["name"]));
         let when = self.condition(spec.when.as_ref(), &inner);
         self.position = Position::Case;
         let steps = self.steps(&spec.steps, &mut inner);

@@ -1,8 +1,9 @@
 //! Matrices, and the names that their cells have.
 
 use crate::plan::lower::lowering::Lowering;
-use crate::plan::lower::names::{Members, Names, RESERVED, RESULTS, is_identifier};
+use crate::plan::lower::names::{Members, Names, RESERVED, is_identifier};
 use crate::plan::model::{Axis, AxisSource, Matrix};
+use crate::plan::results::RESULTS;
 use crate::spec::schema::{AxisSourceSpec, AxisSpec, MatrixSpec, Text};
 use crate::template;
 
@@ -50,11 +51,17 @@ impl Lowering<'_> {
         names: &mut Names,
     ) {
         let text = &name.value;
-        if RESERVED.contains(&text.as_str()) || template::is_builtin(text) {
+        if RESERVED.contains(&text.as_str()) {
             self.push(
                 name.span,
                 format!("the {what} `{text}` hides a name of the program"),
                 Some(format!("it keeps {} for itself", RESERVED.join(", "))),
+            );
+        } else if template::is_builtin(text) {
+            self.push(
+                name.span,
+                format!("the {what} `{text}` hides the function {text}() of templates"),
+                Some(format!("give it another name, such as my_{text}")),
             );
         } else if RESULTS.contains(&text.as_str()) {
             self.push(
@@ -98,7 +105,7 @@ impl Lowering<'_> {
                 namespace,
                 per_node,
             }) => {
-                let namespace = self.template(namespace.as_ref(), names);
+                let namespace = self.namespace_of(namespace.as_ref(), names);
                 let selector = self.selector(selector.as_ref(), names);
                 let source = selector.map(|selector| AxisSource::Pods {
                     selector,

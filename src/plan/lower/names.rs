@@ -3,16 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::{Diagnostic, suggest};
+use crate::plan::results::RESULTS;
 use crate::source::Place;
 use crate::template;
 
 /// The names of the program itself, which an axis must not hide.
 pub(super) const RESERVED: [&str; 5] = ["inputs", "run", "suite", "case", "nodes"];
-
-/// What comes out of steps: names of `capture`, and of `match` and `that`.
-pub(super) const RESULTS: [&str; 9] = [
-    "object", "objects", "exit", "stdout", "stderr", "status", "headers", "body", "took",
-];
 
 /// The fields of a name, as far as they are known before a run.
 #[derive(Clone, Debug)]
@@ -36,6 +32,8 @@ pub(super) struct Names {
     known: BTreeMap<String, Name>,
     /// Whether they are those of a document of steps, which sees nothing around it.
     in_document: bool,
+    /// Of a capture: what its step gives.
+    given: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -49,7 +47,7 @@ impl Names {
     /// The names that every template of a suite may use.
     pub(super) fn of_suite(inputs: Vec<String>) -> Self {
         Self::of_steps(inputs)
-            .with("suite", Members::Any)
+            .with("suite", Members::known(&["name"]))
             .with("nodes", Members::Any)
             .outside_documents()
     }
@@ -59,6 +57,7 @@ impl Names {
         let names = Self {
             known: BTreeMap::new(),
             in_document: true,
+            given: None,
         };
         names.with("inputs", Members::Known(inputs)).with(
             "run",
@@ -89,6 +88,16 @@ impl Names {
     pub(super) fn with_object(&self) -> Self {
         self.with("object", Members::Any)
             .with("objects", Members::Any)
+    }
+
+    /// With what a verb gives to the `capture` beside it.
+    pub(super) fn with_results(&self, verb: &str, results: &[&str]) -> Self {
+        let mut names = self.clone();
+        for result in results {
+            names.add(result, Members::Any, false);
+        }
+        names.given = Some(format!("this `{verb}` gives {}", results.join(", ")));
+        names
     }
 
     /// With what a rule of `diagnose` sees of a group of cells.
@@ -160,6 +169,7 @@ impl Names {
             Some(format!("`{root}` is not known yet at this place"))
         } else if RESULTS.contains(&root) {
             Some(match root {
+                _ if let Some(given) = &self.given => given.clone(),
                 "object" | "objects" => {
                     format!("`{root}` is for `match`, `that` and `capture` of a step on objects")
                 }

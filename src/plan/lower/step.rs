@@ -1,8 +1,9 @@
 //! Steps: what stands beside their verbs, and the names that they capture.
 
 use crate::plan::lower::lowering::Lowering;
-use crate::plan::lower::names::{Members, Names, RESULTS};
+use crate::plan::lower::names::{Members, Names};
 use crate::plan::model::{IdentityChoice, Retry, Step, Verb};
+use crate::plan::results::RESULTS;
 use crate::spec::schema::{IdentitySpec, RetrySpec, StepSpec, VerbSpec};
 
 impl Lowering<'_> {
@@ -31,7 +32,7 @@ impl Lowering<'_> {
             .verb
             .as_ref()
             .and_then(|verb| self.verb(verb, spec, names));
-        let capture = self.capture(spec, names);
+        let capture = self.capture(spec, verb.as_ref(), names);
         Some(Step {
             name,
             when,
@@ -116,12 +117,14 @@ impl Lowering<'_> {
     fn capture(
         &mut self,
         spec: &StepSpec,
+        verb: Option<&Verb>,
         names: &mut Names,
     ) -> Vec<(String, crate::template::Tree)> {
-        let mut inner = names.clone();
-        for result in results(spec.verb.as_ref()) {
-            inner.add(result, Members::Any, false);
-        }
+        let mut inner = match verb.map(|verb| (verb.name(), verb.results())) {
+            // it could not be read, or may have no `capture`: both are reported
+            None | Some((_, [])) => names.with_results("verb", &RESULTS),
+            Some((name, results)) => names.with_results(name, results),
+        };
         let is_conditional = spec.when.is_some();
         let outputs = self.outputs(spec.verb.as_ref());
         for output in &outputs {
@@ -161,7 +164,7 @@ impl Lowering<'_> {
     ) -> Option<IdentityChoice> {
         match spec? {
             IdentitySpec::ServiceAccount { name, namespace } => {
-                let namespace = self.template(namespace.as_ref(), names);
+                let namespace = self.namespace_of(namespace.as_ref(), names);
                 Some(IdentityChoice::ServiceAccount {
                     name: self.template(Some(name), names)?,
                     namespace,
@@ -175,39 +178,5 @@ impl Lowering<'_> {
                 })
             }
         }
-    }
-}
-
-/// What comes out of a verb.
-fn results(verb: Option<&VerbSpec>) -> &'static [&'static str] {
-    match verb {
-        // it could not be read, which is reported
-        None => &RESULTS,
-        Some(VerbSpec::Assert(spec)) if spec.target.is_none() => &["took"],
-        Some(
-            VerbSpec::Apply(_)
-            | VerbSpec::Create(_)
-            | VerbSpec::Patch(_)
-            | VerbSpec::Get(_)
-            | VerbSpec::Assert(_)
-            | VerbSpec::Wait(_),
-        ) => &["object", "objects", "took"],
-        Some(VerbSpec::Events(_)) => &["objects", "took"],
-        Some(VerbSpec::Exec(_) | VerbSpec::Run(_) | VerbSpec::Command(_) | VerbSpec::Script(_)) => {
-            &["exit", "stdout", "stderr", "took"]
-        }
-        Some(VerbSpec::Logs(_)) => &["stdout", "took"],
-        Some(VerbSpec::Http(_) | VerbSpec::GetRaw(_)) => &["status", "headers", "body", "took"],
-        Some(VerbSpec::Delete(_) | VerbSpec::Absent(_) | VerbSpec::Can(_) | VerbSpec::Use(_)) => {
-            &["took"]
-        }
-        // they have no results, which is reported
-        Some(
-            VerbSpec::During(_)
-            | VerbSpec::Foreach(_)
-            | VerbSpec::Skip(_)
-            | VerbSpec::Error(_)
-            | VerbSpec::Sleep(_),
-        ) => &RESULTS,
     }
 }

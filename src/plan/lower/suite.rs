@@ -33,7 +33,7 @@ impl Lowering<'_> {
         self.position = Position::Around(SETUP);
         let setup = self.steps(&spec.setup, &mut after_setup);
         self.position = Position::Around("onFailure");
-        let mut in_case = after_setup.with("case", Members::Any);
+        let mut in_case = after_setup.with("case", Members::known(&["name"]));
         let collectors = self.steps(&spec.on_failure, &mut in_case);
         let cases = self.cases(&after_setup, &collectors);
         let diagnose = self.diagnosis_rules(&after_setup);

@@ -267,6 +267,15 @@ fn pods_are_entered() {
     pods @own: get?
     pods/exec @own: create get
     ");
+    // what `where` leaves out is not run in, so the pod is read before
+    assert_snapshot!(steps("- exec: {target: Pod/a, where: {that: object.x}, container: main, command: [a]}"), @"
+    Pod:a @own: get
+    pods/exec @own: create get
+    ");
+    assert_snapshot!(steps("- events: {target: pod/a, where: {that: object.x}}"), @"
+    events @own: list
+    pod:a @own: get
+    ");
     assert_snapshot!(steps("- exec: {target: pod, selector: a=b, each: true, command: [a]}"), @"
     pod @own: list
     pods/exec @own: create get

@@ -158,8 +158,8 @@ impl Walk<'_> {
     fn exec(&mut self, exec: &Exec, here: &Here) {
         let aim = here.aim(&exec.target);
         let pods = On::resource("", "pods");
-        // a pod by its name is not looked at, unless it has several containers and none is named
-        if aim.is_pods() && aim.is_one && !exec.each {
+        // a pod by its name alone is not looked at, unless it has several containers and none is named
+        if aim.is_pods() && aim.is_one && exec.takes_it_by_name() {
             if exec.container.is_none() {
                 self.add(here, Need::Helpful, &["get"], pods.clone(), &aim.reach);
             }
@@ -221,7 +221,7 @@ impl Walk<'_> {
         };
         let aim = here.aim(target);
         // those of one object are found by its name, whether it is there or not
-        if !aim.is_one {
+        if !aim.is_one || target.is_narrowed() {
             self.read(here, Need::Needed, &aim);
         }
         self.events(here, Need::Needed, &aim);

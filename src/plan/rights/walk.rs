@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::names::{Names, known_name};
 use super::{Need, On, Reach, Right};
+use crate::kinds::BuiltIn;
 use crate::plan::model::{Namespace, Suite, Target};
 use crate::source::Place;
 use crate::template::{Condition, Template, unknown_in};
@@ -50,7 +51,7 @@ impl Aim {
     /// Whether the objects are pods.
     pub(super) fn is_pods(&self) -> bool {
         let kind = self.on.built_in();
-        kind.is_some_and(|kind| kind.kind == "Pod")
+        kind.is_some_and(BuiltIn::is_pod)
     }
 }
 

@@ -247,13 +247,13 @@ fn captures_are_names_for_what_follows() {
          - name: b\n  steps: [{assert: {that: late}}]\nteardown: [{assert: {that: late}}]"
     ), @r#"
     a.yaml:7:36: the capture `nodes` hides a name of the program (it keeps inputs, run, suite, case, nodes for itself)
-    a.yaml:7:46: the capture `range` hides a name of the program (it keeps inputs, run, suite, case, nodes for itself)
-    a.yaml:7:56: the capture `stdout` hides a result of steps (these are: object, objects, exit, stdout, stderr, status, headers, body, took)
+    a.yaml:7:46: the capture `range` hides the function range() of templates (give it another name, such as my_range)
+    a.yaml:7:56: the capture `stdout` hides a result of steps (these are: object, objects, exit, stdout, stderr, status, headers, body, reason, took)
     a.yaml:7:67: `a-b` is not the name of a capture (templates use it: letters, digits and `_`)
     a.yaml:7:86: unknown name `pod` (known here: inputs, nodes, object, objects, run, suite, took)
     a.yaml:10:14: the axis `pod` hides a name that is known here (give it another name: each has one meaning in a case)
     a.yaml:12:19: unknown name `late` (known here: a-b, after, case, inputs, nodes, pod, range, run, stdout, suite)
-    a.yaml:13:27: unknown name `object` (`object` is for `match`, `that` and `capture` of a step on objects)
+    a.yaml:13:27: unknown name `object` (this `script` gives exit, stdout, stderr, took)
     a.yaml:13:46: unknown name `stdot` (did you mean `stdout`?)
     a.yaml:14:17: the item `x` hides a name that is known here (give it another name: each has one meaning in a case)
     a.yaml:15:22: unknown name `inside` (known here: a-b, after, case, inputs, late, nodes, pod, range, run, stdout, suite, x)
@@ -266,4 +266,29 @@ fn captures_are_names_for_what_follows() {
     a.yaml:9:15: `foreach` has no result to capture (its steps can capture, for each other)
     a.yaml:10:60: a look that is repeated captures nothing
     "#);
+}
+
+#[test]
+fn steps_that_say_what_they_are_are_read_though_their_head_is_wrong() {
+    let uses = suite("setup:\n- use: {steps: greet}\n- use: {steps: nobody}");
+    let steps = "kind: Steps\nmetadata: {name: greet}\nspec: {steps: [{sleep: 1s}]}\n";
+    for (version, expected) in [
+        (
+            "",
+            "a.yaml:10:1: a document of steps needs `apiVersion` (a document of steps begins with \
+             `apiVersion: kubeproof.dev/v1alpha1` and `kind: Steps`)",
+        ),
+        (
+            "apiVersion: kubeproof.dev/v1\n",
+            "a.yaml:10:13: `kubeproof.dev/v1` is not the apiVersion of a document of steps (this \
+             program reads `apiVersion: kubeproof.dev/v1alpha1`)",
+        ),
+    ] {
+        let folder = Folder::new(&[("a.yaml", &format!("{uses}---\n{version}{steps}"))]);
+        let told = folder.load(&["a.yaml"], &InputSources::default());
+        assert_eq!(
+            told.unwrap_err(),
+            format!("a.yaml:7:18: there are no steps `nobody` (known here: greet)\n{expected}")
+        );
+    }
 }

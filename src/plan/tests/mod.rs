@@ -2,6 +2,7 @@
 
 mod diagnose;
 mod examples;
+mod folders;
 mod images;
 mod library;
 mod verbs;
@@ -214,7 +215,7 @@ fn names_that_users_give() {
     "#);
     assert_snapshot!(check("cases:\n- name: a\n  matrix: {nodes: {values: [1]}, range: {values: [1]}, a-b: {values: [1]}, not: {values: [1]}}\n  steps: [{exec: {target: pod/a, command: [a]}}]"), @r#"
     a.yaml:7:14: the axis `nodes` hides a name of the program (it keeps inputs, run, suite, case, nodes for itself)
-    a.yaml:7:36: the axis `range` hides a name of the program (it keeps inputs, run, suite, case, nodes for itself)
+    a.yaml:7:36: the axis `range` hides the function range() of templates (give it another name, such as my_range)
     a.yaml:7:58: `a-b` is not the name of an axis (templates use it: letters, digits and `_`)
     a.yaml:7:78: `not` is not the name of an axis (templates use it: letters, digits and `_`)
     "#);

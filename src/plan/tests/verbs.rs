@@ -1,10 +1,13 @@
 //! What is said of verbs whose form is right.
 
+use std::collections::BTreeSet;
+
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
-use super::{Folder, check, check_steps};
+use super::{Folder, check, check_steps, lowered};
 use crate::plan::input::InputSources;
+use crate::plan::results::RESULTS;
 
 #[test]
 fn targets() {
@@ -42,6 +45,169 @@ fn targets() {
     a.yaml:15:24: a `configmap` has no pods for `exec` (it runs in: pod/NAME, deployment/NAME and the like, or pod with a selector)
     a.yaml:17:24: a `service` has no pods for `logs` (it reads: pod/NAME, deployment/NAME and the like, or pod with a selector)
     a.yaml:18:24: `logs` needs the name of the job (write job/NAME, or target pod and a `selector`)
+    "#);
+}
+
+#[test]
+fn a_pod_and_what_owns_pods_are_known_in_every_spelling() {
+    assert_snapshot!(check_steps(
+        "- exec: {target: Pod/a, command: [a]}\n\
+         - exec: {target: PODS.v1/a, command: [a]}\n\
+         - exec: {target: StatefulSets.v1.apps/a, command: [a]}\n\
+         - logs: {target: po, selector: a=b}\n\
+         - wait: {target: Deploy.apps/a, until: rolledOut}\n\
+         - exec: {target: Po, command: [a]}\n\
+         - exec: {target: Service.v1/a, command: [a]}\n\
+         - wait: {target: ReplicaSet/a, until: rolledOut}\n\
+         - wait: {target: sts/a, until: rolledOut, perNode: true}"
+    ), @r#"
+    a.yaml:17:24: `exec` needs to know which pods (write pod/NAME, or a `selector` beside the target)
+    a.yaml:18:24: a `Service.v1` has no pods for `exec` (it runs in: pod/NAME, deployment/NAME and the like, or pod with a selector)
+    a.yaml:19:24: a `ReplicaSet` is never rolled out (a daemonset, a deployment or a statefulset does)
+    a.yaml:20:58: `perNode` is for a daemonset: a statefulset has no pod of each node
+    "#);
+}
+
+#[test]
+fn a_capture_asks_for_what_its_verb_gives() {
+    assert_snapshot!(check_steps(
+        "- wait: {target: deployment/a, until: rolledOut}\n  capture: {x1: '{{ object }}', x2: '{{ objects }}'}\n\
+         - wait: {target: pod/a, until: deleted}\n  capture: {x3: '{{ object }}'}\n\
+         - patch: {target: pod/a, patch: {a: 1}}\n  capture: {x4: '{{ objects }}'}\n\
+         - patch: {target: pod/a, patch: {a: 1}}\n  expect: {rejected: true}\n  capture: {x5: '{{ object }}'}\n\
+         - delete: {target: pod/a}\n  capture: {x6: '{{ objects }}'}\n\
+         - can: {verb: get, resource: pods}\n  capture: {x7: '{{ reason }}', x8: '{{ stdout }}'}\n\
+         - events: {target: pod/a}\n  capture: {x9: '{{ stdout ~ objects }}'}\n\
+         - run: {image: a}\n  capture: {x10: '{{ stderr }}'}\n\
+         - logs: {target: pod/a}\n  capture: {reason: '{{ took }}'}\n\
+         - script: '{{ suite.name ~ case.name }}'\n\
+         - script: '{{ suite.title ~ case.title }}'"
+    ), @r#"
+    a.yaml:15:27: unknown name `object` (this `wait` gives took)
+    a.yaml:20:27: unknown name `object` (this `patch` gives took)
+    a.yaml:24:47: unknown name `stdout` (this `can` gives reason, took)
+    a.yaml:28:28: unknown name `stderr` (this `run` gives exit, stdout, took)
+    a.yaml:30:19: the capture `reason` hides a result of steps (these are: object, objects, exit, stdout, stderr, status, headers, body, reason, took)
+    a.yaml:32:18: `suite` has no field `title` (known here: name)
+    a.yaml:32:32: `case` has no field `title` (known here: name)
+    "#);
+}
+
+/// The rows of a table of the language's page: the words in backticks of each cell.
+fn rows_of_docs(head: &str) -> Vec<Vec<Vec<String>>> {
+    let docs = include_str!("../../../docs/language.md");
+    let rows = docs.lines().skip_while(|line| line.trim() != head).skip(2);
+    rows.map(str::trim)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| {
+            let cells = line.trim_matches('|').split('|');
+            let words = |cell: &str| {
+                cell.split('`')
+                    .skip(1)
+                    .step_by(2)
+                    .map(str::to_owned)
+                    .collect()
+            };
+            cells.map(words).collect()
+        })
+        .collect()
+}
+
+#[test]
+fn the_page_of_the_language_says_what_each_verb_gives() {
+    let rows = rows_of_docs("| step | gives |");
+    assert_eq!(rows.len(), 9);
+    let made = "{manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}}";
+    let rejected = "expect: {rejected: true}";
+    for (row, step) in [
+        (0, format!("apply: {made}")),
+        (0, format!("create: {made}")),
+        (0, "patch: {target: pod/a, patch: {a: 1}}".to_owned()),
+        (0, "delete: {target: pod/a}".to_owned()),
+        (0, "get: {target: pod/a}".to_owned()),
+        (0, "assert: {target: pod/a, that: object.x}".to_owned()),
+        (
+            0,
+            "wait: {target: deployment/a, until: rolledOut}".to_owned(),
+        ),
+        (1, format!("apply: {made}, {rejected}")),
+        (1, format!("create: {made}, {rejected}")),
+        (
+            1,
+            format!("patch: {{target: pod/a, patch: {{a: 1}}}}, {rejected}"),
+        ),
+        (1, format!("delete: {{target: pod/a}}, {rejected}")),
+        (1, "assert: {that: 'true'}".to_owned()),
+        (1, "absent: {target: pod/a}".to_owned()),
+        (1, "wait: {target: pod/a, until: deleted}".to_owned()),
+        (2, "exec: {target: pod/a, command: [a]}".to_owned()),
+        (2, "command: [a]".to_owned()),
+        (2, "script: a".to_owned()),
+        (3, "run: {image: a}".to_owned()),
+        (4, "logs: {target: pod/a}".to_owned()),
+        (5, "events: {target: pod/a}".to_owned()),
+        (6, "http: {url: 'http://a'}".to_owned()),
+        (6, "get: {raw: /version}".to_owned()),
+        (7, "can: {verb: get, resource: pods}".to_owned()),
+    ] {
+        let suite = lowered(&format!("setup: [{{{step}}}]"), &InputSources::default());
+        let verb = &suite.setup[0].verb;
+        assert!(
+            rows[row][0].iter().any(|word| word == verb.name()),
+            "{step}"
+        );
+        let told: BTreeSet<&str> = rows[row][1]
+            .iter()
+            .map(String::as_str)
+            .filter(|word| RESULTS.contains(word))
+            .chain(["took"])
+            .collect();
+        let given: BTreeSet<&str> = verb.results().iter().copied().collect();
+        assert_eq!(told, given, "{step}");
+    }
+}
+
+#[test]
+fn what_no_object_can_be_is_not_looked_for() {
+    assert_snapshot!(check_steps(
+        "- absent: {target: role/($cluster.name)-x}\n\
+         - absent: {target: 'pod/{{ pod.name }}_x'}\n\
+         - absent: {target: pod/a, namespace: Default}\n\
+         - absent: {target: pod, selector: 'app=($name)'}\n\
+         - absent: {target: pod, selector: \"app='web'\"}\n\
+         - exec: {target: pod/Web, command: [a]}\n\
+         - can: {verb: get, resource: pods, namespace: $NAMESPACE}\n\
+         - assert: {target: pod, match: {}}\n\
+         - absent: {target: clusterrole/system:node}\n\
+         - absent: {target: 'pod/{{ pod.name }}', namespace: '{{ pod.namespace }}'}"
+    ), @r#"
+    a.yaml:12:26: no object can be called `($cluster.name)-x` (what the run fills in is written {{ … }})
+    a.yaml:13:26: no object can be called `{{ pod.name }}_x` (names of pods have lowercase letters, digits, `-` and `.`)
+    a.yaml:14:44: no namespace can be called `Default` (lowercase letters, digits and `-` are allowed)
+    a.yaml:15:41: nothing has the labels of `app=($name)` (what the run fills in is written {{ … }})
+    a.yaml:16:41: nothing has the labels of `app='web'` (no label has a `'`: write it like app=web,tier!=cache)
+    a.yaml:17:24: no object can be called `Web` (names of pods have lowercase letters, digits, `-` and `.`)
+    a.yaml:18:53: no namespace can be called `$NAMESPACE` (lowercase letters, digits and `-` are allowed)
+    a.yaml:19:31: an empty `match` is matched by every object (it has the fields that the object must have: {spec: {replicas: 2}})
+    "#);
+}
+
+#[test]
+fn times_that_nobody_can_count_are_refused() {
+    assert_snapshot!(check_steps(
+        "- events: {since: 9999999d}\n\
+         - logs: {target: pod/a, since: 9999999d}\n\
+         - http: {url: 'https://a'}\n  expect: {tls: {validFor: 9999999d}}\n\
+         - sleep: 9999999d\n\
+         - get: {target: pod}\n  timeout: 9999999d\n  retry: {attempts: 2, delay: 9999999d}\n\
+         - delete: {target: pod, gracePeriod: 36525d}"
+    ), @r#"
+    a.yaml:12:25: `9999999d` is longer than a hundred years (where no bound is meant, leave it out)
+    a.yaml:13:38: `9999999d` is longer than a hundred years (where no bound is meant, leave it out)
+    a.yaml:15:34: `9999999d` is longer than a hundred years (where no bound is meant, leave it out)
+    a.yaml:16:16: `9999999d` is longer than a hundred years (where no bound is meant, leave it out)
+    a.yaml:18:18: `9999999d` is longer than a hundred years (where no bound is meant, leave it out)
+    a.yaml:19:37: `9999999d` is longer than a hundred years (where no bound is meant, leave it out)
     "#);
 }
 

@@ -67,15 +67,7 @@ fn look(
         .iter()
         .any(|check| matches!(check, AssertCheck::Count(_)));
     if objects.is_empty() && !counts && !assert.allow_empty {
-        let is_or_are = if selected.is_one() {
-            "does not exist"
-        } else {
-            "there are none"
-        };
-        return Ok(Look::NotYet(format!(
-            "{}: {is_or_are}",
-            selected.describe()
-        )));
+        return Ok(Look::NotYet(selected.missing()));
     }
     for (number, assert_check) in assert.checks.iter().enumerate() {
         match assert_check {

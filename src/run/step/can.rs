@@ -59,7 +59,7 @@ async fn ask(can: &Can, context: &StepContext<'_>) -> Result<StepResult, StepFai
             break answer;
         }
     };
-    let result = StepResult::default().with("stdout", answer.reason.clone());
+    let result = StepResult::default().with("reason", answer.reason.clone());
     if answer.allowed == can.allowed {
         return Ok(result);
     }

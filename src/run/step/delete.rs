@@ -59,7 +59,9 @@ pub async fn run(
             gone.push(context.subject(&key));
         }
     }
-    let mut followed = Followed::new(&selected, context);
+    // an object that is going is another to `where`, and still there
+    let left = selected.without_filter();
+    let mut followed = Followed::new(&left, context);
     followed
         .until(deadline, |left| {
             let left: Vec<_> = left
@@ -84,5 +86,5 @@ pub async fn run(
     for subject in &gone {
         context.ledger.forget_change(subject);
     }
-    Ok(StepResult::default().with("objects", objects))
+    Ok(StepResult::default().with_objects(objects))
 }

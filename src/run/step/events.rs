@@ -6,6 +6,7 @@ use super::super::deadline::Deadline;
 use super::select::Selected;
 use super::{StepContext, StepFailure, StepResult, expect, write};
 use crate::cluster::{EventFilter, EventInfo};
+use crate::event::EventKind;
 use crate::plan::model::{Events, Since};
 
 /// Reads once.
@@ -57,7 +58,9 @@ async fn read(events: &Events, context: &StepContext<'_>) -> Result<Vec<EventInf
     };
     let selected = Selected::of(target, context).await?;
     let mut found = Vec::new();
-    if let Some(name) = &selected.name {
+    if let Some(name) = &selected.name
+        && !selected.is_narrowed()
+    {
         // also of one that is gone
         let key = crate::cluster::ObjectKey::new(
             selected.resource.clone(),
@@ -70,7 +73,17 @@ async fn read(events: &Events, context: &StepContext<'_>) -> Result<Vec<EventInf
         };
         return Ok(context.cluster.events(&filter).await?);
     }
-    for object in selected.read(context).await? {
+    let objects = selected.read(context).await?;
+    if objects.is_empty() {
+        // that there are no events of nothing says nothing about the object that was named
+        if selected.is_one() {
+            return Err(StepFailure::errored(selected.missing()));
+        }
+        context.suite.teller.tell(EventKind::Notice {
+            text: format!("events: {}", selected.missing()),
+        });
+    }
+    for object in objects {
         let filter = EventFilter {
             object: Some(selected.key(&object)),
             ..filter.clone()

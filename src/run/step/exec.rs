@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::super::deadline::Deadline;
 use super::{StepContext, StepFailure, StepResult, expect, pods, write};
 use crate::cluster::{ExecError, ExecLimits, ExecReached, ExecTarget};
+use crate::kinds;
 use crate::plan::model::Exec;
 
 /// Runs the command in the target's pod, or in each of them, one after another.
@@ -18,16 +19,20 @@ pub async fn run(
     let scope = context.scope();
     let text = exec.target.target.render_text(&scope)?;
     let targets: Vec<ExecTarget> = match text.split_once('/') {
-        // a pod by its name needs no look at it: the exec itself says whether it is there
-        Some(("pod" | "pods" | "po", name)) if !exec.each => vec![ExecTarget {
-            namespace: context.needed_namespace(exec.target.namespace.as_ref(), &text)?,
-            pod: name.to_owned(),
-            container: exec
-                .container
-                .as_ref()
-                .map(|container| container.render_text(&scope))
-                .transpose()?,
-        }],
+        // a pod by its name alone needs no look at it: the exec itself says whether it is there
+        Some((kind, name))
+            if exec.takes_it_by_name() && kinds::names_pods(kind) && !name.is_empty() =>
+        {
+            vec![ExecTarget {
+                namespace: context.needed_namespace(exec.target.namespace.as_ref(), &text)?,
+                pod: name.to_owned(),
+                container: exec
+                    .container
+                    .as_ref()
+                    .map(|container| container.render_text(&scope))
+                    .transpose()?,
+            }]
+        }
         _ => {
             let choose = async {
                 Ok(match exec.each {

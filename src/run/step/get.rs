@@ -1,7 +1,5 @@
 //! `get`: reads objects, or any path of the API server.
 
-use serde_json::Value;
-
 use super::super::deadline::Deadline;
 use super::select::Selected;
 use super::{StepContext, StepFailure, StepResult, http, write};
@@ -20,15 +18,9 @@ pub async fn run(
                 let selected = Selected::of(target, context).await?;
                 let objects = selected.read(context).await?;
                 if objects.is_empty() && selected.is_one() {
-                    return Err(StepFailure::failed(format!(
-                        "{} does not exist",
-                        selected.describe()
-                    )));
+                    return Err(StepFailure::failed(selected.missing()));
                 }
-                let first = objects.first().cloned().unwrap_or(Value::Null);
-                Ok(StepResult::default()
-                    .with("objects", objects)
-                    .with("object", first))
+                Ok(StepResult::default().with_objects(objects))
             })
             .await
         }

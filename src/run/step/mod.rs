@@ -114,13 +114,40 @@ impl StepResult {
             .with("object", first)
     }
 
+    /// With objects, and the first of them.
+    fn with_objects(self, objects: Vec<Value>) -> Self {
+        let first = objects.first().cloned().unwrap_or(Value::Null);
+        self.with("objects", objects).with("object", first)
+    }
+
     /// With how long it took, where the verb did not say so more exactly.
     fn with_took(self, took: Duration) -> Self {
-        let is_known = self.is_scope || self.values.iter().any(|(name, _)| name == "took");
-        match is_known {
+        match self.has("took") {
             true => self,
             false => self.with("took", format!("{}ms", took.as_millis())),
         }
+    }
+
+    /// Exactly what the verb promises, which is what `check` has let a capture ask for.
+    fn held_to_promise(mut self, verb: &Verb) -> Self {
+        let promised = verb.results();
+        debug_assert!(
+            promised.iter().all(|name| self.has(name)),
+            "`{}` gives {:?}, and not all of {promised:?}",
+            verb.name(),
+            self.values.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+        );
+        if !self.is_scope {
+            self.values
+                .retain(|(name, _)| promised.contains(&name.as_str()));
+        }
+        self
+    }
+
+    /// Whether there is a value of this name, or a text that is not whole.
+    fn has(&self, name: &str) -> bool {
+        self.values.iter().any(|(known, _)| known == name)
+            || self.cut.iter().any(|(known, ..)| known == name)
     }
 
     /// A value, for collectors.
@@ -222,7 +249,7 @@ async fn attempt_once(step: &Step, context: &StepContext<'_>) -> Result<StepResu
         biased;
         // boxed, as it is the largest of all futures, and steps may consist of steps
         result = Box::pin(perform(step, context, deadline)) => {
-            result.map(|result| result.with_took(started.elapsed()))
+            result.map(|result| result.with_took(started.elapsed()).held_to_promise(&step.verb))
         }
         () = given_up(context, &step.verb) => {
             let trouble = || context.cluster.trouble().map(|error| error.to_string());
@@ -300,10 +327,11 @@ fn capture(
     let mut seen = context.names.clone();
     for (name, value) in &result.values {
         seen = seen.with_value(name, value);
-    }
-    // with a capture of its own, a step says itself what is to be known by which name
-    if result.is_scope && step.capture.is_empty() {
-        context.names = seen.clone();
+        // with a capture of its own, a step says itself what is to be known by which name; how long
+        // it took is no output
+        if result.is_scope && step.capture.is_empty() && name != "took" {
+            context.names = context.names.clone().with_value(name, value);
+        }
     }
     let scope = seen.scope();
     for (name, tree) in &step.capture {

@@ -74,12 +74,16 @@ async fn one(patch: &Patch, context: &StepContext<'_>) -> Result<StepResult, Ste
     context.suite.writes.note(&subject, &patched.object);
     write::note_secret(&patched.object, context);
     let version = |object: &serde_json::Value| object["metadata"]["resourceVersion"].clone();
-    if version(before) == version(&patched.object) && !patch.allow_no_change {
+    // what was going and has lost its last finalizer is gone, and keeps the version that it had
+    let is_gone = patched.object["metadata"]["deletionTimestamp"].is_string()
+        && patched.object["metadata"]["finalizers"].is_null();
+    let is_same = version(before) == version(&patched.object) && !is_gone;
+    if is_same && !patch.allow_no_change {
         let hint = match (&patch.subresource, body.get("status")) {
             (None, Some(_)) => ": the status is written by `subresource: status` only",
             _ => "",
         };
         return Err(StepFailure::failed(format!("{what} changed nothing{hint}")));
     }
-    Ok(StepResult::default().with("object", patched.object))
+    Ok(StepResult::default().with_objects(vec![patched.object]))
 }

@@ -10,6 +10,7 @@ use super::patience::Patience;
 use super::select::Selected;
 use super::{StepContext, StepFailure};
 use crate::cluster::{PodReadiness, PodTarget, Resource, pod_state, pods_of};
+use crate::kinds;
 use crate::plan::model::Target;
 use crate::template::Template;
 
@@ -34,7 +35,7 @@ struct Found {
 
 async fn find(target: &Target, context: &StepContext<'_>) -> Result<Found, StepFailure> {
     let selected = Selected::of(target, context).await?;
-    let (mut pods, is_there) = if selected.resource.kind == "Pod" {
+    let (mut pods, is_there) = if selected.is_pods() {
         (selected.read(context).await?, !selected.is_one())
     } else {
         let owners = selected.read(context).await?;
@@ -48,11 +49,10 @@ async fn find(target: &Target, context: &StepContext<'_>) -> Result<Found, StepF
         (of_owners.collect(), !owners.is_empty())
     };
     pods.sort_by(|a, b| name(a).cmp(name(b)));
-    let what = selected.describe();
     let none = match (selected.is_one(), is_there) {
-        (true, true) => format!("{what} has no pods"),
-        (true, false) => format!("{what} does not exist, or has no pods"),
-        (false, _) => format!("{what}: there are none"),
+        (true, true) => format!("{} has no pods", selected.describe()),
+        (true, false) if !selected.is_pods() => format!("{}, or has no pods", selected.missing()),
+        _ => selected.missing(),
     };
     Ok(Found {
         pods,
@@ -69,7 +69,10 @@ pub async fn usable(
     deadline: &Deadline,
 ) -> Result<Value, StepFailure> {
     let text = target.target.render_text(&context.scope())?;
-    let is_named = matches!(text.split_once('/'), Some(("pod" | "pods" | "po", _)));
+    // whoever names a pod means it, ready or not
+    let is_named = text
+        .split_once('/')
+        .is_some_and(|(kind, _)| kinds::names_pods(kind));
     let settle = context.suite.suite.timeouts.settle;
     let mut patience = Patience::new(context, format!("a pod of {text}"), settle);
     let mut pause = FIRST_PAUSE;

@@ -25,13 +25,13 @@ pub struct How {
     pub settle: Duration,
 }
 
-/// Waits for the rollout of a DaemonSet, a Deployment or a StatefulSet.
+/// Waits for the rollout of a DaemonSet, a Deployment or a StatefulSet, and gives it as it is then.
 pub async fn wait(
     key: ObjectKey,
     how: How,
     context: &StepContext<'_>,
     deadline: &Deadline,
-) -> Result<(), StepFailure> {
+) -> Result<Value, StepFailure> {
     if !["DaemonSet", "Deployment", "StatefulSet"].contains(&key.resource.kind.as_str()) {
         return Err(StepFailure::errored(format!(
             "{key} has no rollout: only a DaemonSet, a Deployment or a StatefulSet is rolled out"
@@ -41,10 +41,18 @@ pub async fn wait(
     let mut rollout = Rollout::watch(key, how.per_node, context);
     match timeout_at(deadline.at, rollout.end(context, &mut patience)).await {
         Ok(end) => end?,
-        Err(_) => rollout.last_look(context, deadline).await?,
+        Err(_) => {
+            if let Some(object) = rollout.last_look(context, deadline).await? {
+                patience.passed();
+                return Ok(object);
+            }
+        }
     }
     patience.passed();
-    Ok(())
+    let object = rollout.object().map(|object| (*object).clone());
+    object.ok_or_else(|| {
+        StepFailure::errored(format!("{} is gone since it was rolled out", rollout.key))
+    })
 }
 
 /// What is looked at to judge a rollout.
@@ -262,7 +270,7 @@ impl Rollout {
         &self,
         context: &StepContext<'_>,
         deadline: &Deadline,
-    ) -> Result<(), StepFailure> {
+    ) -> Result<Option<Value>, StepFailure> {
         let name = Some(self.key.name.as_str());
         let namespace = self.key.namespace.as_deref();
         let read = read_apart(
@@ -277,10 +285,12 @@ impl Rollout {
         let blind = [&self.objects, &self.pods, &self.nodes];
         let blind = blind.into_iter().find_map(Watch::last_error);
         match (read, blind) {
-            (Ok(objects), _) if !self.per_node && objects.first().is_some_and(is_rolled_out) => {
-                Ok(())
+            (Ok(mut objects), _)
+                if !self.per_node && objects.first().is_some_and(is_rolled_out) =>
+            {
+                Ok(Some(objects.swap_remove(0)))
             }
-            (Ok(_), None) if self.is_enough_in_the_end() => Ok(()),
+            (Ok(_), None) if self.is_enough_in_the_end() => Ok(None),
             (Ok(_), None) => Err(self.timed_out(context, deadline).await),
             (Err(error), _) | (_, Some(error)) => Err(StepFailure::errored(format!(
                 "whether {} was rolled out {} could not be read: {error}",

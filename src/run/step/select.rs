@@ -8,6 +8,7 @@ use super::check;
 use super::lag;
 use super::{StepContext, StepFailure};
 use crate::cluster::{ClusterError, LabelQuery, ObjectKey, Resource};
+use crate::kinds;
 use crate::plan::model::{ObjectCheck, Target};
 
 /// A target, resolved.
@@ -46,6 +47,12 @@ impl<'a> Selected<'a> {
             }
             None => (text.as_str(), None),
         };
+        // `check` says so of a name that is written; this one was rendered
+        if name.is_some() && target.all_namespaces {
+            return Err(StepFailure::errored(format!(
+                "{text} is one object, and `allNamespaces` is for the objects of a kind"
+            )));
+        }
         let is_definition = |key: &ObjectKey| key.resource.kind == "CustomResourceDefinition";
         let resource = loop {
             match context.cluster.resource_named(kind).await {
@@ -141,6 +148,41 @@ impl<'a> Selected<'a> {
     /// Whether there can only be one.
     pub fn is_one(&self) -> bool {
         self.name.is_some()
+    }
+
+    /// Whether they are pods.
+    pub fn is_pods(&self) -> bool {
+        kinds::is_pod(&self.resource.group, &self.resource.kind)
+    }
+
+    /// Whether more than a name says which they are.
+    pub fn is_narrowed(&self) -> bool {
+        self.selector.is_some() || self.filter.is_some()
+    }
+
+    /// The same objects whatever has become of their labels and fields meanwhile.
+    #[must_use]
+    pub fn without_filter(&self) -> Self {
+        Self {
+            selector: None,
+            filter: None,
+            ..self.clone()
+        }
+    }
+
+    /// That none of them is there, in words. What `where` or `selector` leaves out may well be
+    /// there, so that is not denied.
+    pub fn missing(&self) -> String {
+        let what = self.describe();
+        match (self.is_one(), self.filter.is_some(), &self.selector) {
+            (true, false, None) => format!("{what} does not exist"),
+            (true, true, _) => format!("{what} does not exist, or its `where` leaves it out"),
+            (true, false, Some(_)) => {
+                format!("{what} does not exist, or its `selector` leaves it out")
+            }
+            (false, false, _) => format!("{what}: there are none"),
+            (false, true, _) => format!("{what}: there are none for which its `where` holds"),
+        }
     }
 
     /// For messages: `pod/web-0`, `pods with app=web`.

@@ -52,17 +52,17 @@ async fn roll_out(
     deadline: &Deadline,
 ) -> Result<StepResult, StepFailure> {
     let keys = match &selected.name {
-        Some(name) => vec![crate::cluster::ObjectKey::new(
+        Some(name) if !selected.is_narrowed() => vec![crate::cluster::ObjectKey::new(
             selected.resource.clone(),
             selected.namespace.as_deref(),
             name,
         )],
-        None => {
+        _ => {
             let mut followed = Followed::new(selected, context);
             let objects = followed
                 .until(deadline, |objects| {
                     Ok(match objects {
-                        [] => Look::NotYet(format!("{}: there are none", selected.describe())),
+                        [] => Look::NotYet(selected.missing()),
                         _ => Look::Holds,
                     })
                 })
@@ -70,10 +70,11 @@ async fn roll_out(
             objects.iter().map(|object| selected.key(object)).collect()
         }
     };
+    let mut objects = Vec::new();
     for key in keys {
-        rollout::wait(key, how, context, deadline).await?;
+        objects.push(rollout::wait(key, how, context, deadline).await?);
     }
-    Ok(StepResult::default())
+    Ok(StepResult::default().with_objects(objects))
 }
 
 fn look(
@@ -90,12 +91,7 @@ fn look(
         });
     }
     if objects.is_empty() {
-        let words = if selected.is_one() {
-            "does not exist"
-        } else {
-            "there are none"
-        };
-        return Ok(Look::NotYet(format!("{}: {words}", selected.describe())));
+        return Ok(Look::NotYet(selected.missing()));
     }
     let checks = [Some(&wait.until), wait.unless.as_ref()];
     let checks = checks

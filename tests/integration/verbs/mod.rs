@@ -1,6 +1,8 @@
 //! Each verb of the suite language: it passes where it should, and where the opposite is
 //! expected it fails and names what was expected and what was there.
 
+mod captures;
+mod chosen;
 mod flow;
 mod network;
 mod objects;
