@@ -47,11 +47,10 @@ pub fn node_problem(node: &Value) -> Option<String> {
 }
 
 /// Taints that are there while a node comes up, and go by themselves: those of Kubernetes, of cloud
-/// providers, of autoscalers, and of agents that announce themselves so.
-const PASSING: [&str; 5] = [
+/// providers, of autoscalers, and of agents that announce themselves so. Those that follow the Ready
+/// condition say no more than that does.
+const PASSING: [&str; 3] = [
     "node.cloudprovider.kubernetes.io/uninitialized",
-    "node.kubernetes.io/not-ready",
-    "node.kubernetes.io/unreachable",
     "node.kubernetes.io/network-unavailable",
     "karpenter.sh/unregistered",
 ];
@@ -465,10 +464,10 @@ mod tests {
             Some(Exclusion::Wanted(_))
         ));
         assert_eq!(passing_taint(&tainted(&["gpu"])), None);
-        // tolerated by every DaemonSet, and yet a sign that the node is not there yet
+        // tolerated by every DaemonSet, and gone a moment after the node is ready
         let not_ready = tainted(&["node.kubernetes.io/not-ready"]);
         assert_eq!(node_excluded_by(&daemon, &not_ready), None);
-        assert!(passing_taint(&not_ready).is_some());
+        assert_eq!(passing_taint(&not_ready), None);
     }
 
     #[test]
