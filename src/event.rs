@@ -119,6 +119,25 @@ pub enum EventKind {
     },
     /// A case, or one cell of it, begins.
     CaseStarted(CaseId),
+    /// A step of a case begins; told only where steps are asked for (`-v`), as are the ends.
+    StepStarted {
+        /// Of which testcase.
+        case: CaseId,
+        /// Its name, or what it does, such as `wait daemonset/web`.
+        step: String,
+    },
+    /// A step of a case ended.
+    StepFinished {
+        /// Of which testcase.
+        case: CaseId,
+        /// As when it began.
+        step: String,
+        /// How.
+        outcome: Outcome,
+        /// How long it ran.
+        #[serde(serialize_with = "seconds")]
+        took: Duration,
+    },
     /// An attempt did not pass, and another one follows: a case with `retries`.
     CaseRetried(CaseAttempt),
     /// A case, or one cell of it, has its outcome.
@@ -160,7 +179,7 @@ pub enum EventKind {
         /// One line.
         text: String,
     },
-    /// Last of all; cleanup is done.
+    /// Cleanup is done. Last of all, but for a report that was lost.
     RunFinished {
         /// From the start of the run.
         #[serde(serialize_with = "seconds")]
@@ -217,6 +236,17 @@ pub struct CaseId {
     /// Rendered, and unique among the cells of the case.
     pub name: String,
 }
+
+impl CaseId {
+    /// Which testcase, whatever it is called: a name is masked by what is known to be secret when
+    /// it is told, so the same one may be told in two ways.
+    pub fn key(&self) -> CaseKey {
+        (self.suite.index, self.case, self.cell)
+    }
+}
+
+/// Suite, case and cell, by their places.
+pub type CaseKey = (usize, usize, usize);
 
 /// How a testcase ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -279,6 +309,10 @@ pub struct Explanation {
     pub details: Vec<Detail>,
     /// The step's place, as `file:line:column`.
     pub place: Option<String>,
+    /// The step's name, where it has one, behind the names of those that it is part of, with
+    /// ` > ` between.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<Box<str>>,
 }
 
 impl Explanation {
@@ -352,6 +386,8 @@ pub enum Stage {
     Teardown,
     /// Deleting and restoring objects.
     Cleanup,
+    /// Writing a report that was asked for.
+    Report,
     /// The run as such: a fault of this program.
     Run,
 }
@@ -368,6 +404,7 @@ impl Stage {
             Self::Interrupted => "[interrupted]",
             Self::Teardown => "[teardown]",
             Self::Cleanup => "[cleanup]",
+            Self::Report => "[report]",
             Self::Run => "[run]",
         }
     }

@@ -20,7 +20,7 @@ pub use exit::RunExit;
 pub use suite::{ExcludedNode, RetriedCase, SuiteVerdict};
 
 use crate::event::{
-    CancelReason, CaseAttempt, CaseId, CaseResult, Connection, Event, EventKind, Explanation,
+    CancelReason, CaseAttempt, CaseKey, CaseResult, Connection, Event, EventKind, Explanation,
     Leftover, Outcome, Problem, Stage, SuiteRef,
 };
 
@@ -47,7 +47,7 @@ pub struct Verdict {
     /// From the start of the run to its verdict; known once that is reached.
     pub took: Option<Duration>,
     suites: BTreeMap<usize, SuiteVerdict>,
-    attempts: HashMap<CaseId, Vec<CaseAttempt>>,
+    attempts: HashMap<CaseKey, Vec<CaseAttempt>>,
 }
 
 impl Verdict {
@@ -110,7 +110,7 @@ impl Verdict {
             }
             EventKind::CaseRetried(attempt) => self
                 .attempts
-                .entry(attempt.id.clone())
+                .entry(attempt.id.key())
                 .or_default()
                 .push(attempt.clone()),
             EventKind::CaseFinished(result) => self.finish_case(result),
@@ -152,6 +152,8 @@ impl Verdict {
             | EventKind::StepWaits { .. }
             | EventKind::StepWaited { .. }
             | EventKind::CaseStarted(_)
+            | EventKind::StepStarted { .. }
+            | EventKind::StepFinished { .. }
             | EventKind::SuiteCleaned { .. }
             | EventKind::Notice { .. } => {}
         }
@@ -292,7 +294,7 @@ impl Verdict {
     }
 
     fn finish_case(&mut self, result: &CaseResult) {
-        let attempts = self.attempts.remove(&result.id);
+        let attempts = self.attempts.remove(&result.id.key());
         let suite = self.suite_mut(&result.id.suite);
         suite.counts.add(result.outcome);
         if let Some(attempts) = attempts {
@@ -332,6 +334,7 @@ fn is_signal(reason: CancelReason) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::CaseId;
 
     fn suite() -> SuiteRef {
         SuiteRef {

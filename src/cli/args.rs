@@ -21,7 +21,7 @@ pub struct Args {
     /// Print only what did not pass, and the verdict.
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Say more on stderr; up to three times.
+    /// Say more on stderr, each case and step too; up to three times.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
 }
@@ -32,8 +32,9 @@ pub enum Command {
     /// Run suites against a cluster.
     ///
     /// Exit codes, the first that applies: 2 usage or invalid suite (nothing was run),
-    /// 130 or 143 interrupted, 1 failed, 3 errored (it could not be found out), 4
-    /// nothing was tested, 5 passed but something could not be cleaned up, 0.
+    /// 130 or 143 interrupted, 1 failed, 3 errored (it could not be found out, or a report
+    /// could not be written), 4 nothing was tested, 5 passed but something could not be
+    /// cleaned up, 0.
     Run(Box<RunArgs>),
     /// Check suites without a cluster: every mistake at once, with its place.
     Check(CheckArgs),
@@ -140,10 +141,19 @@ pub struct RunArgs {
     /// No cases whose names match; who needs one of them is skipped.
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
-    /// Write JUnit XML: there from the start, replaced whole at the end.
+    /// Write JUnit XML: there from the start, replaced whole at the end. `-` is stdout.
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub junit: Option<PathBuf>,
-    /// Write one event per line as JSON.
+    /// Which readers JUnit is for.
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "SCHEMA",
+        help_heading = "Reports"
+    )]
+    pub junit_schema: JunitSchema,
+    /// Write one event per line as JSON. `-` is stdout; people read stderr then.
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub json: Option<PathBuf>,
     /// Where collectors (`onFailure`) write what they find.
@@ -277,6 +287,17 @@ pub enum Output {
     Human,
     /// One event per line.
     Json,
+}
+
+/// `--junit-schema`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum JunitSchema {
+    /// All: valid by the schemas of Jenkins' xUnit plugin and of Apache Ant.
+    #[default]
+    Common,
+    /// With properties, outputs and earlier attempts at each testcase, where GitLab, Azure and
+    /// Jenkins' junit plugin look for them.
+    Extended,
 }
 
 /// `--keep`.

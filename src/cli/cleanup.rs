@@ -11,7 +11,7 @@ use super::exit::Exit;
 use super::runtime::Runtime;
 use super::{eprint_text, in_full, print_line, print_text, run};
 use crate::cluster::{Cluster, ClusterError, ConnectOptions};
-use crate::report::sanitize;
+use crate::report::{sanitize, stream};
 use crate::sweep::{self, Fate, Found, Left, MarkedRun, SweepError, Wish};
 
 /// Shows, asks, removes.
@@ -210,7 +210,7 @@ fn plan(runs: &[&MarkedRun], now: Timestamp, cluster: Option<&str>) -> String {
     for run in runs {
         text.push_str(&format!("run {}{place}, {}:\n", run.id, seen(run, now)));
         for object in &run.objects {
-            text.push_str(&format!("  {}\n", object.shown()));
+            text.push_str(&format!("  {}\n", sanitize::line(&object.shown())));
         }
     }
     text
@@ -273,6 +273,8 @@ fn count(number: usize, word: &str) -> String {
 /// Whether whoever sits at the terminal wants it.
 fn is_agreed() -> bool {
     eprint_text("Remove all of it? [y/N] ");
+    // it is to be read before it is answered
+    let _ = stream::stderr().settle(&|| Duration::MAX);
     let mut answer = String::new();
     let read = io::stdin().read_line(&mut answer);
     let answer = answer.trim().to_lowercase();

@@ -4,6 +4,7 @@ use super::args::ListArgs;
 use super::exit::Exit;
 use super::{load, print_line};
 use crate::plan::load::FoundSuite;
+use crate::report::sanitize;
 
 /// Prints a line for each suite, and below it its cases.
 pub fn execute(args: &ListArgs, with_cases: bool) -> Exit {
@@ -19,10 +20,12 @@ pub fn execute(args: &ListArgs, with_cases: bool) -> Exit {
             .flatten()
             .find_map(|text| first_line(&text.value))
             .unwrap_or_default();
+        // a line for each, whatever stands in it
+        let (id, about) = (sanitize::line(id), sanitize::line(about));
         print_line(&format!("{id:width$}  {about}"));
         if with_cases {
             for name in spec.cases.iter().filter_map(|case| case.name.as_ref()) {
-                print_line(&format!("  {}", name.value));
+                print_line(&format!("  {}", sanitize::line(&name.value)));
             }
         }
     }

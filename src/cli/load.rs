@@ -1,14 +1,15 @@
 //! What `run`, `check` and `list` begin with: suites from arguments, or every mistake in them.
 
 use super::args::{InputArgs, SuiteArgs};
+use super::eprint_text;
 use super::exit::Exit;
-use super::{color_of, eprint_text};
 use crate::diagnostic::{self, Diagnostic};
 use crate::plan::error::LoadError;
 use crate::plan::input::InputSources;
 use crate::plan::load::{self, FoundSuite};
 use crate::plan::model::Suite;
 use crate::plan::select::LabelSelector;
+use crate::report::stream;
 use crate::report::style::Color;
 
 /// The width of quoted source where there is no terminal to ask.
@@ -71,6 +72,6 @@ fn tell(error: &LoadError) {
 
 /// Diagnostics on stderr, as a terminal has them.
 pub fn tell_diagnostics(diagnostics: &[Diagnostic]) {
-    let color = color_of(&std::io::stderr()) == Color::Ansi;
+    let color = stream::stderr().color() == Color::Ansi;
     eprint_text(&diagnostic::render(diagnostics, color, WIDTH));
 }

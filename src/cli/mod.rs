@@ -13,45 +13,70 @@ mod roles;
 mod run;
 mod runtime;
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
 use self::args::{Args, Color, Command};
 use self::exit::Exit;
 use crate::cluster::ConnectError;
+use crate::report::guard::Form;
 use crate::report::sanitize;
+use crate::report::stream;
 use crate::report::style::{self, Verbosity};
 use crate::secret::{Mask, MaskingWriters};
 
+/// How long the last words of a run may wait for a reader; all else waits as any program does.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
-    let args = match Args::try_parse() {
-        Ok(args) => args,
-        Err(error) => {
-            // help and version are no errors, and clap prints them where they belong
-            let exit = match error.use_stderr() {
-                true => Exit::Usage,
-                false => Exit::Passed,
+    let (exit, patience) = match Args::try_parse() {
+        Ok(args) => {
+            let patience = match args.command {
+                Command::Run(_) => LAST_WORDS,
+                _ => Duration::MAX,
             };
-            let _ = error.print();
-            return exit.into();
+            (execute(args), patience)
         }
+        Err(error) => (refuse(&error), Duration::MAX),
     };
+    for stream in [stream::stdout(), stream::stderr()] {
+        // where nobody reads it, there is nobody to tell
+        let _ = stream.settle(&|| patience);
+    }
+    exit.into()
+}
+
+/// Help and version are no errors, and stand where a reader looks for them.
+fn refuse(error: &clap::Error) -> Exit {
+    let (mut stream, exit) = match error.use_stderr() {
+        true => (stream::stderr(), Exit::Usage),
+        false => (stream::stdout(), Exit::Passed),
+    };
+    let text = match stream.color() {
+        style::Color::Ansi => error.render().ansi().to_string(),
+        style::Color::Plain => error.render().to_string(),
+    };
+    let _ = stream.write_all(text.as_bytes());
+    exit
+}
+
+fn execute(args: Args) -> Exit {
     choose_color(args.color);
     let mask = Mask::new();
     init_tracing(args.verbose, &mask);
     mask_panics(&mask);
-    let exit = match args.command {
+    match args.command {
         Command::Run(run) => run::execute(&run, verbosity(args.quiet, args.verbose), &mask),
         Command::Check(check) => check::execute(&check),
         Command::Images(images) => images::execute(&images, args.verbose > 0),
         Command::List(list) => list::execute(&list, args.verbose > 0),
         Command::Rbac(rbac) => rbac::execute(&rbac),
         Command::Cleanup(cleanup) => cleanup::execute(&cleanup),
-    };
-    exit.into()
+    }
 }
 
 /// `--color` decides before what the terminal and `NO_COLOR` say.
@@ -71,12 +96,14 @@ fn mask_panics(mask: &Mask) {
     }));
 }
 
-/// Messages for whoever looks for a cause, to stderr: warnings, with `-v` more.
+/// Messages for whoever looks for a cause, to stderr: warnings, with `-v` more. What libraries say
+/// knows neither suite nor step, and what it means is told where they are called: it is for whoever
+/// asks for everything.
 fn init_tracing(verbose: u8, mask: &Mask) {
     let level = match verbose {
-        0 => "error,kubeproof=warn",
-        1 => "warn,kubeproof=info",
-        2 => "info,kubeproof=debug",
+        0 => "off,kubeproof=warn",
+        1 => "off,kubeproof=info",
+        2 => "off,kubeproof=debug",
         _ => "debug,kubeproof=trace",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("KUBEPROOF_LOG")
@@ -85,8 +112,8 @@ fn init_tracing(verbose: u8, mask: &Mask) {
         .with_env_filter(filter)
         // it would tell by a print, which panics where nobody reads stderr any more
         .log_internal_errors(false)
-        .with_writer(MaskingWriters::new(mask.clone(), io::stderr))
-        .with_ansi(color_of(&io::stderr()) == style::Color::Ansi)
+        .with_writer(MaskingWriters::new(mask.clone(), stream::stderr))
+        .with_ansi(stream::stderr().color() == style::Color::Ansi)
         .without_time()
         .with_target(verbose > 1)
         .init();
@@ -97,14 +124,6 @@ fn verbosity(quiet: bool, verbose: u8) -> Verbosity {
         (true, _) => Verbosity::Quiet,
         (false, 0) => Verbosity::Normal,
         (false, _) => Verbosity::Verbose,
-    }
-}
-
-/// Whether a stream takes colours, by `--color`, `NO_COLOR` and the terminal.
-fn color_of(stream: &impl anstream::stream::RawStream) -> style::Color {
-    match anstream::AutoStream::choice(stream) {
-        anstream::ColorChoice::Never => style::Color::Plain,
-        _ => style::Color::Ansi,
     }
 }
 
@@ -122,15 +141,20 @@ fn in_full(error: &ConnectError) -> String {
 
 /// A line on stdout. Where nobody reads it, there is nobody to tell.
 fn print_line(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}");
+    print_text(&format!("{line}\n"));
 }
 
 /// Text on stdout.
 fn print_text(text: &str) {
-    let _ = write!(io::stdout(), "{text}");
+    let _ = stream::stdout().write_all(text.as_bytes());
+}
+
+/// What a machine reads from stdout.
+fn print_for_machines(form: Form, text: &str) {
+    let _ = stream::stdout().machine(form).write_all(text.as_bytes());
 }
 
 /// Text on stderr.
 fn eprint_text(text: &str) {
-    let _ = write!(io::stderr(), "{text}");
+    let _ = stream::stderr().write_all(text.as_bytes());
 }

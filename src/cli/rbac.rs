@@ -7,10 +7,12 @@ use super::args::RbacArgs;
 use super::exit::Exit;
 use super::roles::{self, Grant, Granted, Scope};
 use super::runtime::Runtime;
-use super::{eprint_text, in_full, load, print_text};
+use super::{eprint_text, in_full, load, print_for_machines};
 use crate::cluster::{Cluster, ClusterError};
 use crate::plan::model::{Namespace, Suite};
 use crate::plan::rights::{Facts, On, Reach, Right, rights};
+use crate::report::guard::Form;
+use crate::report::sanitize;
 
 /// Prints the roles.
 pub fn execute(args: &RbacArgs) -> Exit {
@@ -44,25 +46,23 @@ pub fn execute(args: &RbacArgs) -> Exit {
     let mut notes: BTreeSet<_> = others
         .into_iter()
         .filter_map(|right| right.cluster)
-        .map(|name| format!("not in them: what is done in the cluster {name}"))
+        .map(|name| sanitize::line(&format!("not in them: what is done in the cluster {name}")))
         .collect();
     for right in &own {
         match kinds.grant(right, args.namespace.as_deref()) {
             Ok(grant) => grants.push(grant),
             Err(note) => {
-                notes.insert(note);
+                // it becomes a comment, which must not end before it does
+                notes.insert(sanitize::line(&note));
             }
         }
     }
     for note in &notes {
         eprint_text(&format!("note: {note}\n"));
     }
-    print_text(&header(&suites, args.namespace.as_deref(), &notes));
-    print_text(&roles::yaml(
-        &name(&suites),
-        args.namespace.as_deref(),
-        &grants,
-    ));
+    let header = header(&suites, args.namespace.as_deref(), &notes);
+    let roles = roles::yaml(&name(&suites), args.namespace.as_deref(), &grants);
+    print_for_machines(Form::Yaml, &format!("{header}{roles}"));
     Exit::Passed
 }
 
@@ -81,7 +81,7 @@ fn header(suites: &[Suite], namespace: Option<&str>, notes: &BTreeSet<String>) -
         "# What running these suites takes: kubeproof run {}{place}\n\
          # Beside it, what every authenticated user may do by default: system:discovery and \
          system:basic-user.\n",
-        ids.join(" ")
+        sanitize::line(&ids.join(" "))
     );
     for note in notes {
         text.push_str(&format!("# {note}\n"));

@@ -2,33 +2,56 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, IsTerminal};
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::args::{Keep, Output, RunArgs};
+use super::args::{JunitSchema, Keep, Output, RunArgs};
 use super::exit::Exit;
 use super::runtime::Runtime;
-use super::{color_of, eprint_text, load};
+use super::{eprint_text, load};
 use crate::cluster::ConnectOptions;
 use crate::event::Stage;
 use crate::plan::model::Suite;
 use crate::plan::select::NameFilter;
-use crate::report::Reporters;
+use crate::report::guard::Form;
 use crate::report::human::{Human, HumanOptions};
 use crate::report::json::Json;
-use crate::report::junit::Junit;
+use crate::report::junit::{Junit, JunitOptions};
+use crate::report::outlet::{Outlet, Pipe};
 use crate::report::progress::Progress;
+use crate::report::schema::{Origin, Schema};
+use crate::report::stream;
 use crate::report::style::Verbosity;
-use crate::run::{self, Ended, RunOptions};
+use crate::report::{Loss, Reporters};
+use crate::run::{self, Artifacts, ArtifactsReport, Ended, RunOptions};
 use crate::secret::Mask;
+
+/// How long the file of a report may take to open before the run begins without it: it may be a
+/// pipe that nobody reads yet.
+const OPENING: Duration = Duration::from_secs(2);
 
 /// Runs suites and says how that ended.
 pub fn execute(args: &RunArgs, verbosity: Verbosity, mask: &Mask) -> Exit {
-    let reporters = match reporters(args, verbosity) {
+    let artifacts = args.artifacts.clone();
+    let artifacts = artifacts.map(|folder| Artifacts::new(folder, mask.clone()));
+    let reporters = match reporters(args, verbosity, artifacts.as_ref()) {
         Ok(reporters) => reporters,
-        Err(exit) => return exit,
+        Err(message) => {
+            eprint_text(&format!("error: {message}\n"));
+            return Exit::Usage;
+        }
     };
-    let (suites, options) = match prepare(args, mask) {
+    let tell_steps = verbosity == Verbosity::Verbose;
+    let prepared = prepare(args, mask).map(|(suites, options)| {
+        let options = RunOptions {
+            artifacts,
+            tell_steps,
+            ..options
+        };
+        (suites, options)
+    });
+    let (suites, options) = match prepared {
         Ok(prepared) => prepared,
         Err((exit, message)) => {
             run::report_problem(reporters, Stage::Load, message);
@@ -75,7 +98,8 @@ fn prepare(args: &RunArgs, mask: &Mask) -> Result<(Vec<Suite>, RunOptions), (Exi
         fail_fast: args.fail_fast,
         retries: args.retries,
         strict: args.strict,
-        artifacts: args.artifacts.clone(),
+        artifacts: None,
+        tell_steps: false,
         mask: mask.clone(),
         keep: match args.keep {
             Keep::Never => run::Keep::Never,
@@ -116,41 +140,124 @@ pub(super) fn clusters(
     Ok(clusters)
 }
 
-/// The reports that were asked for. JUnit is on disk from here on, so that an old one
-/// never passes for this run's, and comes first: it is there when the summary is read.
-fn reporters(args: &RunArgs, verbosity: Verbosity) -> Result<Reporters, Exit> {
+/// The reports that were asked for, or why there cannot be one. JUnit is on disk from here on, so
+/// that an old one never passes for this run's. The report for people is the last: what becomes of
+/// the others stands in it.
+fn reporters(
+    args: &RunArgs,
+    verbosity: Verbosity,
+    artifacts: Option<&Artifacts>,
+) -> Result<Reporters, String> {
     let mut reporters = Reporters::new();
-    let refuse = |path: &Path, error: io::Error| {
-        eprint_text(&format!(
-            "error: cannot write {}: {error}\n",
-            path.display()
+    let machines = [
+        ("--junit -", is_stdout(args.junit.as_deref())),
+        ("--json -", is_stdout(args.json.as_deref())),
+        ("--output json", args.output == Output::Json),
+    ];
+    let on_stdout: Vec<_> = machines
+        .iter()
+        .filter(|(_, is)| *is)
+        .map(|(it, _)| *it)
+        .collect();
+    if on_stdout.len() > 1 {
+        return Err(format!(
+            "{} cannot share stdout: name a file for all but one of them",
+            on_stdout.join(" and ")
         ));
-        Exit::Usage
-    };
+    }
+    let (stdout, stderr) = (stream::stdout(), stream::stderr());
     if let Some(path) = &args.junit {
-        reporters.push(Junit::new(path).map_err(|error| refuse(path, error))?);
-    }
-    if let Some(path) = &args.json {
-        let file = File::create(path).map_err(|error| refuse(path, error))?;
-        reporters.push(Json::new(format!("events in {}", path.display()), file));
-    }
-    let color = color_of(&io::stderr());
-    let progress = match io::stderr().is_terminal() {
-        true => Progress::live(io::stderr(), color, verbosity),
-        false => Progress::plain(io::stderr(), color, verbosity),
-    };
-    let stdout = progress.beside(io::stdout());
-    reporters.push(progress);
-    match args.output {
-        Output::Human => {
-            let options = HumanOptions {
-                color: color_of(&io::stdout()),
-                verbosity,
-                junit: args.junit.clone(),
-            };
-            reporters.push(Human::new(stdout, options));
+        let options = JunitOptions {
+            schema: match args.junit_schema {
+                JunitSchema::Common => Schema::Common,
+                JunitSchema::Extended => Schema::Extended,
+            },
+            origin: Origin {
+                host: host(),
+                time: jiff::Timestamp::now(),
+            },
+        };
+        if is_stdout(Some(path)) {
+            let junit = Junit::on_stream(stdout.machine(Form::Xml), options);
+            reporters.push_behind(junit, stdout.outlet(), Loss::Counts);
+        } else {
+            let refuse = |error| refusal(path, &error);
+            let junit = Junit::new(path.clone(), options).map_err(refuse)?;
+            let outlet = junit.outlet().cloned().unwrap_or_default();
+            outlet.wait(OPENING).map_err(refuse)?;
+            reporters.push_behind(junit, outlet, Loss::Counts);
         }
-        Output::Json => reporters.push(Json::new("events on stdout", stdout)),
+    }
+    if let Some(path) = args.json.as_ref().filter(|path| !is_stdout(Some(path))) {
+        let name = format!("events in {}", path.display());
+        let outlet = Outlet::new();
+        let opened = path.clone();
+        let pipe = Pipe::new(outlet.clone(), move || File::create(opened));
+        pipe.push(Vec::new())
+            .and_then(|()| outlet.wait(OPENING))
+            .map_err(|error| refusal(path, &error))?;
+        reporters.push_behind(Json::new(name, pipe), outlet, Loss::Counts);
+    }
+    if let Some(artifacts) = artifacts {
+        let report = ArtifactsReport::new(artifacts);
+        reporters.push_behind(report, artifacts.outlet(), Loss::Counts);
+    }
+    let color = stderr.color();
+    let progress = match stderr.is_terminal() {
+        true => Progress::live(stderr.clone(), stderr.live(), color, verbosity),
+        false => Progress::plain(stderr.clone(), color, verbosity),
+    };
+    let json = progress.beside(stdout.machine(Form::Json));
+    // a machine may have stdout to itself
+    let people = match on_stdout.is_empty() {
+        true => stdout.clone(),
+        false => stderr.clone(),
+    };
+    let human = Human::new(
+        progress.beside(people.clone()),
+        HumanOptions {
+            color: people.color(),
+            verbosity,
+            junit: junit_file(args),
+        },
+    );
+    reporters.push_behind(progress, stderr.outlet(), Loss::Bearable);
+    if args.output == Output::Json || is_stdout(args.json.as_deref()) {
+        let json = Json::new("events on stdout", json);
+        reporters.push_behind(json, stdout.outlet(), Loss::Counts);
+    }
+    if args.output == Output::Human {
+        let loss = match on_stdout.is_empty() {
+            true => Loss::Counts,
+            false => Loss::Bearable,
+        };
+        reporters.push_behind(human, people.outlet(), loss);
     }
     Ok(reporters)
+}
+
+fn refusal(path: &Path, error: &io::Error) -> String {
+    format!("cannot write {}: {error}", path.display())
+}
+
+/// `-`, as with most programs.
+fn is_stdout(path: Option<&Path>) -> bool {
+    path == Some(Path::new("-"))
+}
+
+/// The report to name to people.
+fn junit_file(args: &RunArgs) -> Option<PathBuf> {
+    args.junit.clone().filter(|path| !is_stdout(Some(path)))
+}
+
+/// The name of this machine.
+fn host() -> String {
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    match name.is_empty() {
+        true => "localhost".to_owned(),
+        false => name,
+    }
 }

@@ -14,6 +14,9 @@ const DETAILED: usize = 20;
 /// So many lines of one block of details are shown.
 const DETAIL_LINES: usize = 30;
 
+/// So many bytes of one line.
+const DETAIL_LINE: usize = 4000;
+
 /// The details of what did not pass wholly, of the whole run. Empty for a run
 /// about which there is nothing to say.
 pub fn of_run(verdict: &Verdict, color: Color, verbosity: Verbosity) -> String {
@@ -63,7 +66,7 @@ impl Page {
             inner.problem(problem);
         }
         let mut left_out = 0;
-        for (place, ((_, why), cases)) in explained(suite).into_iter().enumerate() {
+        for (place, (why, cases)) in explained(suite).into_iter().enumerate() {
             if place < DETAILED || self.verbosity == Verbosity::Verbose {
                 inner.case(&cases, why);
             } else {
@@ -157,9 +160,9 @@ impl Page {
     }
 
     fn explanation(&mut self, why: &Explanation) {
-        if let Some(place) = &why.place {
-            let place = format!("at {}", sanitize::line(place));
-            self.line(4, &self.color.paint(Tone::Faint, place));
+        if let Some(place) = text::place(why) {
+            let place = self.color.paint(Tone::Faint, format!("at {place}"));
+            self.line(4, &place);
         }
         let failure = why.failure.as_deref().unwrap_or_default();
         if failure != why.message {
@@ -175,7 +178,8 @@ impl Page {
 
     fn block(&mut self, indent: usize, bar: &str, raw: &str) {
         let clean = sanitize::text(raw);
-        let lines: Vec<_> = clean.trim_end().lines().collect();
+        let clean = sanitize::bounded_lines(clean.trim_end(), DETAIL_LINE);
+        let lines: Vec<_> = clean.lines().collect();
         let (head, tail) = if lines.len() <= DETAIL_LINES || self.verbosity == Verbosity::Verbose {
             (&lines[..], &[][..])
         } else {
@@ -204,13 +208,23 @@ impl Page {
     }
 }
 
-/// What failed or errored and has more to say than its line, by what it has to say.
-fn explained(suite: &SuiteVerdict) -> IndexMap<(Outcome, &Explanation), Vec<&CaseResult>> {
-    let mut explained: IndexMap<_, Vec<_>> = IndexMap::new();
+/// What failed or errored and has more to say than its line, by what it has to say. The name of a
+/// step alone makes no difference: it may name the cell.
+fn explained(suite: &SuiteVerdict) -> Vec<(&Explanation, Vec<&CaseResult>)> {
+    let mut explained: IndexMap<_, (&Explanation, Vec<_>)> = IndexMap::new();
     for case in &suite.not_passed {
         match (case.outcome, &case.why) {
             (Outcome::Failed | Outcome::Errored, Some(why)) if says_more(why) => {
-                explained.entry((case.outcome, why)).or_default().push(case);
+                let Explanation {
+                    failure,
+                    message,
+                    details,
+                    place,
+                    step: _,
+                } = why;
+                let key = (case.outcome, failure, message, details, place);
+                let (_, cases) = explained.entry(key).or_insert_with(|| (why, Vec::new()));
+                cases.push(case);
             }
             // their lines have said it
             (
@@ -223,13 +237,15 @@ fn explained(suite: &SuiteVerdict) -> IndexMap<(Outcome, &Explanation), Vec<&Cas
             ) => {}
         }
     }
-    explained
+    explained.into_values().collect()
 }
 
 /// Whether there is more to an explanation than its line.
 fn says_more(why: &Explanation) -> bool {
     why.place.is_some()
+        || why.step.is_some()
         || !why.details.is_empty()
         || why.failure.as_ref().is_some_and(|it| *it != why.message)
         || why.message.contains('\n')
+        || why.headline().len() > text::LINE
 }

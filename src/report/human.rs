@@ -1,5 +1,5 @@
 //! The report for people, on stdout: a frame for each suite, then the details,
-//! then the numbers, then what cleaning up had to say.
+//! then the numbers, then what cleaning up had to say, and the verdict as its last word.
 //!
 //! A frame is written when its suite is finished, so that its lines stand in the
 //! order of the file and of the axes; what goes on meanwhile is `progress`'s to
@@ -32,9 +32,10 @@ pub struct Human<W> {
     frames: Frames,
     /// Written at once when an event is done with: a line never comes in parts.
     page: String,
-    /// How the run stood when the summary was written.
-    told: Option<RunExit>,
+    has_summary: bool,
     leftovers_told: bool,
+    /// How the run stood when the verdict was written.
+    told: Option<RunExit>,
 }
 
 /// Which frames stand open. Suites that run side by side must not mix their lines:
@@ -57,8 +58,9 @@ impl<W: Write + Send> Human<W> {
             options,
             frames: Frames::default(),
             page: String::new(),
-            told: None,
+            has_summary: false,
             leftovers_told: false,
+            told: None,
         }
     }
 
@@ -132,7 +134,7 @@ impl<W: Write + Send> Human<W> {
 
     fn problem(&mut self, problem: &Problem, verdict: &Verdict) {
         let line = text::problem(problem);
-        if self.told.is_none() {
+        if !self.has_summary {
             match &problem.suite {
                 // its frame is still to come, and tells it
                 Some(_) => {}
@@ -167,7 +169,8 @@ impl<W: Write + Send> Human<W> {
         }
     }
 
-    fn verdict(&mut self, verdict: &Verdict) {
+    /// What is known when every case has its outcome.
+    fn summary(&mut self, verdict: &Verdict) {
         // a run that was stopped may leave suites without an end
         while let Some(suite) = self.frames.open.or(self.frames.running.first().copied()) {
             self.close(suite, verdict);
@@ -177,27 +180,30 @@ impl<W: Write + Send> Human<W> {
             color, verbosity, ..
         } = self.options;
         let details = details::of_run(verdict, color, verbosity);
-        let junit = self.options.junit.as_deref();
-        let summary = summary::summary(verdict, color, verbosity, junit);
+        let summary = summary::summary(verdict, color, verbosity);
         if !self.is_quiet() || !details.is_empty() {
             self.page.push('\n');
         }
         self.page.push_str(&details);
         self.page.push_str(&summary);
-        self.told = Some(verdict.exit_code());
+        self.has_summary = true;
     }
 
-    fn leftovers(&mut self, verdict: &Verdict) {
-        if std::mem::replace(&mut self.leftovers_told, true) {
+    /// The last word: teardown and cleanup may have changed what the run amounts to.
+    fn verdict(&mut self, verdict: &Verdict) {
+        if !std::mem::replace(&mut self.leftovers_told, true) {
+            let leftovers = summary::leftovers(verdict, self.options.color);
+            self.page.push_str(&leftovers);
+        }
+        let exit = verdict.exit_code();
+        if self.told.replace(exit) == Some(exit) {
             return;
         }
-        let leftovers = summary::leftovers(verdict, self.options.color);
-        self.page.push_str(&leftovers);
-        // cleaning up may have changed what the run amounts to
-        let exit = verdict.exit_code();
-        if self.told != Some(exit) {
-            self.line(&summary::total(verdict, self.options.color));
-            self.told = Some(exit);
+        self.line(&summary::total(verdict, self.options.color));
+        if let Some(path) = &self.options.junit
+            && !self.is_quiet()
+        {
+            self.line(&format!("JUnit report: {}", path.display()));
         }
     }
 
@@ -221,8 +227,7 @@ impl<W: Write + Send> Reporter for Human<W> {
             EventKind::SuiteStarted { suite, .. } => self.start(suite.index, verdict),
             EventKind::SuiteFinished { suite, .. } => self.close(suite.index, verdict),
             EventKind::Problem(problem) => self.problem(problem, verdict),
-            EventKind::VerdictReached { .. } => self.verdict(verdict),
-            EventKind::RunFinished { .. } => self.leftovers(verdict),
+            EventKind::VerdictReached { .. } => self.summary(verdict),
             EventKind::RunStarted { .. }
             | EventKind::Awaiting { .. }
             | EventKind::Connected(_)
@@ -232,22 +237,25 @@ impl<W: Write + Send> Reporter for Human<W> {
             | EventKind::NodeExcluded { .. }
             | EventKind::CasesPlanned { .. }
             | EventKind::CaseStarted(_)
+            | EventKind::StepStarted { .. }
+            | EventKind::StepFinished { .. }
             | EventKind::SuiteCleaned { .. }
             | EventKind::CaseRetried(_)
             | EventKind::Diagnosis(_)
             | EventKind::CaseFinished(_)
             | EventKind::Cancelling { .. }
             | EventKind::Leftover(_)
-            | EventKind::Notice { .. } => {}
+            | EventKind::Notice { .. }
+            | EventKind::RunFinished { .. } => {}
         }
         self.flush()
     }
 
     fn finish(&mut self, verdict: &Verdict) -> io::Result<()> {
-        if self.told.is_none() {
-            self.verdict(verdict);
+        if !self.has_summary {
+            self.summary(verdict);
         }
-        self.leftovers(verdict);
+        self.verdict(verdict);
         self.flush()
     }
 }

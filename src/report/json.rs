@@ -1,11 +1,13 @@
 //! Events as JSON, one on each line, for programs that follow a run.
 //!
 //! Each line is flushed, so that a reader sees an event when it happens. The form
-//! is that of `event`; nothing is added here.
+//! is that of `event`; nothing is added here. What could move a terminal or command
+//! a CI system that shows the lines is escaped, so that it reads back as it was.
 
 use std::io::{self, Write};
 
 use super::Reporter;
+use super::guard::{Form, Guard};
 use crate::event::Event;
 use crate::outcome::Verdict;
 
@@ -32,9 +34,9 @@ impl<W: Write + Send> Reporter for Json<W> {
 
     fn event(&mut self, event: &Event, _verdict: &Verdict) -> io::Result<()> {
         // one write per line: lines of several writers to one pipe do not mix
-        let mut line = serde_json::to_vec(event)?;
-        line.push(b'\n');
-        self.output.write_all(&line)?;
+        let mut line = Guard::whole(Form::Json, &serde_json::to_string(event)?);
+        line.push('\n');
+        self.output.write_all(line.as_bytes())?;
         self.output.flush()
     }
 

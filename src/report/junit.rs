@@ -2,17 +2,22 @@
 //! the run proves otherwise, and never less than whole.
 //!
 //! The verdict does not keep what passed; this does, as small as it can. All else
-//! comes from the verdict, so that the numbers agree.
+//! comes from the verdict, so that the numbers agree. Which elements readers take is
+//! `schema`'s to know.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::Path;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use quick_junit::{Report, TestSuite};
 
 use super::file::Destination;
+use super::outlet::Outlet;
+use super::schema::{self, Origin, Schema};
 use super::testcase::{Names, Notes, TAB, bounded, problem_case, unfinished_case};
 use super::{Reporter, sanitize, summary, text};
 use crate::event::{CaseId, CaseResult, Event, EventKind, Leftover, Outcome, Problem, SuiteRef};
@@ -21,11 +26,48 @@ use crate::outcome::{SuiteVerdict, Verdict};
 /// The name of the report, and of the testsuite for what belongs to no suite.
 const PROGRAM: &str = "kubeproof";
 
+/// What removes the leftovers of a run whose id nobody knows.
+const CLEANUP: &str = "kubeproof cleanup --older-than 1h";
+
+/// How to write a JUnit report.
+#[derive(Clone, Debug)]
+pub struct JunitOptions {
+    /// For which readers.
+    pub schema: Schema,
+    /// Where and when it is made.
+    pub origin: Origin,
+}
+
 /// Writes a JUnit report.
 pub struct Junit {
     name: String,
-    destination: Destination,
+    target: Target,
+    options: JunitOptions,
     passed: BTreeMap<usize, Vec<PassedCase>>,
+}
+
+/// Where the report goes.
+enum Target {
+    /// A path, whatever is there.
+    Path {
+        path: Arc<PathBuf>,
+        outlet: Outlet,
+        /// A pipe or a device takes one document: the last one.
+        is_streamed: Arc<AtomicBool>,
+    },
+    /// Whoever reads it takes one document.
+    Stream {
+        output: Box<dyn Write + Send>,
+        is_written: bool,
+    },
+}
+
+/// Which report of a run it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Draft {
+    /// Another one follows.
+    Early,
+    Last,
 }
 
 /// A testcase of which there is nothing to say.
@@ -44,23 +86,76 @@ enum Entry<'a> {
 }
 
 impl Junit {
-    /// Writes the placeholder to `path`, so that whatever was there is gone: call
-    /// it as soon as the arguments are understood.
+    /// Leaves the placeholder to be written to `path`, so that whatever was there is gone: call
+    /// it as soon as the arguments are understood, and wait for the outlet.
     ///
     /// # Errors
-    /// When the file cannot be written; better told before a run than after.
-    pub fn new(path: &Path) -> io::Result<Self> {
-        write_placeholder(path)?;
-        Ok(Self {
+    /// Where nothing can be left to be written.
+    pub fn new(path: PathBuf, options: JunitOptions) -> io::Result<Self> {
+        let mut junit = Self {
             name: format!("JUnit report {}", path.display()),
-            // looked at again: it may have become a file just now
-            destination: Destination::of(path),
+            target: Target::Path {
+                path: Arc::new(path),
+                outlet: Outlet::new(),
+                is_streamed: Arc::default(),
+            },
+            options,
             passed: BTreeMap::new(),
-        })
+        };
+        junit.write(unfinished(&Verdict::default()), Draft::Early)?;
+        Ok(junit)
     }
 
-    fn write(&self, verdict: &Verdict) -> io::Result<()> {
-        self.destination.write(&serialize(&self.report(verdict))?)
+    /// One document to `output` at the end.
+    pub fn on_stream(output: impl Write + Send + 'static, options: JunitOptions) -> Self {
+        Self {
+            name: "JUnit report on stdout".to_owned(),
+            target: Target::Stream {
+                output: Box::new(output),
+                is_written: false,
+            },
+            options,
+            passed: BTreeMap::new(),
+        }
+    }
+
+    /// What it leaves a file with.
+    pub fn outlet(&self) -> Option<&Outlet> {
+        match &self.target {
+            Target::Path { outlet, .. } => Some(outlet),
+            Target::Stream { .. } => None,
+        }
+    }
+
+    fn write(&mut self, report: Report, draft: Draft) -> io::Result<()> {
+        match &mut self.target {
+            Target::Path {
+                path,
+                outlet,
+                is_streamed,
+            } => {
+                let text = serialize(report, &self.options)?;
+                let (path, is_streamed) = (Arc::clone(path), Arc::clone(is_streamed));
+                outlet.leave(text.len(), move |_| match (Destination::of(&path), draft) {
+                    (Destination::Stream(_), Draft::Early) => Ok(()),
+                    (Destination::Stream(_), Draft::Last)
+                        if is_streamed.swap(true, Ordering::SeqCst) =>
+                    {
+                        Ok(())
+                    }
+                    (destination, _) => destination.write(&text),
+                })
+            }
+            Target::Stream { .. } if draft == Draft::Early => Ok(()),
+            Target::Stream { output, is_written } => {
+                if std::mem::replace(is_written, true) {
+                    return Ok(());
+                }
+                let text = serialize(report, &self.options)?;
+                output.write_all(&text)?;
+                output.flush()
+            }
+        }
     }
 
     /// The whole report, of the run as it stands.
@@ -79,7 +174,7 @@ impl Junit {
             properties(&mut suite, verdict);
             let mut names = Names::default();
             if is_unexplained {
-                suite.add_test_case(unfinished_case(PROGRAM));
+                suite.add_test_case(unfinished_case(PROGRAM, cleanup(verdict)));
             }
             for problem in &outside {
                 suite.add_test_case(problem_case(problem, PROGRAM, &mut names));
@@ -122,15 +217,18 @@ impl Junit {
             told.push(format!("{node} was not tested: {reason}"));
             suite.add_property((format!("kubeproof.excluded.{node}"), reason));
         }
+        let is_left = |left: &Leftover| {
+            let suite = left.suite.as_ref();
+            suite.is_some_and(|suite| suite.index == known.suite.index)
+        };
         for leftover in &verdict.leftovers {
-            if leftover.suite.as_ref() == Some(&known.suite) {
+            if is_left(leftover) {
                 let object = sanitize::line(&leftover.object);
                 let reason = sanitize::line(&leftover.reason);
                 let word = if leftover.kept { "kept" } else { "still there" };
                 told.push(format!("{object} is {word}: {reason}"));
             }
         }
-        let is_left = |left: &Leftover| left.suite.as_ref() == Some(&known.suite);
         if let Some(command) = &verdict.cleanup
             && verdict.leftovers.iter().any(is_left)
         {
@@ -229,13 +327,10 @@ impl Reporter for Junit {
                 }
                 Ok(())
             }
-            // a stream takes one document: the last one
-            EventKind::VerdictReached { .. } => match self.destination {
-                Destination::File(_) => self.write(verdict),
-                Destination::Stream(_) => Ok(()),
-            },
-            EventKind::RunStarted { .. }
-            | EventKind::Awaiting { .. }
+            // a kill from here on leaves how to clean up
+            EventKind::RunStarted { .. } => self.write(unfinished(verdict), Draft::Early),
+            EventKind::VerdictReached { .. } => self.write(self.report(verdict), Draft::Early),
+            EventKind::Awaiting { .. }
             | EventKind::Connected(_)
             | EventKind::SuiteStarted { .. }
             | EventKind::StageStarted { .. }
@@ -244,6 +339,8 @@ impl Reporter for Junit {
             | EventKind::NodeExcluded { .. }
             | EventKind::CasesPlanned { .. }
             | EventKind::CaseStarted(_)
+            | EventKind::StepStarted { .. }
+            | EventKind::StepFinished { .. }
             | EventKind::SuiteCleaned { .. }
             | EventKind::CaseRetried(_)
             | EventKind::Diagnosis(_)
@@ -258,46 +355,54 @@ impl Reporter for Junit {
 
     /// Writes the report for the last time, with what cleaning up added to it.
     fn finish(&mut self, verdict: &Verdict) -> io::Result<()> {
-        self.write(verdict)
+        self.write(self.report(verdict), Draft::Last)
     }
 }
 
-/// Writes the report of a run that has not finished, in place of whatever report
-/// is there.
-///
-/// # Errors
-/// What the system says.
-pub fn write_placeholder(path: &Path) -> io::Result<()> {
-    match Destination::of(path) {
-        file @ Destination::File(_) => file.write(&serialize(&placeholder())?),
-        Destination::Stream(_) => Ok(()),
-    }
-}
-
-fn placeholder() -> Report {
+/// The report of a run that has not finished.
+fn unfinished(verdict: &Verdict) -> Report {
     let mut suite = TestSuite::new(PROGRAM);
-    suite.add_test_case(unfinished_case(PROGRAM));
+    properties(&mut suite, verdict);
+    suite.add_test_case(unfinished_case(PROGRAM, cleanup(verdict)));
     let mut report = Report::new(PROGRAM);
     report.add_test_suite(suite);
     report
 }
 
-fn serialize(report: &Report) -> io::Result<Vec<u8>> {
+fn cleanup(verdict: &Verdict) -> &str {
+    verdict.cleanup.as_deref().unwrap_or(CLEANUP)
+}
+
+fn serialize(mut report: Report, options: &JunitOptions) -> io::Result<Vec<u8>> {
+    if options.schema == Schema::Common {
+        schema::to_common(&mut report, &options.origin);
+    }
     let xml = report.to_string().map_err(io::Error::other)?;
+    let xml = match options.schema {
+        Schema::Common => schema::without_totals(xml),
+        Schema::Extended => xml,
+    };
     Ok(xml.replace(TAB, "\t").into_bytes())
 }
 
 /// Properties that are the same for each suite of a run.
 fn properties(suite: &mut TestSuite, verdict: &Verdict) {
     let connection = verdict.connection.as_ref();
+    let version = verdict.version.as_deref();
     let of_run = [
-        ("kubeproof.run", verdict.run.as_ref()),
-        ("kubeproof.version", verdict.version.as_ref()),
-        ("kubeproof.server", connection.map(|it| &it.server)),
-        ("kubeproof.server.version", connection.map(|it| &it.version)),
+        ("kubeproof.run", verdict.run.as_deref()),
+        (
+            "kubeproof.version",
+            version.or(Some(env!("CARGO_PKG_VERSION"))),
+        ),
+        ("kubeproof.server", connection.map(|it| it.server.as_str())),
+        (
+            "kubeproof.server.version",
+            connection.map(|it| it.version.as_str()),
+        ),
         (
             "kubeproof.context",
-            connection.and_then(|it| it.context.as_ref()),
+            connection.and_then(|it| it.context.as_deref()),
         ),
     ];
     for (key, value) in of_run {

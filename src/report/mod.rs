@@ -1,23 +1,29 @@
 //! Reports: what a run's events become for people and for machines.
 //!
 //! A [`Reporter`] is told each event together with the verdict that has already
-//! taken it in, and writes. [`Reporters`] tells them all; one that fails is
-//! dropped and named, and the others go on. Reporters decide nothing about the
-//! run, not even its exit code.
+//! taken it in, and writes: to an [`Outlet`](outlet::Outlet), where it may hang.
+//! [`Reporters`] tells them all; one that fails is dropped and named, and the
+//! others go on. Reporters decide nothing about the run, not even its exit code.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 use std::{fmt, io};
 
+use self::outlet::Outlet;
 use crate::event::Event;
 use crate::outcome::Verdict;
 
 pub mod details;
 pub mod file;
+pub mod guard;
 pub mod human;
 pub mod json;
 pub mod junit;
+pub mod outlet;
 pub mod progress;
 pub mod sanitize;
+pub mod schema;
+pub mod stream;
 pub mod style;
 pub mod summary;
 mod testcase;
@@ -37,17 +43,35 @@ pub trait Reporter: Send {
     /// What could not be written. The reporter is not asked again.
     fn event(&mut self, event: &Event, verdict: &Verdict) -> io::Result<()>;
 
-    /// Ends it, after the last event or where the events broke off.
+    /// Ends it, after the last event or where the events broke off. Where a report was lost since,
+    /// it is ended once more.
     ///
     /// # Errors
     /// What could not be written.
     fn finish(&mut self, verdict: &Verdict) -> io::Result<()>;
 }
 
+/// What it means for a run that a report is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Somebody asked for it, and does not get it.
+    Counts,
+    /// It was for whoever looked on.
+    Bearable,
+}
+
 /// The reporters of a run.
 #[derive(Default)]
 pub struct Reporters {
-    active: Vec<Box<dyn Reporter>>,
+    /// Nothing where one has failed.
+    active: Vec<Option<Active>>,
+}
+
+struct Active {
+    reporter: Box<dyn Reporter>,
+    /// Where it leaves what it writes, unless it writes itself.
+    outlet: Option<Outlet>,
+    loss: Loss,
 }
 
 /// A reporter that failed, and is not asked again.
@@ -58,6 +82,8 @@ pub struct ReporterError {
     pub name: String,
     /// What the system said.
     pub source: io::Error,
+    /// What that means for the run.
+    pub loss: Loss,
 }
 
 impl Reporters {
@@ -66,43 +92,85 @@ impl Reporters {
         Self::default()
     }
 
-    /// Adds one; they are told in the order in which they were added.
+    /// Adds one that never hangs; they are told in the order in which they were added.
     pub fn push(&mut self, reporter: impl Reporter + 'static) {
-        self.active.push(Box::new(reporter));
+        self.add(Box::new(reporter), None, Loss::Counts);
+    }
+
+    /// Adds one that writes behind an outlet.
+    pub fn push_behind(&mut self, reporter: impl Reporter + 'static, outlet: Outlet, loss: Loss) {
+        self.add(Box::new(reporter), Some(outlet), loss);
+    }
+
+    fn add(&mut self, reporter: Box<dyn Reporter>, outlet: Option<Outlet>, loss: Loss) {
+        self.active.push(Some(Active {
+            reporter,
+            outlet,
+            loss,
+        }));
     }
 
     /// Tells every reporter, and gives back those that failed, for the caller to
     /// name on stderr.
     #[must_use = "a report that could not be written must be told"]
     pub fn event(&mut self, event: &Event, verdict: &Verdict) -> Vec<ReporterError> {
-        self.tell(|reporter| reporter.event(event, verdict))
+        (0..self.active.len())
+            .filter_map(|index| {
+                self.tell(index, |active| {
+                    active.outlet.as_ref().map_or(Ok(()), Outlet::check)?;
+                    active.reporter.event(event, verdict)
+                })
+            })
+            .collect()
     }
 
-    /// Ends every reporter that is left, and gives back those that failed.
+    /// Whether there is room for what another event says. Where a reader has taken nothing for as
+    /// long as `patience`, it is given up, and the next event tells so.
+    pub fn have_room(&self, patience: Duration) -> bool {
+        let outlets = self.active.iter().flatten().flat_map(|it| &it.outlet);
+        // each of them is looked at: one that hangs must not save another
+        outlets
+            .filter(|outlet| outlet.is_full() && !outlet.give_up_after(patience))
+            .count()
+            == 0
+    }
+
+    /// How many there are, those that failed among them.
+    pub fn count(&self) -> usize {
+        self.active.len()
+    }
+
+    /// Ends one of them, and waits until all of it is written, or its reader has been silent for
+    /// as long as `patience` says. It may be ended again.
     #[must_use = "a report that could not be written must be told"]
-    pub fn finish(&mut self, verdict: &Verdict) -> Vec<ReporterError> {
-        let errors = self.tell(|reporter| reporter.finish(verdict));
-        self.active.clear();
-        errors
+    pub fn finish(
+        &mut self,
+        index: usize,
+        verdict: &Verdict,
+        patience: &dyn Fn() -> Duration,
+    ) -> Option<ReporterError> {
+        self.tell(index, |active| {
+            active.reporter.finish(verdict)?;
+            active
+                .outlet
+                .as_ref()
+                .map_or(Ok(()), |outlet| outlet.drain(patience))
+        })
     }
 
     fn tell(
         &mut self,
-        mut tell: impl FnMut(&mut dyn Reporter) -> io::Result<()>,
-    ) -> Vec<ReporterError> {
-        let mut errors = Vec::new();
-        self.active
-            .retain_mut(|reporter| match held(|| tell(&mut **reporter)) {
-                Ok(()) => true,
-                Err(source) => {
-                    errors.push(ReporterError {
-                        name: reporter.name().to_owned(),
-                        source,
-                    });
-                    false
-                }
-            });
-        errors
+        index: usize,
+        tell: impl FnOnce(&mut Active) -> io::Result<()>,
+    ) -> Option<ReporterError> {
+        let active = self.active.get_mut(index)?.as_mut()?;
+        let source = held(|| tell(active)).err()?;
+        let Active { reporter, loss, .. } = self.active[index].take()?;
+        Some(ReporterError {
+            name: reporter.name().to_owned(),
+            source,
+            loss,
+        })
     }
 }
 
@@ -116,7 +184,7 @@ fn held(tell: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
 impl fmt::Debug for Reporters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list()
-            .entries(self.active.iter().map(|reporter| reporter.name()))
+            .entries(self.active.iter().flatten().map(|it| it.reporter.name()))
             .finish()
     }
 }

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::stream::Live;
 use super::style::{Color, Tone, Verbosity};
 use super::{Reporter, sanitize, text};
 use crate::event::{Connection, Event, EventKind, Stage, SuiteRef};
@@ -23,6 +24,8 @@ pub struct Progress<W> {
     /// Nothing where there is no terminal.
     live: Option<MultiProgress>,
     suites: BTreeMap<usize, Running>,
+    /// What comes after the verdict.
+    cleaning: Option<ProgressBar>,
 }
 
 /// A suite that is at work.
@@ -42,14 +45,17 @@ impl<W: Write + Send> Progress<W> {
             verbosity,
             live: None,
             suites: BTreeMap::new(),
+            cleaning: None,
         }
     }
 
-    /// Live lines on stderr, and those that stay through `output`, which should be
-    /// stderr as well. Quiet has none of them.
-    pub fn live(output: W, color: Color, verbosity: Verbosity) -> Self {
+    /// Live lines on a terminal, and those that stay through `output`, which should be
+    /// the same one. Quiet has none of them.
+    pub fn live(output: W, terminal: Live, color: Color, verbosity: Verbosity) -> Self {
+        let target = || ProgressDrawTarget::term_like(Box::new(terminal));
         Self {
-            live: (verbosity != Verbosity::Quiet).then(MultiProgress::new),
+            live: (verbosity != Verbosity::Quiet)
+                .then(|| MultiProgress::with_draw_target(target())),
             ..Self::plain(output, color, verbosity)
         }
     }
@@ -89,12 +95,16 @@ impl<W: Write + Send> Progress<W> {
         let line = status(suite, running.step.as_ref(), verdict);
         running
             .bar
-            .get_or_insert_with(|| {
-                let bar = live.add(ProgressBar::new_spinner().with_style(spinner()));
-                bar.enable_steady_tick(Duration::from_millis(120));
-                bar
-            })
+            .get_or_insert_with(|| spinner(live))
             .set_message(line);
+    }
+
+    /// What is left to do is told while it is done.
+    fn clean(&mut self) {
+        if let Some(live) = &self.live {
+            let bar = self.cleaning.get_or_insert_with(|| spinner(live));
+            bar.set_message("cleaning up");
+        }
     }
 
     fn clear(&mut self, suite: &SuiteRef) {
@@ -110,6 +120,9 @@ impl<W: Write + Send> Progress<W> {
             if let Some(bar) = running.bar {
                 bar.finish_and_clear();
             }
+        }
+        if let Some(bar) = self.cleaning.take() {
+            bar.finish_and_clear();
         }
     }
 
@@ -213,6 +226,22 @@ impl<W: Write + Send> Reporter for Progress<W> {
                 let (name, took) = (text::name(case), text::duration(case.took));
                 self.tell(&format!("{word} {name} ({took})"))
             }
+            EventKind::StepStarted { case, step } if self.verbosity == Verbosity::Verbose => {
+                let (name, step) = (sanitize::line(&case.name), sanitize::line(step));
+                let word = self.color.paint(Tone::Faint, "step");
+                self.tell(&format!("{word} {name}: {step}"))
+            }
+            EventKind::StepFinished {
+                case,
+                step,
+                outcome,
+                took,
+            } if self.verbosity == Verbosity::Verbose => {
+                let (name, step) = (sanitize::line(&case.name), sanitize::line(step));
+                let (word, took) = (text::outcome(*outcome), text::duration(*took));
+                let word = self.color.paint(Tone::Faint, format!("step {word}"));
+                self.tell(&format!("{word} {name}: {step} ({took})"))
+            }
             EventKind::CaseRetried(attempt) => {
                 let name = sanitize::line(&attempt.id.name);
                 let reason = text::reason(attempt.outcome, Some(&attempt.why));
@@ -225,12 +254,15 @@ impl<W: Write + Send> Reporter for Progress<W> {
             }
             EventKind::VerdictReached { .. } => {
                 self.clear_all();
+                self.clean();
                 Ok(())
             }
             EventKind::RunStarted { .. }
             | EventKind::NodeExcluded { .. }
             | EventKind::Diagnosis(_)
             | EventKind::CaseStarted(_)
+            | EventKind::StepStarted { .. }
+            | EventKind::StepFinished { .. }
             | EventKind::SuiteCleaned { .. }
             | EventKind::Problem(_)
             | EventKind::Leftover(_) => Ok(()),
@@ -272,8 +304,13 @@ impl<W: Write> Write for Beside<W> {
     }
 }
 
-fn spinner() -> ProgressStyle {
-    ProgressStyle::with_template("{spinner} {wide_msg}").expect("the template is a constant")
+/// A live line.
+fn spinner(live: &MultiProgress) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {wide_msg}");
+    let style = style.expect("the template is a constant");
+    let bar = live.add(ProgressBar::new_spinner().with_style(style));
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
 }
 
 /// The live line of a suite: `network overlay test: 3 of 9 cases, 1 not passed`.
@@ -377,7 +414,8 @@ mod tests {
 
     #[test]
     fn what_is_written_beside_live_lines_arrives_whole() {
-        let progress = Progress::live(Vec::new(), Color::Plain, Verbosity::Normal);
+        let terminal = crate::report::stream::stderr().live();
+        let progress = Progress::live(Vec::new(), terminal, Color::Plain, Verbosity::Normal);
         let mut text = Vec::new();
         let mut beside = progress.beside(&mut text);
         beside.write_all(b"=> Start\n").expect("it is a vector");

@@ -62,6 +62,15 @@ pub fn bounded(text: &str, limit: usize) -> Cow<'_, str> {
     ))
 }
 
+/// Each line with at most about `limit` bytes, as [`bounded`] leaves them.
+pub fn bounded_lines(text: &str, limit: usize) -> Cow<'_, str> {
+    if text.lines().all(|line| line.len() <= limit) {
+        return Cow::Borrowed(text);
+    }
+    let lines: Vec<_> = text.lines().map(|it| bounded(it, limit)).collect();
+    Cow::Owned(lines.join("\n"))
+}
+
 /// The stripper drops control characters without a trace; these shall leave one.
 /// ESC begins what is to be stripped, and BEL ends it.
 fn visible(line: &str) -> String {

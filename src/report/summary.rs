@@ -2,8 +2,6 @@
 //! line, and the numbers. Pure text; the details are in `details`, and `human` says
 //! when each is due.
 
-use std::path::Path;
-
 use indexmap::IndexMap;
 
 use super::sanitize;
@@ -86,9 +84,12 @@ pub fn frame(suite: &SuiteVerdict, color: Color) -> Vec<String> {
 pub fn is_before_cases(stage: Stage) -> bool {
     match stage {
         Stage::Load | Stage::Connect | Stage::Permissions | Stage::Setup => true,
-        Stage::Deadline | Stage::Interrupted | Stage::Teardown | Stage::Cleanup | Stage::Run => {
-            false
-        }
+        Stage::Deadline
+        | Stage::Interrupted
+        | Stage::Teardown
+        | Stage::Cleanup
+        | Stage::Report
+        | Stage::Run => false,
     }
 }
 
@@ -111,13 +112,8 @@ fn group_line(group: &Group<'_>, suite: &SuiteVerdict) -> String {
     }
 }
 
-/// The numbers of each suite, of the run, and where the reports are.
-pub fn summary(
-    verdict: &Verdict,
-    color: Color,
-    verbosity: Verbosity,
-    junit: Option<&Path>,
-) -> String {
+/// What the failures have in common, and the numbers of each suite.
+pub fn summary(verdict: &Verdict, color: Color, verbosity: Verbosity) -> String {
     let mut lines = Vec::new();
     for suite in verdict.suites() {
         // what to do comes before the numbers, however quiet the report is
@@ -130,14 +126,7 @@ pub fn summary(
             lines.push(suite_line(suite, color));
         }
     }
-    lines.push(total(verdict, color));
-    if let Some(path) = junit
-        && verbosity != Verbosity::Quiet
-    {
-        lines.push(format!("JUnit report: {}", path.display()));
-    }
-    lines.push(String::new());
-    lines.join("\n")
+    lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
 fn suite_line(suite: &SuiteVerdict, color: Color) -> String {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestRerun};
 
 use super::{sanitize, text};
-use crate::event::{CaseAttempt, CaseId, CaseResult, Explanation, Outcome, Problem};
+use crate::event::{CaseAttempt, CaseId, CaseKey, CaseResult, Explanation, Outcome, Problem};
 use crate::outcome::SuiteVerdict;
 
 /// Stands for a tab until the XML is written: quick-junit takes tabs out of every
@@ -16,8 +16,8 @@ pub(super) const TAB: &str = "\u{fdd0}";
 
 /// What is known of single testcases beside how they ended.
 pub(super) struct Notes<'a> {
-    retried: HashMap<&'a CaseId, &'a [CaseAttempt]>,
-    warned: HashMap<&'a CaseId, &'a Explanation>,
+    retried: HashMap<CaseKey, &'a [CaseAttempt]>,
+    warned: HashMap<CaseKey, &'a Explanation>,
 }
 
 impl<'a> Notes<'a> {
@@ -26,12 +26,12 @@ impl<'a> Notes<'a> {
             retried: suite
                 .retried
                 .iter()
-                .map(|it| (&it.id, &*it.attempts))
+                .map(|it| (it.id.key(), &*it.attempts))
                 .collect(),
             warned: suite
                 .warned
                 .iter()
-                .filter_map(|it| Some((&it.id, it.why.as_ref()?)))
+                .filter_map(|it| Some((it.id.key(), it.why.as_ref()?)))
                 .collect(),
         }
     }
@@ -39,7 +39,7 @@ impl<'a> Notes<'a> {
     pub(super) fn passed_case(&self, id: &CaseId, took: Duration, names: &mut Names) -> TestCase {
         let mut status = TestCaseStatus::success();
         let mut told = Vec::new();
-        if let Some(attempts) = self.retried.get(id) {
+        if let Some(attempts) = self.retried.get(&id.key()) {
             status.add_reruns(attempts.iter().map(rerun));
             told.push(format!("flaky: passed at attempt {}", attempts.len() + 1));
             told.extend(attempts.iter().map(|it| {
@@ -48,7 +48,7 @@ impl<'a> Notes<'a> {
                 format!("attempt {} {word}: {reason}", it.attempt)
             }));
         }
-        let warning = self.warned.get(id);
+        let warning = self.warned.get(&id.key());
         if let Some(why) = warning {
             told.push(format!("warning: {}", full_text(why)));
         }
@@ -76,7 +76,7 @@ impl<'a> Notes<'a> {
         if let Some(why) = why {
             status.set_description(bounded(&full_text(why)));
         }
-        if let Some(attempts) = self.retried.get(&result.id) {
+        if let Some(attempts) = self.retried.get(&result.id.key()) {
             status.add_reruns(attempts.iter().map(rerun));
         }
         let mut case = new_case(&result.id, result.took, status, names);
@@ -164,7 +164,7 @@ fn full_text(why: &Explanation) -> String {
         parts.push(failure.clone());
     }
     parts.push(why.message.clone());
-    if let Some(place) = &why.place {
+    if let Some(place) = text::place(why) {
         parts.push(format!("at {place}"));
     }
     for detail in &why.details {
@@ -198,12 +198,21 @@ fn attribute(raw: &str) -> String {
     sanitize::line(&sanitize::bounded(raw, sanitize::LIMIT))
 }
 
-/// Stands for a run of which nothing is known.
-pub(super) fn unfinished_case(classname: &str) -> TestCase {
+/// Stands for a run of which nothing is known; `cleanup` is the command that removes what it left.
+pub(super) fn unfinished_case(classname: &str, cleanup: &str) -> TestCase {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
     status.set_message("the run did not finish");
     status.set_type("errored");
+    status.set_description(bounded(&format!(
+        "The run did not finish: kubeproof was ended before it could say what it found out.\n\
+         Something killed it (a job's time-out, a lack of memory), or its machine went away. \
+         Nothing is known of the cluster by it.\n\n\
+         What to do: find what ended it in the log of the job or in the state of the pod, and run \
+         it again.\n\
+         What the run made may still be there. To remove it: {cleanup}"
+    )));
     let mut case = TestCase::new("[run] did not finish", status);
     case.set_classname(classname);
+    case.set_time(Duration::ZERO);
     case
 }

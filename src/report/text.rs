@@ -6,6 +6,9 @@ use std::time::Duration;
 use super::sanitize;
 use crate::event::{CaseResult, Diagnosis, Explanation, Outcome, Problem};
 
+/// So many bytes of what others say stand on one line.
+pub const LINE: usize = 1000;
+
 /// The outcome in a word.
 pub fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
@@ -26,7 +29,7 @@ pub fn reason(outcome: Outcome, why: Option<&Explanation>) -> String {
         (Outcome::Failed | Outcome::Passed, Some(why)) => why.headline(),
         (Outcome::Errored | Outcome::Skipped | Outcome::Cancelled, Some(why)) => &why.message,
     };
-    let line = sanitize::line(said);
+    let line = sanitize::line(&sanitize::bounded(said, LINE));
     if line.is_empty() {
         "no reason given".to_owned()
     } else {
@@ -49,6 +52,16 @@ pub fn headline(case: &CaseResult) -> String {
 /// The testcase's name on one line.
 pub fn name(case: &CaseResult) -> String {
     sanitize::line(&case.id.name)
+}
+
+/// Where a step stands, and its name: `suite.yaml:27:11, step DNS answers`.
+pub fn place(why: &Explanation) -> Option<String> {
+    let place = why.place.as_ref().map(|it| sanitize::line(it));
+    let step = why.step.as_ref().map(|it| sanitize::line(it));
+    match (place, step) {
+        (Some(place), Some(step)) => Some(format!("{place}, step {step}")),
+        (place, step) => place.or(step.map(|step| format!("step {step}"))),
+    }
 }
 
 /// The suite's own `failure` text, where there is one.

@@ -1,24 +1,113 @@
-//! Files of what collectors found: `DIR/<suite>/<case>/<n>-<what>.txt`.
+//! Files of what collectors found: `DIR/<suite>/<case>/<n>-<what>.txt`, written behind an outlet.
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::event::CaseId;
+use crate::event::{CaseId, Event};
+use crate::outcome::Verdict;
+use crate::report::Reporter;
+use crate::report::outlet::Outlet;
+use crate::secret::Mask;
 
-/// Writes one file.
-///
-/// # Errors
-/// What the system says.
-pub fn write(folder: &Path, id: &CaseId, number: usize, title: &str, text: &str) -> io::Result<()> {
-    let folder = folder
-        .join(file_name(&id.suite.name))
-        .join(file_name(&id.name));
-    fs::create_dir_all(&folder)?;
-    fs::write(
-        folder.join(format!("{number}-{}.txt", file_name(title))),
-        text,
-    )
+/// A name of a file has at most so many characters, what tells it apart aside.
+const LONGEST: usize = 100;
+
+/// Where collectors write. A clone is the same place.
+#[derive(Clone, Debug)]
+pub struct Artifacts {
+    folder: PathBuf,
+    mask: Mask,
+    outlet: Outlet,
+}
+
+impl Artifacts {
+    /// Below a folder, which is made with the first file. The mask is laid over names and texts.
+    pub fn new(folder: PathBuf, mask: Mask) -> Self {
+        Self {
+            folder,
+            mask,
+            outlet: Outlet::new(),
+        }
+    }
+
+    /// What it leaves its files with.
+    pub fn outlet(&self) -> Outlet {
+        self.outlet.clone()
+    }
+
+    /// Leaves one file to be written, and returns at once. What could not be written is told at
+    /// the end of the run.
+    pub fn write(&self, id: &CaseId, number: usize, title: &str, text: &str) {
+        let path = self.path(id, number, title);
+        let text = self.mask.mask(text).into_owned();
+        let left = self.outlet.leave(text.len(), move |outlet| {
+            if let Err(error) = write(&path, &text) {
+                outlet.lose(error);
+            }
+            Ok(())
+        });
+        if let Err(error) = left {
+            // the end of the run says so as well
+            tracing::warn!("an artifact could not be written: {error}");
+        }
+    }
+
+    fn path(&self, id: &CaseId, number: usize, title: &str) -> PathBuf {
+        let suite = self.name(&id.suite.name, || id.suite.index.to_string());
+        let case = self.name(&id.name, || format!("{}.{}", id.case, id.cell));
+        let title = file_name(&self.mask.mask(title));
+        self.folder
+            .join(suite)
+            .join(case)
+            .join(format!("{number}-{title}.txt"))
+    }
+
+    /// A name as one of a file. Where something of it is lost, `~` and what else tells it apart
+    /// follow: two of them must not become one.
+    fn name(&self, name: &str, identity: impl FnOnce() -> String) -> String {
+        let file = file_name(&self.mask.mask(name));
+        match file == name {
+            true => file,
+            false => format!("{file}~{}", identity()),
+        }
+    }
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(path, text)
+}
+
+/// The artifacts as a report: it is over when they are written.
+pub struct ArtifactsReport {
+    name: String,
+}
+
+impl ArtifactsReport {
+    /// Of these.
+    pub fn new(artifacts: &Artifacts) -> Self {
+        Self {
+            name: format!("artifacts in {}", artifacts.folder.display()),
+        }
+    }
+}
+
+impl Reporter for ArtifactsReport {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Collectors have left what they found.
+    fn event(&mut self, _event: &Event, _verdict: &Verdict) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self, _verdict: &Verdict) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A name of anything as one of a file: no separators, nothing hidden, not too long.
@@ -32,7 +121,7 @@ fn file_name(text: &str) -> String {
                 '_'
             }
         })
-        .take(100)
+        .take(LONGEST)
         .collect();
     match name.trim_start_matches('.') {
         "" => "_".to_owned(),
@@ -43,11 +132,72 @@ fn file_name(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::SuiteRef;
+
+    fn id(suite: &str, cell: usize, name: &str) -> CaseId {
+        CaseId {
+            suite: SuiteRef {
+                index: 3,
+                name: suite.to_owned(),
+            },
+            case: 1,
+            cell,
+            name: name.to_owned(),
+        }
+    }
 
     #[test]
     fn no_name_leaves_the_folder() {
         assert_eq!(file_name("../../etc/passwd"), "_.._etc_passwd");
         assert_eq!(file_name(".."), "_");
         assert_eq!(file_name("logs pod/a"), "logs_pod_a");
+    }
+
+    #[test]
+    fn each_cell_has_a_folder_of_its_own() {
+        let artifacts = Artifacts::new("out".into(), Mask::new());
+        let path = |id: &CaseId| artifacts.path(id, 1, "logs pod/a").display().to_string();
+        assert_eq!(path(&id("s", 0, "plain")), "out/s/plain/1-logs_pod_a.txt");
+        assert_eq!(path(&id("s", 7, "a/b")), "out/s/a_b~1.7/1-logs_pod_a.txt");
+        let long = "n".repeat(LONGEST);
+        for (one, other) in [
+            (
+                id("s", 0, &format!("{long}1")),
+                id("s", 1, &format!("{long}2")),
+            ),
+            (id("s", 0, "a/b"), id("s", 1, "a b")),
+            (id("s", 0, "a/b"), id("s", 1, "a_b")),
+            (id("a/b", 0, "c"), id("a_b", 0, "c")),
+        ] {
+            assert_ne!(path(&one), path(&other), "{one:?} and {other:?}");
+        }
+    }
+
+    #[test]
+    fn a_secret_stands_in_no_path() {
+        let mask = Mask::new();
+        mask.add_input(&serde_json::json!("hunter2-hunter2"));
+        let artifacts = Artifacts::new("out".into(), mask);
+        let path = artifacts.path(
+            &id("of-hunter2-hunter2", 0, "as hunter2-hunter2"),
+            1,
+            "get secret/hunter2-hunter2",
+        );
+        let path = path.display().to_string();
+        assert!(!path.contains("hunter2"), "{path}");
+        assert!(path.ends_with(".txt"), "{path}");
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_an_error_at_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let in_the_way = folder.path().join("s");
+        fs::write(&in_the_way, "").unwrap();
+        let artifacts = Artifacts::new(folder.path().to_owned(), Mask::new());
+        artifacts.write(&id("s", 0, "c"), 1, "logs", "x");
+        artifacts.write(&id("s", 0, "c"), 2, "logs", "x");
+        let patience = || std::time::Duration::from_secs(60);
+        let error = artifacts.outlet().drain(&patience).unwrap_err();
+        assert!(error.to_string().ends_with("(and 1 more)"), "{error}");
     }
 }

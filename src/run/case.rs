@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 
-use super::artifacts;
 use super::deadline::Deadline;
 use super::end::Ending;
 use super::ledger::{Entry, Ledger, Owner};
@@ -147,6 +146,7 @@ impl<'a> Trial<'a> {
         let mut context = suite.case_context(case, &self.ledger, &suite.stop)?;
         let case_name = serde_json::json!({"name": id.name});
         context.names = cell.extend(context.names).with_value("case", &case_name);
+        context.told_of = suite.options.tell_steps.then(|| Arc::new(id.clone()));
         context.deadline = case
             .timeout
             .map(|timeout| Deadline::after(timeout, "the case"));
@@ -249,11 +249,8 @@ async fn collect(
                 .unwrap_or_default(),
             Err(error) => format!("could not be collected: {}", whole(&error.why)),
         };
-        if let Some(folder) = &context.suite.options.artifacts {
-            let text = context.suite.options.mask.mask(&text).into_owned();
-            if let Err(error) = artifacts::write(folder, id, number + 1, &title, &text) {
-                tracing::warn!("an artifact could not be written: {error}");
-            }
+        if let Some(artifacts) = &context.suite.options.artifacts {
+            artifacts.write(id, number + 1, &title, &text);
         }
         failure = failure.with_detail(&format!("onFailure: {title}"), &text);
     }

@@ -1,19 +1,32 @@
 //! The one place that emits events: it folds each into the verdict, hands it to the
 //! reporters, and decides what signals and deadlines mean.
 //!
-//! The deciding part, [`State`], is synchronous and knows no clock and no channel.
+//! The deciding part, [`State`], is synchronous and knows no clock and no channel. Nothing here
+//! waits for a reader of reports but with one ear for signals and deadlines.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::bound::Bound;
 use super::cancel::Cancellation;
 use super::signal::Signals;
 use crate::event::{CancelReason, Event, EventKind, Explanation, Outcome, Problem, Stage};
 use crate::outcome::Verdict;
-use crate::report::Reporters;
+use crate::report::{Loss, ReporterError, Reporters};
 use crate::secret::Mask;
+
+/// How long a reader may take nothing before a report is given up that has more to say.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The same once a signal has come: who sent it waits.
+const HURRY: Duration = Duration::from_secs(2);
+/// The same for who will not wait at all.
+const LAST_CHANCE: Duration = Duration::from_millis(200);
+/// How often a reader without room is looked at.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Where the parts of a run tell what happens.
 #[derive(Clone)]
@@ -21,6 +34,8 @@ pub struct Teller {
     events: mpsc::UnboundedSender<EventKind>,
     /// Pulled at what a run with `--fail-fast` ends at.
     fail_fast: Option<Cancellation>,
+    /// What was to be tested is.
+    has_verdict: Arc<AtomicBool>,
 }
 
 impl Teller {
@@ -30,6 +45,10 @@ impl Teller {
     /// of it, the next case would begin.
     pub fn tell(&self, kind: EventKind) {
         let hasty = self.fail_fast.as_ref().filter(|_| is_bad_end(&kind));
+        if let EventKind::VerdictReached { .. } = kind {
+            // not when it is read: a slow reader of reports must not let the deadline pass
+            self.has_verdict.store(true, Ordering::SeqCst);
+        }
         let _ = self.events.send(kind);
         if let Some(cancellation) = hasty {
             cancellation.cancel(CancelReason::FailFast);
@@ -123,10 +142,9 @@ impl State {
 /// Receives what the parts of a run tell, until all of them are done.
 pub struct Dispatcher {
     state: State,
-    verdict: Verdict,
-    reporters: Reporters,
+    told: Told,
     cancellation: Cancellation,
-    mask: Mask,
+    has_verdict: Arc<AtomicBool>,
     events: mpsc::UnboundedReceiver<EventKind>,
 }
 
@@ -140,19 +158,20 @@ impl Dispatcher {
         mask: Mask,
     ) -> (Self, Arc<Teller>) {
         let (sender, events) = mpsc::unbounded_channel();
+        let has_verdict = Arc::new(AtomicBool::new(false));
         let teller = Teller {
             events: sender,
             fail_fast: fail_fast.then(|| cancellation.clone()),
+            has_verdict: Arc::clone(&has_verdict),
         };
         let dispatcher = Self {
             state: State {
                 fail_fast,
                 ..State::default()
             },
-            verdict: Verdict::default(),
-            reporters,
+            told: Told::new(reporters, mask),
             cancellation,
-            mask,
+            has_verdict,
             events,
         };
         (dispatcher, Arc::new(teller))
@@ -170,20 +189,24 @@ impl Dispatcher {
         tokio::pin!(deadline);
         let mut deadline_passed = false;
         let abandoned = loop {
+            // what waits for room waits where the parts of the run have told it
+            let have_room = self.told.reporters.have_room(self.patience());
             let response = tokio::select! {
-                event = self.events.recv() => match event {
+                event = self.events.recv(), if have_room => match event {
                     Some(kind) => {
                         let response = self.state.on_event(&kind);
-                        self.emit(kind);
+                        self.told.emit(kind);
                         response
                     }
                     None => break false,
                 },
+                () = tokio::time::sleep(LOOK), if !have_room => Response::Nothing,
                 reason = signals.next() => {
                     self.state.on_interruption(Interruption::Signal(reason))
                 }
                 () = &mut deadline, if !deadline_passed => {
                     deadline_passed = true;
+                    self.state.has_verdict |= self.has_verdict.load(Ordering::SeqCst);
                     self.state.on_interruption(Interruption::RunDeadline)
                 }
             };
@@ -191,7 +214,7 @@ impl Dispatcher {
                 Response::Nothing => {}
                 Response::Cancel(reason) => self.cancel(reason, timeout),
                 Response::StopCleanup => {
-                    self.emit(EventKind::Notice {
+                    self.told.emit(EventKind::Notice {
                         text: "cleanup is stopped; what is left is named below".to_owned(),
                     });
                     self.cancellation.cleanup.cancel();
@@ -199,15 +222,25 @@ impl Dispatcher {
                 Response::Leave => break true,
             }
         };
-        finish(&self.verdict, &mut self.reporters);
+        let patience = match abandoned {
+            true => LAST_CHANCE,
+            false => self.patience(),
+        };
         Ended {
-            verdict: self.verdict,
+            verdict: close(self.told, signals, patience).await,
             abandoned,
         }
     }
 
+    fn patience(&self) -> Duration {
+        match self.state.signals {
+            0 => PATIENCE,
+            _ => HURRY,
+        }
+    }
+
     fn cancel(&mut self, reason: CancelReason, timeout: Option<Duration>) {
-        self.emit(EventKind::Cancelling { reason });
+        self.told.emit(EventKind::Cancelling { reason });
         let stage = match reason {
             CancelReason::Interrupt | CancelReason::Terminate => Some(Stage::Interrupted),
             CancelReason::RunDeadline => Some(Stage::Deadline),
@@ -221,7 +254,7 @@ impl Dispatcher {
                 ),
                 None => format!("the run was {}", reason.describe()),
             };
-            self.emit(EventKind::Problem(Problem {
+            self.told.emit(EventKind::Problem(Problem {
                 suite: None,
                 stage,
                 why: Explanation::new(message),
@@ -229,44 +262,99 @@ impl Dispatcher {
         }
         self.cancellation.cancel(reason);
     }
+}
 
-    fn emit(&mut self, kind: EventKind) {
-        emit(kind, &self.mask, &mut self.verdict, &mut self.reporters);
+/// Ends the reports, and waits for their readers, in a thread: a signal ends the waiting.
+async fn close(told: Told, mut signals: Signals, patience: Duration) -> Verdict {
+    let is_hurried = Arc::new(AtomicBool::new(false));
+    let hurried = Arc::clone(&is_hurried);
+    let mut closing = tokio::task::spawn_blocking(move || {
+        told.close(&|| match hurried.load(Ordering::SeqCst) {
+            true => LAST_CHANCE,
+            false => patience,
+        })
+    });
+    loop {
+        tokio::select! {
+            closed = &mut closing => return closed.expect("it holds what may panic"),
+            _ = signals.next() => is_hurried.store(true, Ordering::SeqCst),
+        }
     }
 }
 
 /// Tells the reporters of something that kept a run from beginning at all.
-pub fn report_problem(mut reporters: Reporters, stage: Stage, message: String) {
-    let mut verdict = Verdict::default();
-    let problem = Problem {
+pub fn report_problem(reporters: Reporters, stage: Stage, message: String) {
+    let mut told = Told::new(reporters, Mask::new());
+    told.emit(EventKind::Problem(Problem {
         suite: None,
         stage,
         why: Explanation::new(message),
-    };
-    let mask = Mask::new();
-    emit(
-        EventKind::Problem(problem),
-        &mask,
-        &mut verdict,
-        &mut reporters,
-    );
-    finish(&verdict, &mut reporters);
+    }));
+    told.close(&|| PATIENCE);
 }
 
-fn emit(kind: EventKind, mask: &Mask, verdict: &mut Verdict, reporters: &mut Reporters) {
-    let mut event = Event::now(kind);
-    // here and nowhere else: what leaves is masked
-    mask.mask_event(&mut event);
-    verdict.apply(&event);
-    for error in reporters.event(&event, verdict) {
-        tracing::error!("{error}: {}", error.source);
+/// What was told so far, and whom it is told.
+struct Told {
+    verdict: Verdict,
+    reporters: Reporters,
+    mask: Mask,
+    bound: Bound,
+}
+
+impl Told {
+    fn new(reporters: Reporters, mask: Mask) -> Self {
+        Self {
+            verdict: Verdict::default(),
+            reporters,
+            mask,
+            bound: Bound::default(),
+        }
+    }
+
+    /// Tells one thing, and that a report is lost where that comes of it.
+    fn emit(&mut self, kind: EventKind) {
+        let mut kinds = VecDeque::from([kind]);
+        while let Some(kind) = kinds.pop_front() {
+            let mut event = Event::now(kind);
+            // here and nowhere else: what leaves is masked
+            self.mask.mask_event(&mut event);
+            self.bound.apply(&mut event);
+            self.verdict.apply(&event);
+            let errors = self.reporters.event(&event, &self.verdict);
+            kinds.extend(errors.iter().filter_map(lost));
+        }
+    }
+
+    /// Ends every report. One that is lost only now is told in those that are ended after it, and
+    /// once more in the others: none of them may say that all is well.
+    fn close(mut self, patience: &dyn Fn() -> Duration) -> Verdict {
+        loop {
+            let mut is_over = true;
+            for index in 0..self.reporters.count() {
+                let error = self.reporters.finish(index, &self.verdict, patience);
+                if let Some(kind) = error.as_ref().and_then(lost) {
+                    self.emit(kind);
+                    is_over = false;
+                }
+            }
+            if is_over {
+                return self.verdict;
+            }
+        }
     }
 }
 
-fn finish(verdict: &Verdict, reporters: &mut Reporters) {
-    for error in reporters.finish(verdict) {
-        tracing::error!("{error}: {}", error.source);
-    }
+/// What a lost report is to the run; it is named on stderr in any case.
+fn lost(error: &ReporterError) -> Option<EventKind> {
+    let words = format!("{error}: {}", error.source);
+    tracing::error!("{words}");
+    (error.loss == Loss::Counts).then(|| {
+        EventKind::Problem(Problem {
+            suite: None,
+            stage: Stage::Report,
+            why: Explanation::new(words),
+        })
+    })
 }
 
 #[cfg(test)]

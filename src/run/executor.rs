@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::arrival::{self, Surroundings};
+use super::artifacts::Artifacts;
 use super::cancel::{Cancellation, CleanupTime};
 use super::clusters::Clusters;
 use super::dispatcher::{Dispatcher, Ended, Teller};
@@ -94,7 +94,9 @@ pub struct RunOptions {
     /// What stays in the cluster.
     pub keep: Keep,
     /// Where collectors write what they find.
-    pub artifacts: Option<PathBuf>,
+    pub artifacts: Option<Artifacts>,
+    /// Whether each step of a case is told as it begins and ends.
+    pub tell_steps: bool,
     /// What must never be shown.
     pub mask: Mask,
 }

@@ -8,6 +8,7 @@
 mod arrival;
 mod artifacts;
 mod axis;
+mod bound;
 mod cancel;
 mod case;
 mod cells;
@@ -37,6 +38,7 @@ mod step;
 mod suite;
 mod writes;
 
+pub use artifacts::{Artifacts, ArtifactsReport};
 pub(crate) use cancel::CleanupTime;
 pub(crate) use cleanup::{Cleanup, Held, goes_in_an_ending_namespace};
 pub(crate) use clusters::Clusters;

@@ -169,6 +169,7 @@ impl SuiteRun {
             cancel,
             awaited: Arc::default(),
             is_patient: true,
+            told_of: None,
         })
     }
 

@@ -75,6 +75,19 @@ impl Mask {
             }
             EventKind::CasesPlanned { suite, total: _ } => self.suite(suite),
             EventKind::CaseStarted(id) => self.case(id),
+            EventKind::StepStarted { case, step } => {
+                self.case(case);
+                self.clean(step);
+            }
+            EventKind::StepFinished {
+                case,
+                step,
+                outcome: _,
+                took: _,
+            } => {
+                self.case(case);
+                self.clean(step);
+            }
             EventKind::CaseRetried(attempt) => {
                 let CaseAttempt {
                     id,
@@ -158,6 +171,7 @@ impl Mask {
             message,
             details,
             place,
+            step,
         } = why;
         self.maybe(failure);
         self.clean(message);
@@ -166,6 +180,9 @@ impl Mask {
             self.clean(text);
         }
         self.maybe(place);
+        if let Some(step) = step {
+            *step = self.mask(step).into();
+        }
     }
 
     fn problem(&self, problem: &mut Problem) {

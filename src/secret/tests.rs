@@ -361,6 +361,7 @@ fn events(secret: &str) -> Vec<EventKind> {
             text: text(),
         }],
         place: Some(text()),
+        step: Some(text().into()),
     };
     let took = Duration::from_secs(1);
     vec![
@@ -383,6 +384,16 @@ fn events(secret: &str) -> Vec<EventKind> {
             title: text(),
             file: text(),
             namespace: Some(text()),
+        },
+        EventKind::StepStarted {
+            case: id(),
+            step: text(),
+        },
+        EventKind::StepFinished {
+            case: id(),
+            step: text(),
+            outcome: Outcome::Passed,
+            took,
         },
         EventKind::StageStarted {
             suite: suite(),

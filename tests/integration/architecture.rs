@@ -76,6 +76,8 @@ const ONLY: &[(&str, &str)] = &[
     ("Event::now(", "src/run/dispatcher.rs"),
     ("process::ExitCode", "src/cli/"),
     ("serde_saphyr", "src/yaml.rs"),
+    ("io::stdout()", "src/report/stream.rs"),
+    ("io::stderr()", "src/report/stream.rs"),
 ];
 
 fn sources(folder: &Path, into: &mut Vec<PathBuf>) {

@@ -230,7 +230,8 @@ fn a_step_can_end_a_case_as_errored_and_setup_can_skip_them_all() {
 #[ignore = "needs ci/cluster up"]
 fn properties_of_a_case_stand_in_the_reports() {
     let _cluster = healthy_cluster();
-    let run = run_spec(
+    let run = run_spec_with(
+        &["--junit-schema", "extended"],
         r#"
   namespace: none
   cases:
@@ -465,7 +466,8 @@ fn conditions_and_requirements_of_cases_skip_or_fail_them() {
 #[ignore = "needs ci/cluster up"]
 fn a_case_that_passes_later_is_flaky() {
     let _cluster = healthy_cluster();
-    let run = run_spec(
+    let run = run_spec_with(
+        &["--junit-schema", "extended"],
         r#"
   cases:
     - name: flaky

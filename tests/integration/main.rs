@@ -1,6 +1,6 @@
 //! Runs the program as a user does.
 //!
-//! `cli`, `connecting`, `credentials`, `reports` and `waiting` need no cluster. `chaos`, `cleanup`, `cluster`, `faults`,
+//! `cli`, `commands`, `connecting`, `credentials`, `reports` and `waiting` need no cluster. `chaos`, `cleanup`, `cluster`, `faults`,
 //! `network`, `ownership`, `panics`, `provisioning`, `signals`, `untrusted` and `proxy` need the local one
 //! (`ci/cluster up`), as do most of `arrival`, `images`, `rbac`, `verbs`, `language`, `whole` and `peers`;
 //! they are ignored without it, and `ci/test` boots
@@ -14,6 +14,7 @@ mod chaos;
 mod cleanup;
 mod cli;
 mod cluster;
+mod commands;
 mod connecting;
 mod credentials;
 mod dual_stack;

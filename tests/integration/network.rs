@@ -492,7 +492,7 @@ ports:
 fn mtu_finds_what_overlay_does_not_see() {
     let cluster = broken_cluster();
     cluster.fault(&["mtu", "node1", "1400"]);
-    let (run, diagnoses) = diagnosed(&["mtu"]);
+    let (run, diagnoses) = diagnosed(&["mtu", "--junit-schema", "extended"]);
     let full = |pair: &str| format!("{pair}, packets that fill the MTU");
     assert_eq!(
         cases(&run, "failed"),

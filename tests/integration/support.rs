@@ -119,6 +119,17 @@ impl Running {
         self.until(name, |text| !text.is_empty(), name);
     }
 
+    /// Waits until a file of its folder is there, and a moment more.
+    pub fn until_file_is_there(&mut self, name: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.folder.path().join(name).exists() {
+            assert!(Instant::now() < deadline, "there is no {name}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // what was told before it is on its way
+        std::thread::sleep(Duration::from_millis(500));
+    }
+
     fn until(&mut self, file: &str, has: impl Fn(&str) -> bool, what: &str) {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -180,6 +191,20 @@ impl Running {
             .status()
             .expect("kill");
         assert!(status.success());
+    }
+
+    /// Waits for its end while nobody reads what it prints, though somebody could.
+    #[track_caller]
+    pub fn end_unread(&mut self, at_most: Duration) -> Duration {
+        let begun = Instant::now();
+        while begun.elapsed() < at_most {
+            if self.child.try_wait().expect("a status").is_some() {
+                return begun.elapsed();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.child.kill();
+        panic!("it did not end within {at_most:?} while nobody read what it printed");
     }
 
     /// Nobody reads what it prints from here on.

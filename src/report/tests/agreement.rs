@@ -6,11 +6,12 @@ use proptest::prelude::*;
 use quick_junit::Report;
 use serde_json::Value;
 
-use super::junit::written;
+use super::junit::{begun, common, read, settle, written};
 use super::*;
 use crate::outcome::RunExit;
 use crate::report::human::{Human, HumanOptions};
 use crate::report::json::Json;
+use crate::report::schema::Schema;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -44,6 +45,7 @@ fn stages() -> impl Strategy<Value = Stage> {
         Just(Stage::Interrupted),
         Just(Stage::Teardown),
         Just(Stage::Cleanup),
+        Just(Stage::Report),
         Just(Stage::Run),
     ]
 }
@@ -176,6 +178,12 @@ proptest! {
         prop_assert_eq!(report.failures, counts.failed);
         prop_assert_eq!(report.errors, counts.errored + outside);
         prop_assert_eq!(report.skipped, counts.skipped + counts.cancelled);
+        let suites = read(&common(&story)).test_suites;
+        let sums = suites.iter().fold([0; 4], |sums, suite| {
+            let own = [suite.tests, suite.failures, suite.errors, suite.skipped];
+            std::array::from_fn(|it| sums[it] + own[it])
+        });
+        prop_assert_eq!(sums, [report.tests, report.failures, report.errors, report.skipped]);
         match exit {
             RunExit::Failed => prop_assert!(report.failures > 0),
             RunExit::NotCleanedUp => prop_assert!(report.errors > 0),
@@ -210,9 +218,14 @@ proptest! {
         story.tell(&mut Human::new(output.clone(), HumanOptions::default())).unwrap();
         let text = output.text();
         let word = exit.word().to_uppercase();
-        let total = text.lines().rfind(|line| line.starts_with(&format!("{word}: ")));
-        prop_assert!(total.is_some(), "no last line with {} in\n{}", word, text);
-        let total = total.unwrap_or_default();
+        let total = text.lines().last().unwrap_or_default();
+        prop_assert!(total.starts_with(&format!("{word}: ")), "no last line with {} in\n{}", word, text);
+        let verdicts = text.lines().filter(|line| {
+            ["PASSED", "FAILED: ", "ERRORED: ", "NOTHING WAS TESTED: ", "INTERRUPTED: ", "TERMINATED: "]
+                .iter()
+                .any(|word| line.starts_with(word))
+        });
+        prop_assert_eq!(verdicts.count(), 1, "{}", &text);
         let numbers = format!("{} failed, {} errored", counts.failed, counts.errored);
         prop_assert!(total.contains(&numbers));
         prop_assert_eq!(text.matches("=> Start ").count(), 2);
@@ -260,12 +273,13 @@ proptest! {
         story.events.truncate(end.min(verdict_at));
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("junit.xml");
-        let mut junit = crate::report::junit::Junit::new(&path).unwrap();
+        let mut junit = begun(&path, Schema::Extended);
         let mut verdict = Verdict::default();
         for event in &story.events {
             verdict.apply(event);
             junit.event(event, &verdict).unwrap();
         }
+        settle(&junit);
         let text = std::fs::read_to_string(path).unwrap();
         prop_assert!(Report::deserialize_from_str(&text).unwrap().errors > 0);
     }

@@ -177,7 +177,6 @@ fn leftovers_are_named_with_what_to_do() {
     => End network overlay test
 
     overlay: 9 passed, 0 failed, 0 errored, 0 skipped in 2.8 s
-    PASSED: 9 passed, 0 failed, 0 errored, 0 skipped in 2.9 s
     Not cleaned up:
       pod/stuck -n kubeproof-overlay-k7q2: finalizer example.com/hold
     Kept as asked:
@@ -244,7 +243,6 @@ fn suites_side_by_side_do_not_mix() {
 
     overlay: 0 passed, 0 failed, 0 errored, 9 skipped in 2.8 s
     mtu: 2 passed (1 flaky, 1 with a warning), 0 failed, 0 errored, 3 skipped in 2.8 s
-    PASSED: 2 passed (1 flaky, 1 with a warning), 0 failed, 0 errored, 12 skipped in 2.9 s
     mtu
       errored [teardown]
         command exited with 1, and 0 was expected
@@ -258,7 +256,6 @@ fn quiet_tells_only_what_did_not_pass() {
     PASSED: 9 passed, 0 failed, 0 errored, 0 skipped in 2.9 s
     ");
     assert_snapshot!(quiet(&mixed()), @r"
-    PASSED: 2 passed (1 flaky, 1 with a warning), 0 failed, 0 errored, 12 skipped in 2.9 s
     mtu
       errored [teardown]
         command exited with 1, and 0 was expected
@@ -344,4 +341,51 @@ fn errored_cases_share_a_line_only_when_there_are_many() {
     assert_eq!(story(10).matches("errored: no usable pod\n").count(), 10);
     assert_eq!(story(11).matches("errored: no usable pod\n").count(), 1);
     assert!(story(11).contains("\nall 11 cases errored: no usable pod\n"));
+}
+
+#[test]
+fn a_lost_report_is_told_before_the_last_word() {
+    let story = Story::overlay()
+        .cells(|_, _| (Outcome::Passed, None))
+        .suite_finished(overlay())
+        .verdict_reached()
+        .run_finished()
+        .problem(
+            None,
+            Stage::Report,
+            Explanation::new("failed to write the JUnit report a.xml: No space left on device"),
+        );
+    assert_snapshot!(plain(&story), @"
+    => Start network overlay test
+    => End network overlay test
+
+    overlay: 9 passed, 0 failed, 0 errored, 0 skipped in 2.8 s
+      errored [report]
+        failed to write the JUnit report a.xml: No space left on device
+    ERRORED: 9 passed, 0 failed, 0 errored, 0 skipped and 1 problem outside of cases in 2.9 s
+    ");
+}
+
+#[test]
+fn no_line_is_a_megabyte() {
+    let much = "x".repeat(1 << 20);
+    let why = Explanation {
+        failure: Some(much.clone()),
+        message: much.clone(),
+        details: vec![detail("stdout", &much)],
+        place: Some("a.yaml:1:1".to_owned()),
+        step: None,
+    };
+    let text = plain(
+        &Story::overlay()
+            .add(EventKind::CaseFinished(result(
+                id(overlay(), 0, 0, "loud"),
+                Outcome::Failed,
+                Some(why),
+            )))
+            .done(),
+    );
+    let longest = text.lines().map(str::len).max().unwrap();
+    assert!(longest < 4100, "a line has {longest} bytes");
+    assert!(text.contains("bytes left out"));
 }

@@ -1,6 +1,7 @@
 //! Reports of literal events: what there is to write, and what is written of it.
 
 mod agreement;
+mod commands;
 mod human;
 mod junit;
 mod others;
@@ -209,6 +210,7 @@ pub fn no_answer(source: usize, target: usize) -> Explanation {
             detail("stderr", "no answer\tat all\n"),
         ],
         place: Some("suites/network/overlay.yaml:27:11".to_owned()),
+        step: None,
     }
 }
 
@@ -351,6 +353,7 @@ pub fn hostile() -> Story {
                 message: evil.to_owned(),
                 details: vec![detail("stdout", evil), detail("a\n=> End b", "c")],
                 place: None,
+                step: None,
             };
             (Outcome::Failed, Some(why))
         })

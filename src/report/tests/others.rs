@@ -93,6 +93,13 @@ fn json_is_one_event_per_line_with_its_schema() {
     "#);
 }
 
+fn finish(reporters: &mut Reporters, verdict: &Verdict) -> Vec<ReporterError> {
+    let patience = || Duration::from_secs(60);
+    (0..reporters.count())
+        .filter_map(|index| reporters.finish(index, verdict, &patience))
+        .collect()
+}
+
 /// Fails from the second event on, like a pipe that nobody reads any more.
 struct Broken {
     told: usize,
@@ -130,7 +137,7 @@ fn a_reporter_that_fails_is_named_once_and_the_others_go_on() {
         verdict.apply(event);
         errors.extend(reporters.event(event, &verdict));
     }
-    errors.extend(reporters.finish(&verdict));
+    errors.extend(finish(&mut reporters, &verdict));
     assert_eq!(errors.len(), 1);
     assert_eq!(errors[0].to_string(), "failed to write the broken report");
     assert_eq!(errors[0].source.kind(), io::ErrorKind::BrokenPipe);
@@ -170,8 +177,33 @@ fn a_report_that_panics_is_dropped_and_the_others_go_on() {
         verdict.apply(event);
         errors.extend(reporters.event(event, &verdict));
     }
-    errors.extend(reporters.finish(&verdict));
+    errors.extend(finish(&mut reporters, &verdict));
     let told: Vec<_> = errors.iter().map(ToString::to_string).collect();
     assert_eq!(told, ["failed to write the panicking report"]);
     assert_eq!(output.text().lines().count(), story.events.len());
+}
+
+#[test]
+fn steps_are_told_to_who_wants_to_hear_everything() {
+    let case = id(overlay(), 0, 0, "node1 reaches node2");
+    let story = Story::overlay()
+        .add(EventKind::StepStarted {
+            case: case.clone(),
+            step: "DNS answers".to_owned(),
+        })
+        .add(EventKind::StepFinished {
+            case,
+            step: "DNS answers".to_owned(),
+            outcome: Outcome::Failed,
+            took: Duration::from_millis(300),
+        });
+    let verbose = progress(&story, Verbosity::Verbose);
+    assert!(
+        verbose.ends_with(
+            "step node1 reaches node2: DNS answers\n\
+             step failed node1 reaches node2: DNS answers (0.3 s)\n"
+        ),
+        "{verbose}"
+    );
+    assert!(!progress(&story, Verbosity::Normal).contains("DNS"));
 }

@@ -11,6 +11,7 @@ use super::super::scope::Names;
 use super::super::suite::SuiteRun;
 use super::StepFailure;
 use crate::cluster::{Cluster, Identity, ObjectKey};
+use crate::event::CaseId;
 use crate::plan::model::{IdentityChoice, ObjectCheck, Step};
 use crate::template::{Scope, Template};
 
@@ -37,6 +38,8 @@ pub struct StepContext<'a> {
     pub awaited: Arc<Mutex<Option<String>>>,
     /// Whether a step waits for what may come: the looks of `during` do not.
     pub is_patient: bool,
+    /// Which testcase the steps are told of; nothing where they are not.
+    pub told_of: Option<Arc<CaseId>>,
 }
 
 impl StepContext<'_> {

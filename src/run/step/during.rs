@@ -48,6 +48,8 @@ pub async fn run(
 async fn look(during: &During, context: &StepContext<'_>) -> Result<StepResult, StepFailure> {
     let mut context = context.clone();
     context.is_patient = false;
+    // there are hundreds of them
+    context.told_of = None;
     super::run(&during.look, &mut context).await
 }
 

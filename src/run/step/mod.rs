@@ -32,7 +32,7 @@ mod wait;
 mod write;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::{BoxFuture, FutureExt};
 use serde_json::Value;
@@ -44,7 +44,7 @@ pub use patience::Patience;
 pub use select::Selected;
 
 use super::deadline::Deadline;
-use crate::event::Outcome;
+use crate::event::{CaseId, EventKind, Outcome};
 use crate::matcher::not_whole;
 use crate::output::Text;
 use crate::plan::model::{Step, Verb};
@@ -173,10 +173,15 @@ pub fn run<'a>(
     context: &'a mut StepContext<'_>,
 ) -> BoxFuture<'a, Result<StepResult, StepFailure>> {
     async move {
-        match attempt_all(step, context).await {
+        let told = Told::begin(step, context);
+        let result = match attempt_all(step, context).await {
             Ok(result) => Ok(result),
             Err(failure) => Err(finish(failure, step, context)),
+        };
+        if let Some(told) = told {
+            told.end(context, &result);
         }
+        result
     }
     .boxed()
 }
@@ -187,6 +192,41 @@ pub async fn run_all(steps: &[Step], context: &mut StepContext<'_>) -> Result<()
         run(step, context).await?;
     }
     Ok(())
+}
+
+/// A step that is told as it begins and ends.
+struct Told {
+    case: Arc<CaseId>,
+    step: String,
+    began: Instant,
+}
+
+impl Told {
+    fn begin(step: &Step, context: &StepContext<'_>) -> Option<Self> {
+        let case = Arc::clone(context.told_of.as_ref()?);
+        let told = Self {
+            step: describe(step, &context.scope()),
+            case,
+            began: Instant::now(),
+        };
+        context.suite.teller.tell(EventKind::StepStarted {
+            case: CaseId::clone(&told.case),
+            step: told.step.clone(),
+        });
+        Some(told)
+    }
+
+    fn end(self, context: &StepContext<'_>, result: &Result<StepResult, StepFailure>) {
+        context.suite.teller.tell(EventKind::StepFinished {
+            case: CaseId::clone(&self.case),
+            step: self.step,
+            outcome: match result {
+                Ok(_) => Outcome::Passed,
+                Err(failure) => failure.outcome,
+            },
+            took: self.began.elapsed(),
+        });
+    }
 }
 
 async fn attempt_all(
@@ -244,7 +284,7 @@ async fn attempt_once(step: &Step, context: &StepContext<'_>) -> Result<StepResu
     };
     context.ledger.begin_step();
     super::panic::at_request(step.name.as_ref().map(Template::source));
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     tokio::select! {
         biased;
         // boxed, as it is the largest of all futures, and steps may consist of steps
@@ -351,6 +391,7 @@ fn finish(mut failure: StepFailure, step: &Step, context: &StepContext<'_>) -> S
         }
         failure.why.place = Some(step.place.to_string());
     }
+    failure.why.step = step_of(failure.why.step.take(), step, context);
     // An errored step says nothing about the cluster, so the suite's words, which do, would lie.
     if failure.outcome == Outcome::Failed
         && let Some(text) = &step.failure
@@ -361,6 +402,19 @@ fn finish(mut failure: StepFailure, step: &Step, context: &StepContext<'_>) -> S
         }
     }
     failure
+}
+
+/// The name of the step that did not pass, behind the names of those that it is part of. Those
+/// without one say nothing that the place does not.
+fn step_of(inner: Option<Box<str>>, step: &Step, context: &StepContext<'_>) -> Option<Box<str>> {
+    if step.name.is_none() {
+        return inner;
+    }
+    let own = describe(step, &context.scope());
+    Some(match inner {
+        Some(inner) => format!("{own} > {inner}").into(),
+        None => own.into(),
+    })
 }
 
 /// A short name of a step, for progress: its own, or the verb and its target.
