@@ -224,11 +224,11 @@ fn reporters(
     reporters.push_behind(progress, stderr.outlet(), Loss::Bearable);
     if args.output == Output::Json || is_stdout(args.json.as_deref()) {
         let json = Json::new("events on stdout", json);
-        reporters.push_behind(json, stdout.outlet(), Loss::Counts);
+        reporters.push_behind(json, stdout.outlet(), Loss::UnlessClosed);
     }
     if args.output == Output::Human {
         let loss = match on_stdout.is_empty() {
-            true => Loss::Counts,
+            true => Loss::UnlessClosed,
             false => Loss::Bearable,
         };
         reporters.push_behind(human, people.outlet(), loss);

@@ -56,6 +56,8 @@ pub trait Reporter: Send {
 pub enum Loss {
     /// Somebody asked for it, and does not get it.
     Counts,
+    /// The same, but a reader that closed its end of the pipe, as `head` does, wants no more of it.
+    UnlessClosed,
     /// It was for whoever looked on.
     Bearable,
 }
@@ -84,6 +86,17 @@ pub struct ReporterError {
     pub source: io::Error,
     /// What that means for the run.
     pub loss: Loss,
+}
+
+impl ReporterError {
+    /// Whether the run must not look as if all were well.
+    pub fn counts(&self) -> bool {
+        match self.loss {
+            Loss::Counts => true,
+            Loss::UnlessClosed => self.source.kind() != io::ErrorKind::BrokenPipe,
+            Loss::Bearable => false,
+        }
+    }
 }
 
 impl Reporters {

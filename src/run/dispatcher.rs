@@ -16,7 +16,7 @@ use super::cancel::Cancellation;
 use super::signal::Signals;
 use crate::event::{CancelReason, Event, EventKind, Explanation, Outcome, Problem, Stage};
 use crate::outcome::Verdict;
-use crate::report::{Loss, ReporterError, Reporters};
+use crate::report::{ReporterError, Reporters};
 use crate::secret::Mask;
 
 /// How long a reader may take nothing before a report is given up that has more to say.
@@ -348,7 +348,7 @@ impl Told {
 fn lost(error: &ReporterError) -> Option<EventKind> {
     let words = format!("{error}: {}", error.source);
     tracing::error!("{words}");
-    (error.loss == Loss::Counts).then(|| {
+    error.counts().then(|| {
         EventKind::Problem(Problem {
             suite: None,
             stage: Stage::Report,

@@ -224,8 +224,10 @@ fn a_further_cluster_that_is_away_costs_only_what_is_done_in_it() {
     .file("far.yaml", &kubeconfig(&format!("http://{away}")))
     .run();
     run.assert_code(3);
-    let cause =
-        format!("the cluster far: cannot reach the API server http://{away}: connection refused");
+    let cause = format!(
+        "there is no connection to the cluster far, which is made before the suite's first step: \
+         cannot reach the API server http://{away}: connection refused"
+    );
     assert!(run.stdout.contains(&cause), "{run}");
     assert!(
         run.stdout.contains("2 passed") && run.stdout.contains("1 errored"),
