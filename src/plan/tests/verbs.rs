@@ -88,8 +88,8 @@ fn a_capture_asks_for_what_its_verb_gives() {
     a.yaml:24:47: unknown name `stdout` (this `can` gives reason, took)
     a.yaml:28:28: unknown name `stderr` (this `run` gives exit, stdout, took)
     a.yaml:30:19: the capture `reason` hides a result of steps (these are: object, objects, exit, stdout, stderr, status, headers, body, reason, took)
-    a.yaml:32:18: `suite` has no field `title` (known here: name)
-    a.yaml:32:32: `case` has no field `title` (known here: name)
+    a.yaml:32:21: `suite` has no field `title` (known here: name)
+    a.yaml:32:35: `case` has no field `title` (known here: name)
     "#);
 }
 

@@ -149,22 +149,6 @@ fn words_of_other_tools_are_answered_by_those_of_this_one() {
     a.yaml:19:28: `needs` of a step (`needs` belongs to the case, beside its `steps`)
     a.yaml:20:28: `env` of a step (`env` stands in `get`, not beside it)
     a.yaml:21:28: `target` of a step (`target` stands in `get`, not beside it)
-    a.yaml:6:28: `catch` of a step (what looks at a failure is `onFailure` of the case or of the suite, beside its `steps` or `cases`)
-    a.yaml:7:28: `onFailure` of a step (what looks at a failure is `onFailure` of the case or of the suite, beside its `steps` or `cases`)
-    a.yaml:8:28: `finally` of a step (`finally` of the case is for that, beside its `steps`; what steps have made goes by itself)
-    a.yaml:9:28: `cleanup` of a step (`finally` of the case is for that, beside its `steps`; what steps have made goes by itself)
-    a.yaml:10:28: `set` of a step (a value gets a name by `capture` beside a step that gives it; without one, write {assert: {that: "true"}, capture: {x: "{{ … }}"}})
-    a.yaml:11:28: `let` of a step (a value gets a name by `capture` beside a step that gives it; without one, write {assert: {that: "true"}, capture: {x: "{{ … }}"}})
-    a.yaml:12:28: `bindings` of a step (a value gets a name by `capture` beside a step that gives it; without one, write {assert: {that: "true"}, capture: {x: "{{ … }}"}})
-    a.yaml:13:28: `describe` of a step (`get` gives an object whole, `events` what happened to it)
-    a.yaml:14:28: `update` of a step (`apply` makes an object what a manifest says, `patch` changes a part of it)
-    a.yaml:15:28: `podLogs` of a step (the logs of pods are read by `logs`)
-    a.yaml:16:28: `check` of a step (what is expected of a verb is said by `expect`)
-    a.yaml:17:28: `retries` of a step (a step is tried again by `retry: {attempts: 3, delay: 1s}`)
-    a.yaml:18:28: `timeouts` of a step (write {defaults: {timeouts: {…}}} in the `spec` of the suite)
-    a.yaml:19:28: `needs` of a step (`needs` belongs to the case, beside its `steps`)
-    a.yaml:20:28: `env` of a step (`env` stands in `get`, not beside it)
-    a.yaml:21:28: `target` of a step (`target` stands in `get`, not beside it)
     "#);
     let all = [
         check_step("catch: []"),
