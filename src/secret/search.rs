@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
-use super::skeleton::{cuts, is_unreadable};
+use super::skeleton::{cuts, escapes_cut_at_end, escapes_cut_at_start, is_unreadable};
 
 /// A longer text is looked for by pieces of itself: a message quotes no more than a beginning, of a
 /// long output an end is kept, and programs print base64 in lines with words before each.
@@ -169,19 +169,25 @@ impl Search {
             let before = &haystack[..cut.start];
             // A character that was cut in two cannot be read.
             let before = &before[..before.len() - unreadable_at_end(before)];
-            if let Some(rest) = longest(&self.beginnings, shortest, before.len(), |rest| {
-                before[before.len() - rest..].to_vec()
-            }) {
-                found.push(before.len() - rest..before.len());
+            for skipped in escapes_cut_at_end(before) {
+                let before = &before[..before.len() - skipped];
+                if let Some(rest) = longest(&self.beginnings, shortest, before.len(), |rest| {
+                    before[before.len() - rest..].to_vec()
+                }) {
+                    found.push(before.len() - rest..before.len());
+                }
             }
             let behind = &haystack[cut.end..];
-            let skipped = unreadable_at_start(behind);
-            let behind = &behind[skipped..];
-            if let Some(rest) = longest(&self.endings, shortest, behind.len(), |rest| {
-                behind[..rest].iter().rev().copied().collect()
-            }) {
-                let start = cut.end + skipped;
-                found.push(start..start + rest);
+            let unreadable = unreadable_at_start(behind);
+            for skipped in escapes_cut_at_start(&behind[unreadable..]) {
+                let skipped = unreadable + skipped;
+                let behind = &behind[skipped..];
+                if let Some(rest) = longest(&self.endings, shortest, behind.len(), |rest| {
+                    behind[..rest].iter().rev().copied().collect()
+                }) {
+                    let start = cut.end + skipped;
+                    found.push(start..start + rest);
+                }
             }
         }
     }

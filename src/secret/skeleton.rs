@@ -20,6 +20,15 @@ const LINE_END: &str = r"(?:\\?\r?\n|(?:\\r)?\\n)(?:[ \t]*(?:[0-9]+ )?\|)?[ \t]*
 /// Where our own messages say that something is left out.
 const CUT: &str = r#"\n?\[\.\.\.[^\[\]\n]{1,80}\.\.\.\]\n?|["'`]?\xe2\x80\xa6["'`]?"#;
 
+/// What is left of an escape sequence that is cut in two, also as JSON and shells write it: its
+/// beginning, of which [`UNSEEN`] takes out what could stand alone, and its end.
+const ESCAPE_BEGINNING: &str = r"^(?:\\(?:u?0?0?1?[bB]?|x?1?[bB]?|0?3?3?|e))?\x1b?\[?[\x30-\x3f]*$";
+const ESCAPE_END: &str =
+    r"^(?:u?0?0?1?[bB]|x?1?[bB]|0?3?3|e)?\[?[\x30-\x3f]*[\x20-\x2f]*[\x40-\x7e]?$";
+
+/// The longest of these ends that is looked for: colours have up to 19 characters (`38;2;255;255;255`).
+const LONGEST_ESCAPE: usize = 24;
+
 fn compiled(pattern: &str) -> Regex {
     Regex::new(&format!("(?-u){pattern}")).expect("these patterns are well formed")
 }
@@ -80,6 +89,21 @@ impl Skeleton {
 pub(super) fn cuts(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
     static PATTERN: LazyLock<Regex> = LazyLock::new(|| compiled(CUT));
     PATTERN.find_iter(text).map(|found| found.range())
+}
+
+/// How many bytes at the end of a text that is cut off there may be the beginning of an escape
+/// sequence: none, and whatever could be one, since digits of a secret cannot be told from those of
+/// a colour.
+pub(super) fn escapes_cut_at_end(text: &[u8]) -> impl Iterator<Item = usize> {
+    static PATTERN: LazyLock<Regex> = LazyLock::new(|| compiled(ESCAPE_BEGINNING));
+    (0..=text.len().min(LONGEST_ESCAPE))
+        .filter(|length| PATTERN.is_match(&text[text.len() - length..]))
+}
+
+/// As [`escapes_cut_at_end`], for the end of one at the beginning of a text.
+pub(super) fn escapes_cut_at_start(text: &[u8]) -> impl Iterator<Item = usize> {
+    static PATTERN: LazyLock<Regex> = LazyLock::new(|| compiled(ESCAPE_END));
+    (0..=text.len().min(LONGEST_ESCAPE)).filter(|length| PATTERN.is_match(&text[..*length]))
 }
 
 /// Whether these are the bytes of the character that stands for what cannot be read.
@@ -149,6 +173,41 @@ mod tests {
         assert_eq!(original(0..2), "ab");
         assert_eq!(original(1..3), "b\u{1b}[0mc");
         assert_eq!(original(2..6), "cd\n  ef");
+    }
+
+    #[test]
+    fn escapes_that_are_cut_in_two_may_be_skipped() {
+        for (escape, seen) in [
+            ("\u{1b}[38;2;255;255;255m", "38;2;255;255;255m"),
+            ("\u{1b}[1m", "1m"),
+            (r"\u001b[0;31m", ""),
+            (r"\x1b[1m", ""),
+            (r"\033[1m", ""),
+            (r"\e[1m", ""),
+        ] {
+            for at in 1..escape.len() {
+                let (beginning, end) = escape.split_at(at);
+                // What is left of the beginning where the rest of it was taken out already.
+                let beginning = if seen.is_empty() || at < 2 {
+                    beginning
+                } else {
+                    &beginning[2..]
+                };
+                let skipped: Vec<_> =
+                    escapes_cut_at_end(format!("x{beginning}").as_bytes()).collect();
+                assert!(
+                    skipped.contains(&0) && skipped.contains(&beginning.len()),
+                    "{beginning:?}"
+                );
+                let skipped: Vec<_> = escapes_cut_at_start(format!("{end}x").as_bytes()).collect();
+                assert!(
+                    skipped.contains(&0) && skipped.contains(&end.len()),
+                    "{end:?}"
+                );
+            }
+        }
+        let none: Vec<_> = escapes_cut_at_end(b"text, text").collect();
+        assert_eq!(none, [0]);
     }
 
     #[test]

@@ -635,3 +635,31 @@ proptest! {
         }
     }
 }
+
+/// The cut may go through the escape sequence that colours a secret: what is left of that does not
+/// hide what is left of the secret.
+#[test]
+fn an_escape_sequence_that_is_cut_in_two_hides_no_rest_of_a_secret() {
+    let secret = "correct-horse-battery-staple";
+    let mask = mask(&[secret]);
+    for escape in [
+        "\u{1b}[31m",
+        "\u{1b}[38;2;255;255;255m",
+        r"\u001b[0;31m",
+        r"\033[1m",
+    ] {
+        let (beginning, end) = secret.split_at(12);
+        let whole = format!("the token is {beginning}{escape}{end}");
+        for at in 0..=whole.len() {
+            let (head, tail) = whole.split_at(at);
+            let masked = mask
+                .mask(&format!("{head}\n[... 17 bytes left out ...]\n"))
+                .into_owned();
+            assert!(!masked.contains("corr"), "{masked:?}");
+            let masked = mask
+                .mask(&format!("x\n[... 17 bytes left out ...]\n{tail}"))
+                .into_owned();
+            assert!(!masked.contains("aple"), "{masked:?}");
+        }
+    }
+}
