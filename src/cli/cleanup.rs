@@ -8,14 +8,17 @@ use jiff::Timestamp;
 
 use super::args::CleanupArgs;
 use super::exit::Exit;
+use super::run::clusters;
 use super::runtime::Runtime;
-use super::{eprint_text, in_full, print_line, print_text, run};
+use super::{eprint_text, in_full, print_line, print_text};
 use crate::cluster::{Cluster, ClusterError, ConnectOptions};
 use crate::report::{sanitize, stream};
+use crate::run;
+use crate::secret::Mask;
 use crate::sweep::{self, Fate, Found, Left, MarkedRun, SweepError, Wish};
 
 /// Shows, asks, removes.
-pub fn execute(args: &CleanupArgs) -> Exit {
+pub fn execute(args: &CleanupArgs, mask: &Mask) -> Exit {
     let wish = match (&args.run, args.older_than) {
         (Some(run), _) => Wish::Run(run.clone()),
         (None, Some(least)) => Wish::OlderThan(least),
@@ -35,7 +38,7 @@ pub fn execute(args: &CleanupArgs) -> Exit {
     };
     let connect = args.connection.options();
     let mut places = vec![(None, connect.clone())];
-    match run::clusters(&args.clusters, &connect) {
+    match clusters(&args.clusters, &connect) {
         Ok(further) => {
             let further = further.into_iter();
             places.extend(further.map(|(name, options)| (Some(name), options)));
@@ -45,8 +48,13 @@ pub fn execute(args: &CleanupArgs) -> Exit {
             return Exit::Usage;
         }
     }
-    let looks = places.iter().map(|(_, options)| look(options, args, &wish));
-    let looks = match runtime.until_signal(futures::future::join_all(looks)) {
+    let looking = async {
+        run::note_credentials(mask, places.iter().map(|(_, options)| options)).await;
+        let looks = places.iter();
+        let looks = looks.map(|(_, options)| look(options, args, &wish, mask));
+        futures::future::join_all(looks).await
+    };
+    let looks = match runtime.until_signal(looking) {
         Ok(looks) => looks,
         Err(exit) => return exit,
     };
@@ -61,7 +69,10 @@ pub fn execute(args: &CleanupArgs) -> Exit {
             }),
             Err(message) => {
                 let message = format!("{}{message}", prefix(name.as_deref()));
-                eprint_text(&format!("error: {}\n", sanitize::text(&message)));
+                eprint_text(&format!(
+                    "error: {}\n",
+                    sanitize::text(&mask.mask(&message))
+                ));
                 is_blind = true;
             }
         }
@@ -69,7 +80,7 @@ pub fn execute(args: &CleanupArgs) -> Exit {
     for Seen { name, found, .. } in &seen {
         for note in notes(found, &wish) {
             let note = format!("{}{note}", prefix(name.as_deref()));
-            eprint_text(&format!("note: {}\n", sanitize::line(&note)));
+            eprint_text(&format!("note: {}\n", sanitize::line(&mask.mask(&note))));
         }
     }
     let chosen: Vec<_> = seen
@@ -86,7 +97,8 @@ pub fn execute(args: &CleanupArgs) -> Exit {
         return at_best(Exit::Passed);
     }
     for (seen, chosen) in &chosen {
-        print_text(&plan(chosen, seen.found.now, seen.name.as_deref()));
+        let plan = plan(chosen, seen.found.now, seen.name.as_deref());
+        print_text(&mask.mask(&plan));
     }
     if args.dry_run {
         return at_best(Exit::Passed);
@@ -111,7 +123,8 @@ pub fn execute(args: &CleanupArgs) -> Exit {
     };
     let mut exit = Exit::Passed;
     for ((seen, chosen), left) in chosen.iter().zip(left) {
-        print_text(&result(chosen, &left, seen.name.as_deref()));
+        let result = result(chosen, &left, seen.name.as_deref());
+        print_text(&mask.mask(&result));
         if !left.is_empty() {
             exit = Exit::Left;
         }
@@ -145,9 +158,10 @@ async fn look(
     options: &ConnectOptions,
     args: &CleanupArgs,
     wish: &Wish,
+    mask: &Mask,
 ) -> Result<(Cluster, Found), String> {
     let cluster = Cluster::connect(options).await;
-    let cluster = cluster.map_err(|error| in_full(&error))?;
+    let cluster = cluster.map_err(|error| in_full(&error, mask))?;
     let run = match wish {
         Wish::Run(run) => Some(run.as_str()),
         Wish::OlderThan(_) | Wish::All => None,

@@ -74,8 +74,8 @@ fn execute(args: Args) -> Exit {
         Command::Check(check) => check::execute(&check),
         Command::Images(images) => images::execute(&images, args.verbose > 0),
         Command::List(list) => list::execute(&list, args.verbose > 0),
-        Command::Rbac(rbac) => rbac::execute(&rbac),
-        Command::Cleanup(cleanup) => cleanup::execute(&cleanup),
+        Command::Rbac(rbac) => rbac::execute(&rbac, &mask),
+        Command::Cleanup(cleanup) => cleanup::execute(&cleanup, &mask),
     }
 }
 
@@ -128,7 +128,7 @@ fn verbosity(quiet: bool, verbose: u8) -> Verbosity {
 }
 
 /// Why there is no connection, with all that a credential plugin said.
-fn in_full(error: &ConnectError) -> String {
+fn in_full(error: &ConnectError, mask: &Mask) -> String {
     let mut text = error.to_string();
     for (title, detail) in error.details() {
         text.push_str(&format!("\n{title}:"));
@@ -136,7 +136,7 @@ fn in_full(error: &ConnectError) -> String {
             text.push_str(&format!("\n  {line}"));
         }
     }
-    sanitize::text(&text)
+    sanitize::text(&mask.mask(&text))
 }
 
 /// A line on stdout. Where nobody reads it, there is nobody to tell.

@@ -13,9 +13,11 @@ use crate::plan::model::{Namespace, Suite};
 use crate::plan::rights::{Facts, On, Reach, Right, rights};
 use crate::report::guard::Form;
 use crate::report::sanitize;
+use crate::run;
+use crate::secret::Mask;
 
 /// Prints the roles.
-pub fn execute(args: &RbacArgs) -> Exit {
+pub fn execute(args: &RbacArgs, mask: &Mask) -> Exit {
     let Ok(mut suites) = load::suites(&args.suites, &args.inputs) else {
         return Exit::Usage;
     };
@@ -35,10 +37,10 @@ pub fn execute(args: &RbacArgs) -> Exit {
     let (own, others): (Vec<_>, Vec<_>) = rights
         .into_iter()
         .partition(|right| right.cluster.is_none());
-    let kinds = match Kinds::find(&own, args) {
+    let kinds = match Kinds::find(&own, args, mask) {
         Ok(kinds) => kinds,
         Err(message) => {
-            eprint_text(&format!("error: {message}\n"));
+            eprint_text(&mask.mask(&format!("error: {message}\n")));
             return Exit::Errored;
         }
     };
@@ -58,7 +60,7 @@ pub fn execute(args: &RbacArgs) -> Exit {
         }
     }
     for note in &notes {
-        eprint_text(&format!("note: {note}\n"));
+        eprint_text(&mask.mask(&format!("note: {note}\n")));
     }
     let header = header(&suites, args.namespace.as_deref(), &notes);
     let roles = roles::yaml(&name(&suites), args.namespace.as_deref(), &grants);
@@ -101,7 +103,7 @@ struct Kind {
 
 impl Kinds {
     /// Finds every kind: those that are built in without asking, the others in the cluster.
-    fn find(rights: &[Right], args: &RbacArgs) -> Result<Self, String> {
+    fn find(rights: &[Right], args: &RbacArgs, mask: &Mask) -> Result<Self, String> {
         let mut kinds = BTreeMap::new();
         let mut unknown: BTreeMap<On, &Right> = BTreeMap::new();
         for right in rights {
@@ -127,7 +129,7 @@ impl Kinds {
             };
             let runtime = Runtime::new().map_err(|error| error.to_string())?;
             let found = runtime
-                .until_signal(ask(args, unknown.keys()))
+                .until_signal(ask(args, unknown.keys(), mask))
                 .unwrap_or_else(|_signal| Err("it was interrupted".to_owned()))
                 .map_err(because)?;
             kinds.extend(found);
@@ -189,11 +191,16 @@ impl Kinds {
     }
 }
 
-async fn ask(args: &RbacArgs, kinds: impl Iterator<Item = &On>) -> Result<Vec<(On, Kind)>, String> {
+async fn ask(
+    args: &RbacArgs,
+    kinds: impl Iterator<Item = &On>,
+    mask: &Mask,
+) -> Result<Vec<(On, Kind)>, String> {
     let options = args.connection.options();
+    run::note_credentials(mask, [&options].into_iter()).await;
     let cluster = Cluster::connect(&options)
         .await
-        .map_err(|error| in_full(&error))?;
+        .map_err(|error| in_full(&error, mask))?;
     let mut found = Vec::new();
     for on in kinds {
         let resource = match on {

@@ -6,6 +6,7 @@ use std::error::Error;
 use std::io;
 
 use super::connector::ProxyError;
+use super::error::beginning;
 use super::foreign::Foreign;
 use super::plugin::NoCredentials;
 
@@ -245,10 +246,7 @@ fn credentials(error: &kube::client::AuthError) -> String {
             // Plugins say on stderr what is wrong; the credentials themselves go to stdout.
             let stderr = String::from_utf8_lossy(&out.stderr);
             match stderr.lines().map(str::trim).rfind(|line| !line.is_empty()) {
-                Some(line) => {
-                    let line: String = line.chars().take(200).collect();
-                    format!("it ended with {code}: {line}")
-                }
+                Some(line) => format!("it ended with {code}: {}", beginning(line, 200)),
                 None => format!("it ended with {code}"),
             }
         }

@@ -266,7 +266,16 @@ fn first_line(body: &[u8]) -> Option<String> {
     }
     let text = String::from_utf8_lossy(body);
     let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
-    Some(line.chars().take(200).collect())
+    Some(beginning(line, 200))
+}
+
+/// At most so many characters of a text, and `…` where it has more: a message quotes it, and what is
+/// cut off is masked by that mark.
+pub(super) fn beginning(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
 }
 
 fn default_words(code: u16) -> String {
@@ -405,6 +414,12 @@ mod tests {
             error.to_string(),
             "the cluster has no kind or resource \"deamonset\"; did you mean \"daemonset\"?"
         );
+    }
+
+    #[test]
+    fn what_is_cut_off_says_so() {
+        assert_eq!(beginning("äbc", 3), "äbc");
+        assert_eq!(beginning("äbcd", 2), "äb…");
     }
 
     #[test]

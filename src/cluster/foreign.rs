@@ -6,6 +6,8 @@ use std::fmt;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 
+use super::error::beginning;
+
 /// How much of a foreign answer is told.
 const TOLD: usize = 120;
 
@@ -146,8 +148,8 @@ fn first_words(body: &[u8]) -> Option<String> {
 /// In one line, and not too long.
 fn short(text: &str) -> Option<String> {
     let words: Vec<_> = text.split_whitespace().collect();
-    let text: String = words.join(" ").chars().take(TOLD).collect();
-    (!text.is_empty()).then_some(text)
+    let text = words.join(" ");
+    (!text.is_empty()).then(|| beginning(&text, TOLD))
 }
 
 /// The query of a login page holds tokens.

@@ -315,11 +315,16 @@ pub async fn credentials_in(path: &Path, memory: &Memory) -> Vec<Vec<u8>> {
         let provider = provider.into_iter().flatten();
         let secret = provider.filter(|(name, _)| name.contains("token") || name.contains("secret"));
         let secret = secret.filter_map(|(_, value)| value.as_str());
-        let given = user.get("exec").and_then(|exec| exec["env"].as_array());
-        let given = given.into_iter().flatten().filter_map(|variable| {
+        let exec = |field: &str| {
+            let list = user.get("exec").and_then(|exec| exec[field].as_array());
+            list.map(Vec::as_slice).unwrap_or_default()
+        };
+        let given = exec("env").iter().filter_map(|variable| {
             let is_secret = names_a_secret(variable["name"].as_str()?);
             variable["value"].as_str().filter(|_| is_secret)
         });
+        let arguments: Vec<&str> = exec("args").iter().filter_map(Value::as_str).collect();
+        let given = given.chain(secret_arguments(&arguments));
         found.extend(secret.chain(given).map(|text| text.as_bytes().to_owned()));
     }
     for cluster in kubeconfig.clusters.iter().flat_map(|it| &it.fields) {
@@ -332,12 +337,39 @@ pub async fn credentials_in(path: &Path, memory: &Memory) -> Vec<Vec<u8>> {
     found
 }
 
-/// `AWS_SECRET_ACCESS_KEY`, and not `AWS_PROFILE`.
-fn names_a_secret(variable: &str) -> bool {
-    let variable = variable.to_ascii_uppercase();
-    ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"]
-        .iter()
-        .any(|word| variable.contains(word))
+/// The values of `--oidc-client-secret=…` and `--oidc-client-secret …`.
+fn secret_arguments<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+    let mut found = Vec::new();
+    for (at, argument) in arguments.iter().enumerate() {
+        let Some(flag) = argument.strip_prefix('-') else {
+            continue;
+        };
+        match flag.split_once('=') {
+            Some((flag, value)) if names_a_secret(flag) => found.push(value),
+            None if names_a_secret(flag) => found.extend(arguments.get(at + 1).copied()),
+            _ => {}
+        }
+    }
+    // one flag may follow another, which has no value
+    found.retain(|value| !value.starts_with('-'));
+    found
+}
+
+/// `AWS_SECRET_ACCESS_KEY`, `API_KEY` and `oidc-client-secret`, and not `AWS_PROFILE` or
+/// `AWS_ACCESS_KEY_ID`.
+fn names_a_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    [
+        "TOKEN",
+        "SECRET",
+        "PASSWORD",
+        "PASSWD",
+        "PASSPHRASE",
+        "CREDENTIAL",
+    ]
+    .iter()
+    .any(|word| name.contains(word))
+        || name.rsplit(['_', '-']).next() == Some("KEY")
 }
 
 /// The password in `https://user:password@host`.
@@ -434,7 +466,9 @@ users:
 - {name: d, user: {auth-provider: {name: oidc, config: {id-token: an-id, client-id: no}}}}
 - {name: e}
 - name: f
-  user: {exec: {env: [{name: AWS_PROFILE, value: no}, {name: MY_SECRET, value: a-secret}]}}
+  user: {exec: {env: [{name: AWS_PROFILE, value: no}, {name: MY_SECRET, value: a-secret}, {name: API_KEY, value: an-api-key}]}}
+- name: g
+  user: {exec: {args: [get-token, --oidc-client-secret=in-an-argument, --login, no, --passphrase, a-passphrase, --token, --no-value]}}
 clusters:
 - {name: c, cluster: {server: 'https://me:of-a-server@host/a@b', proxy-url: 'http://me:of-a-proxy@p'}}
 ";
@@ -452,6 +486,9 @@ clusters:
             "a-key",
             "an-id",
             "a-secret",
+            "an-api-key",
+            "in-an-argument",
+            "a-passphrase",
             "of-a-server",
             "of-a-proxy",
         ];

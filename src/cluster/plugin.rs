@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 
 use super::cause::without_number;
-use super::error::seconds;
+use super::error::{beginning, seconds};
 use crate::yaml;
 
 /// How long a plugin may take; some open a browser, none of ours may wait for a person.
@@ -271,7 +271,7 @@ fn telling_line(stderr: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(stderr);
     let says_something = |line: &&str| line.chars().filter(|c| c.is_alphabetic()).count() > 1;
     let line = text.lines().map(str::trim).rfind(says_something)?;
-    Some(line.chars().take(200).collect())
+    Some(beginning(line, 200))
 }
 
 /// Of a long text the beginning and the end.

@@ -39,7 +39,8 @@ impl Lines {
 pub(super) enum Chosen<'a> {
     /// A line that is wanted, with its end.
     Line(&'a [u8]),
-    /// So many bytes of a line that is too long to be looked at.
+    /// So many bytes of a line that is too long to be looked at, or that is wanted only where such a
+    /// line before it is not.
     Unread(u64),
 }
 
@@ -50,8 +51,10 @@ pub(super) struct Choice {
     /// The beginning of the line that comes; empty within one that is too long.
     begun: Vec<u8>,
     is_too_long: bool,
-    /// How many are still wanted.
+    /// How many are still wanted, where none of those that were too long is.
     wanted: usize,
+    /// How many were too long: each of them may be one that is wanted.
+    unread: usize,
 }
 
 impl Choice {
@@ -61,6 +64,7 @@ impl Choice {
             lines,
             begun: Vec::new(),
             is_too_long: false,
+            unread: 0,
         }
     }
 
@@ -85,7 +89,11 @@ impl Choice {
             let lines = self.begun.split_inclusive(|byte| *byte == b'\n');
             let chosen = lines.filter(|line| self.lines.have(line));
             for line in chosen.take(self.wanted) {
-                take(Chosen::Line(line));
+                // it may be one too many
+                take(match self.wanted > self.unread {
+                    true => Chosen::Line(line),
+                    false => Chosen::Unread(line.len() as u64),
+                });
                 self.wanted -= 1;
             }
         }
@@ -99,6 +107,7 @@ impl Choice {
         }
         self.begun.extend_from_slice(bytes);
         if self.is_too_long || self.begun.len() > LONGEST {
+            self.unread += usize::from(!self.is_too_long);
             self.is_too_long = true;
             take(Chosen::Unread(self.begun.len() as u64));
             self.begun.clear();

@@ -285,3 +285,35 @@ proptest! {
         prop_assert_eq!(chosen, Text::Whole(expected));
     }
 }
+
+/// One of the first lines may have been one that was too long to be looked at: then the last of them
+/// are perhaps not there.
+#[test]
+fn what_may_be_one_line_too_many_is_not_known() {
+    let seen = |first: usize, wanted: &[&str]| {
+        let lines = Lines {
+            containing: Some("hit".to_owned()),
+            first: Some(first),
+            ..Lines::default()
+        };
+        let texts = wanted.iter().map(|text| (*text).to_owned()).collect();
+        let mut output = Intake::keep(100)
+            .looking_for(Arc::new(Look::new(texts, &[], None)))
+            .only(Some(lines))
+            .begin();
+        output.push(b"hit A");
+        output.push(&[b' '; 1_300_000]);
+        output.push(b"\nhit B\nno\nhit C\nhit D\n");
+        let Text::Cut(cut) = output.finish() else {
+            panic!("a line was not looked at")
+        };
+        (0..wanted.len())
+            .map(|number| cut.seen().has_text(number))
+            .collect::<Vec<_>>()
+    };
+    let of = ["hit B", "hit C", "hit D"];
+    assert_eq!(seen(1, &of), [None, None, None]);
+    assert_eq!(seen(2, &of), [Some(true), None, None]);
+    assert_eq!(seen(3, &of), [Some(true), Some(true), None]);
+    assert_eq!(seen(4, &of), [Some(true), Some(true), Some(true)]);
+}

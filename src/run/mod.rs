@@ -45,4 +45,5 @@ pub(crate) use clusters::Clusters;
 pub use dispatcher::{Ended, report_problem};
 pub use executor::{Keep, RunOptions, execute};
 pub(crate) use ledger::{Deed, Entry, Subject};
+pub use secrets::note_credentials;
 pub(crate) use signal::Signals;

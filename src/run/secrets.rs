@@ -2,8 +2,9 @@
 
 use super::environment::kubeconfigs;
 use super::executor::RunOptions;
-use crate::cluster::credentials_in;
+use crate::cluster::{ConnectOptions, credentials_in};
 use crate::plan::model::Suite;
+use crate::secret::Mask;
 
 /// The token of a pod's service account, which every program of the pod can read.
 const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
@@ -18,15 +19,23 @@ pub async fn note(suites: &[Suite], options: &RunOptions) {
             mask.add_input(value);
         }
     }
-    let of_options = [&options.connect]
+    let connections = [&options.connect]
         .into_iter()
-        .chain(options.clusters.values())
-        .flat_map(kubeconfigs);
+        .chain(options.clusters.values());
+    note_credentials(mask, connections).await;
     let of_suites = suites.iter().flat_map(|suite| &suite.clusters);
-    let of_suites = of_suites.filter_map(|choice| choice.kubeconfig.clone());
-    let memory = &options.connect.memory;
-    for path in of_options.chain(of_suites) {
-        mask.add_all(credentials_in(&path, memory).await);
+    for path in of_suites.filter_map(|choice| choice.kubeconfig.clone()) {
+        mask.add_all(credentials_in(&path, &options.connect.memory).await);
+    }
+}
+
+/// Masks what proves who the run is: the credentials of every kubeconfig of these connections, and
+/// those of the pod that it may be in.
+pub async fn note_credentials(mask: &Mask, connections: impl Iterator<Item = &ConnectOptions>) {
+    for options in connections {
+        for path in kubeconfigs(options) {
+            mask.add_all(credentials_in(&path, &options.memory).await);
+        }
     }
     mask.add_all(std::fs::read(SERVICE_ACCOUNT_TOKEN));
 }

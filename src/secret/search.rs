@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
-use super::skeleton::{cuts, escapes_cut_at_end, escapes_cut_at_start, is_unreadable};
+use super::skeleton::{cuts, escape_cut_at_end, escape_cut_at_start, is_unreadable};
 
 /// A longer text is looked for by pieces of itself: a message quotes no more than a beginning, of a
 /// long output an end is kept, and programs print base64 in lines with words before each.
@@ -169,23 +169,24 @@ impl Search {
             let before = &haystack[..cut.start];
             // A character that was cut in two cannot be read.
             let before = &before[..before.len() - unreadable_at_end(before)];
-            for skipped in escapes_cut_at_end(before) {
+            for skipped in 0..=escape_cut_at_end(before) {
                 let before = &before[..before.len() - skipped];
-                if let Some(rest) = longest(&self.beginnings, shortest, before.len(), |rest| {
-                    before[before.len() - rest..].to_vec()
-                }) {
+                let window = &before[before.len().saturating_sub(LONG_PIECE)..];
+                if let Some(rest) = longest(&self.beginnings, shortest, window) {
                     found.push(before.len() - rest..before.len());
                 }
             }
             let behind = &haystack[cut.end..];
             let unreadable = unreadable_at_start(behind);
-            for skipped in escapes_cut_at_start(&behind[unreadable..]) {
-                let skipped = unreadable + skipped;
-                let behind = &behind[skipped..];
-                if let Some(rest) = longest(&self.endings, shortest, behind.len(), |rest| {
-                    behind[..rest].iter().rev().copied().collect()
-                }) {
-                    let start = cut.end + skipped;
+            for skipped in 0..=escape_cut_at_start(&behind[unreadable..]) {
+                let start = unreadable + skipped;
+                let behind = &behind[start..];
+                let mut window = [0; LONG_PIECE];
+                let window = &mut window[..behind.len().min(LONG_PIECE)];
+                window.copy_from_slice(&behind[..window.len()]);
+                window.reverse();
+                if let Some(rest) = longest(&self.endings, shortest, window) {
+                    let start = cut.end + start;
                     found.push(start..start + rest);
                 }
             }
@@ -193,17 +194,12 @@ impl Search {
     }
 }
 
-/// How long the longest rest is that one of the sorted texts begins with.
-fn longest(
-    sorted: &[Box<[u8]>],
-    shortest: usize,
-    available: usize,
-    rest: impl Fn(usize) -> Vec<u8>,
-) -> Option<usize> {
-    (shortest..=available.min(LONG_PIECE)).rev().find(|length| {
-        let rest = rest(*length);
+/// How long the longest end of a window is that one of the sorted texts begins with.
+fn longest(sorted: &[Box<[u8]>], shortest: usize, window: &[u8]) -> Option<usize> {
+    (shortest..=window.len()).rev().find(|length| {
+        let rest = &window[window.len() - length..];
         let at = sorted.partition_point(|text| **text < *rest);
-        sorted.get(at).is_some_and(|text| text.starts_with(&rest))
+        sorted.get(at).is_some_and(|text| text.starts_with(rest))
     })
 }
 

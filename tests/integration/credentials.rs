@@ -119,6 +119,37 @@ fn a_kubeconfig_that_cannot_be_read_is_not_quoted() {
     }
 }
 
+/// What looks for leftovers and what asks for kinds connects too.
+#[test]
+fn other_commands_tell_no_credentials_either() {
+    let user = "    exec:\n      apiVersion: client.authentication.k8s.io/v1\n      command: ./plugin\n      \
+                interactiveMode: Never\n      env: [{name: VAULT_TOKEN, value: VALUE}]"
+        .replace("VALUE", TOKEN);
+    let custom = suite(
+        "
+  cases:
+    - name: a
+      steps: [{get: {target: widget.example.com/a}}]
+",
+    );
+    for command in [&["cleanup", "--all", "--yes"][..], &["rbac", "suite.yaml"]] {
+        let arguments = [command, &["--kubeconfig", "here.yaml"]].concat();
+        let program = Kubeproof::new(&arguments)
+            .file("here.yaml", &kubeconfig("http://127.0.0.1:1", &user))
+            .file("suite.yaml", &custom)
+            .file(
+                "plugin",
+                "#!/bin/sh\necho \"no login with $VAULT_TOKEN\" >&2\nexit 1\n",
+            );
+        let path = program.path("plugin");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).expect("a mode");
+        let run = program.run();
+        run.assert_code(3);
+        run.assert_stderr("no login with ***");
+        assert_no_secret(&command.join(" "), &run.to_string());
+    }
+}
+
 #[track_caller]
 fn assert_no_secret(way: &str, told: &str) {
     for secret in [

@@ -18,6 +18,7 @@ use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 
 use super::super::cause::{Cause, without_number};
 use super::super::client::Cluster;
+use super::super::error::beginning;
 use super::super::resource::{Resource, encoded};
 use super::model::HttpError;
 
@@ -166,7 +167,7 @@ async fn receive(
         }
         if channel == ERROR {
             let words = String::from_utf8_lossy(bytes);
-            let cause = words.trim().chars().take(LONGEST_WORDS).collect();
+            let cause = beginning(words.trim(), LONGEST_WORDS);
             return Err(HttpError::NotReached { cause });
         }
         // The near end is gone: nobody wants more.
