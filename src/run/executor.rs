@@ -19,7 +19,7 @@ use super::cancel::{Cancellation, CleanupTime};
 use super::clusters::Clusters;
 use super::dispatcher::{Dispatcher, Ended, Teller};
 use super::environment::ProcessEnvironments;
-use super::ledger::Owners;
+use super::ledger::{Ledger, Owner, Owners};
 use super::leftovers;
 use super::life::Life;
 use super::namespace;
@@ -390,6 +390,8 @@ impl Run {
                 });
         let stop = self.cancellation.work.child_token();
         let cleanup_time = CleanupTime::new(&self.cancellation.cleanup);
+        let owner = Owner::Suite(reference.clone());
+        let ledger = Ledger::new(owner, Arc::clone(&self.owners));
         Arc::new(SuiteRun {
             clusters,
             environments: Arc::new(environments),
@@ -405,6 +407,7 @@ impl Run {
             labels,
             life: Arc::clone(&self.life),
             owners: Arc::clone(&self.owners),
+            ledger,
             writes: Writes::default(),
             left: Mutex::default(),
             teller: Arc::clone(&self.teller),

@@ -17,7 +17,7 @@ use super::diagnosis;
 use super::dispatcher::Teller;
 use super::environment::ProcessEnvironments;
 use super::executor::RunOptions;
-use super::ledger::{Entry, Ledger, Owner, Owners, Subject};
+use super::ledger::{Entry, Ledger, Owners, Subject};
 use super::life::{Life, Place as LeasePlace};
 use super::namespace;
 use super::panic::{held, held_step};
@@ -57,6 +57,8 @@ pub struct SuiteRun {
     pub life: Arc<Life>,
     /// Which of the run's suites and cases has which object.
     pub owners: Arc<Owners>,
+    /// What setup and teardown make and change.
+    pub ledger: Ledger,
     pub writes: Writes,
     /// The leftovers that were told.
     pub left: Mutex<HashSet<Subject>>,
@@ -88,13 +90,10 @@ impl SuiteRun {
             file: self.suite.file.name.clone(),
             namespace: self.namespace.clone(),
         });
-        let ledger = Ledger::new(
-            Owner::Suite(self.reference.clone()),
-            Arc::clone(&self.owners),
-        );
+        let ledger = &self.ledger;
         let timer = self.start_timer();
         let mut namespaces = Vec::new();
-        let unmet = held(self.unmet_requirement(&ledger)).await;
+        let unmet = held(self.unmet_requirement(ledger)).await;
         let unmet = unmet.unwrap_or_else(|words| Some((Outcome::Errored, Explanation::new(words))));
         let begun = match unmet {
             Some((outcome, why)) => {
@@ -102,8 +101,8 @@ impl SuiteRun {
                 false
             }
             None => {
-                match held_step(self.prepare(&ledger, &mut namespaces)).await {
-                    Ok(()) => self.run_cases(&ledger).await,
+                match held_step(self.prepare(ledger, &mut namespaces)).await {
+                    Ok(()) => self.run_cases(ledger).await,
                     Err(failure) => self.setup_failed(failure),
                 }
                 true
@@ -116,7 +115,7 @@ impl SuiteRun {
         });
         on_finished();
         if begun {
-            self.end(&ledger, namespaces).await;
+            self.end(ledger, namespaces).await;
         }
     }
 

@@ -1,7 +1,9 @@
 //! From the text of a file to its documents. `suite` reads what stands in a suite,
 //! `case` the cases, `step` the steps.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+use regex::Regex;
 
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::source::{SourceFile, Span};
@@ -49,17 +51,18 @@ pub fn is_suite(file: &SourceFile) -> bool {
             // steps are for suites to include
             document["kind"] == "Suite" || is_ours && document["kind"] != "Steps"
         }),
-        Err(_) => file.text.lines().any(|line| {
-            line.trim_start()
-                .strip_prefix("apiVersion:")
-                .is_some_and(|value| {
-                    value
-                        .trim_start_matches([' ', '"', '\''])
-                        .starts_with(group)
-                })
-        }),
+        Err(_) => OURS.is_match(&file.text),
     }
 }
+
+/// Our `apiVersion` in a text that is no YAML, in whatever form: with a key in quotes, in a map on
+/// one line, in JSON, where `/` may be escaped. A comment is none.
+static OURS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r#"(?m)(?:^|[{,?])\s*["']?apiVersion["']?\s*:\s*(?:[!&]\S+\s+)*["']?kubeproof\.dev\\?/"#,
+    )
+    .expect("a pattern that is written here")
+});
 
 /// The test runner whose files have this API group.
 fn tool_of(group: &str) -> Option<&'static str> {

@@ -147,15 +147,18 @@ fn what_was_there_is_put_back_whole() {
 fn what_cannot_be_put_back_is_told_and_the_suites_own_deletion_is_not() {
     let _cluster = healthy_cluster();
     let namespace = TestNamespace::new("not-put-back");
-    for name in ["deleted", "wanted-gone", "held"] {
+    for name in ["deleted", "wanted-gone", "gone-for-all", "held"] {
         namespace.kubectl(&["create", "configmap", name, "--from-literal=k=v"]);
     }
     let run = run_spec_with(
         &["--namespace", &namespace.name],
         r#"
+  setup:
+    - patch: {target: configmap/gone-for-all, patch: {data: {k: w}}}
   cases:
     - name: changes
       steps:
+        - delete: {target: configmap/gone-for-all, foreign: true}
         - patch: {target: configmap/deleted, patch: {data: {k: w}}}
         - script: kubectl -n {{ run.namespace }} delete configmap deleted
         - patch: {target: configmap/held, patch: {metadata: {finalizers: [example.com/theirs]}}}

@@ -54,7 +54,8 @@ pub(super) fn object_name_problem(kind: Option<&BuiltIn>, name: &str) -> Option<
     };
     match (kind.group, kind.kind) {
         // these take whatever can stand in a path
-        ("rbac.authorization.k8s.io", _) | (_, "APIService" | "IPAddress") => None,
+        ("rbac.authorization.k8s.io", _)
+        | (_, "APIService" | "IPAddress" | "CertificateSigningRequest") => None,
         ("", "Namespace" | "Service") if whole.is_some() => {
             whole.and_then(label_problem).map(str::to_owned)
         }
@@ -204,6 +205,7 @@ mod tests {
             ("clusterrole", "system:node"),
             ("apiservice", "v1."),
             ("ipaddress", "2001:db8::1"),
+            ("csr", "node-csr-2Bq_PYT"),
             ("users.user.openshift.io", "kube:admin"),
             ("namespace", "kube-system"),
         ] {

@@ -74,6 +74,15 @@ fn what_cannot_be_read_is_told() {
     symlink("nowhere.yaml", folder.path("applied/b.YML")).unwrap();
     let told = |path: &str| folder.load(&[path], &InputSources::default()).unwrap_err();
     assert_snapshot!(told("broken"), @"`broken/b.yaml` is no file that can be read: a broken link, or no file at all");
+    std::fs::remove_file(folder.path("broken/b.yaml")).unwrap();
+    for text in [
+        r#"{"apiVersion": "kubeproof.dev/v1alpha1", "kind": "Suite", "metadata": {"name": "b"}"#,
+        r#"{"apiVersion": "kubeproof.dev/v1alpha1", "kind": "Suite", "kind": "Suite"}"#,
+    ] {
+        std::fs::write(folder.path("broken/b.json"), text).unwrap();
+        let told = told("broken").to_string();
+        assert!(told.contains("broken/b.json:1:"), "{told}");
+    }
     let applies = suite("setup:\n- apply: {file: applied}");
     std::fs::write(folder.path("suite.yaml"), applies).unwrap();
     assert_snapshot!(told("suite.yaml"), @"suite.yaml:6:19: `applied/b.YML` is no file that can be read: a broken link, or no file at all");

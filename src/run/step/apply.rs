@@ -20,10 +20,8 @@ pub async fn run(
     context: &StepContext<'_>,
     deadline: &Deadline,
 ) -> Result<StepResult, StepFailure> {
-    write::each(&apply.manifests, context, deadline, |manifest| {
-        one(apply, manifest, context)
-    })
-    .await
+    let one = |manifest| one(apply, manifest, context);
+    write::each(&apply.manifests, &apply.expect, context, deadline, one).await
 }
 
 /// Applies one manifest by what is there already; nothing where it was refused as expected.

@@ -61,12 +61,12 @@ fn look(
     memory.next_look();
     let context = &context.with_objects(object_checks(assert), objects);
     let mut wrong = Vec::new();
-    // naming a target and nothing else asserts that it is there
-    let counts = assert
+    // beside a count, too, nothing was looked at where there is nothing
+    let only_counts = assert
         .checks
         .iter()
-        .any(|check| matches!(check, AssertCheck::Count(_)));
-    if objects.is_empty() && !counts && !assert.allow_empty {
+        .all(|check| matches!(check, AssertCheck::Count(_)));
+    if objects.is_empty() && !only_counts && !assert.allow_empty {
         return Ok(Look::NotYet(selected.missing()));
     }
     for (number, assert_check) in assert.checks.iter().enumerate() {

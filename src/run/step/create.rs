@@ -14,10 +14,8 @@ pub async fn run(
     context: &StepContext<'_>,
     deadline: &Deadline,
 ) -> Result<StepResult, StepFailure> {
-    write::each(&create.manifests, context, deadline, |manifest| {
-        one(create, manifest, context)
-    })
-    .await
+    let one = |manifest| one(create, manifest, context);
+    write::each(&create.manifests, &create.expect, context, deadline, one).await
 }
 
 async fn one(

@@ -5,7 +5,7 @@ use super::follow::{Followed, Look};
 use super::select::Selected;
 use super::write;
 use super::{StepContext, StepFailure, StepResult};
-use crate::cluster::{DeleteOptions, Deleted, Propagation};
+use crate::cluster::{DeleteOptions, Deleted, Deletion, Propagation};
 use crate::event::EventKind;
 use crate::plan::model::Delete;
 
@@ -18,6 +18,7 @@ pub async fn run(
     let selected = write::in_time(deadline, context, Selected::of(&delete.target, context)).await?;
     let objects = write::in_time(deadline, context, selected.read(context)).await?;
     if objects.is_empty() {
+        write::must_be_asked(&delete.expect, &selected.missing())?;
         context.suite.teller.tell(EventKind::Notice {
             text: format!("delete: {}: absent already", selected.describe()),
         });
@@ -47,6 +48,14 @@ pub async fn run(
                 .await)
         })
         .await?;
+        if let Ok(Deleted {
+            deletion: Deletion::Absent,
+            ..
+        }) = &answer
+        {
+            let why_not = format!("{key} went away before it was asked to go");
+            write::must_be_asked(&delete.expect, &why_not)?;
+        }
         let deleted: Option<Deleted> = write::judge(
             answer,
             |deleted| &deleted.warnings,
@@ -82,9 +91,10 @@ pub async fn run(
             })
         })
         .await?;
-    // what the suite does not want there needs not be put back
+    // what the suite does not want there needs not be put back, whoever of it has changed it
     for subject in &gone {
         context.ledger.forget_change(subject);
+        context.suite.ledger.forget_change(subject);
     }
     Ok(StepResult::default().with_objects(objects))
 }

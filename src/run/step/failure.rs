@@ -39,6 +39,33 @@ impl StepFailure {
         Self::new(Outcome::Skipped, reason)
     }
 
+    /// A write, or a look that is all that the step is about: a refusal is the answer to it, and
+    /// everything else means that nobody could be asked.
+    pub fn answered(error: ClusterError) -> Self {
+        let outcome = match error {
+            ClusterError::Refused(_)
+            | ClusterError::Conflict { .. }
+            | ClusterError::NotFound { .. }
+                if !error.is_environment() =>
+            {
+                Outcome::Failed
+            }
+            _ => Outcome::Errored,
+        };
+        Self::of_cluster(outcome, &error)
+    }
+
+    fn of_cluster(outcome: Outcome, error: &ClusterError) -> Self {
+        let text = error.to_string();
+        let message = brief(&text);
+        let is_whole = message == text;
+        let failure = Self::new(outcome, message);
+        match is_whole {
+            true => failure,
+            false => failure.with_detail("the API server", &text),
+        }
+    }
+
     /// No step may go on.
     pub fn cancelled() -> Self {
         Self::new(Outcome::Cancelled, CANCELLED)
@@ -97,23 +124,12 @@ impl From<TemplateError> for StepFailure {
 }
 
 impl From<ClusterError> for StepFailure {
-    /// A refusal is an answer; everything else means that nobody could be asked.
+    /// Of a request that only serves a step: who has no right to look has seen nothing, which is no
+    /// answer. Otherwise as [`StepFailure::answered`].
     fn from(error: ClusterError) -> Self {
-        let text = error.to_string();
-        let message = brief(&text);
-        let failure = match error {
-            ClusterError::Refused(_)
-            | ClusterError::Conflict { .. }
-            | ClusterError::NotFound { .. }
-                if !error.is_environment() =>
-            {
-                Self::failed(message.clone())
-            }
-            _ => Self::errored(message.clone()),
-        };
-        match message == text {
-            true => failure,
-            false => failure.with_detail("the API server", &text),
+        match error.is_forbidden() {
+            true => Self::of_cluster(Outcome::Errored, &error),
+            false => Self::answered(error),
         }
     }
 }
@@ -159,6 +175,26 @@ fn brief(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_has_no_right_to_look_has_found_out_nothing() {
+        let refused = |code: u16| {
+            ClusterError::Refused(crate::cluster::Refusal {
+                code,
+                reason: String::new(),
+                message: "no".to_owned(),
+            })
+        };
+        for (code, serving, asked_for) in [
+            (403, Outcome::Errored, Outcome::Failed),
+            (422, Outcome::Failed, Outcome::Failed),
+            (401, Outcome::Errored, Outcome::Errored),
+        ] {
+            assert_eq!(StepFailure::from(refused(code)).outcome, serving, "{code}");
+            let answered = StepFailure::answered(refused(code));
+            assert_eq!(answered.outcome, asked_for, "{code}");
+        }
+    }
 
     #[test]
     fn of_an_object_that_a_refusal_quotes_the_beginning_is_shown() {

@@ -94,7 +94,7 @@ impl<'a> Followed<'a> {
     }
 
     /// The objects as they are now; nothing before the watch has caught up.
-    fn objects(&mut self) -> Result<Option<Vec<Arc<Value>>>, StepFailure> {
+    pub(super) fn objects(&mut self) -> Result<Option<Vec<Arc<Value>>>, StepFailure> {
         if !self.is_current() {
             return Ok(None);
         }

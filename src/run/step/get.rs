@@ -16,7 +16,8 @@ pub async fn run(
         Get::Object(target) => {
             write::in_time(deadline, context, async {
                 let selected = Selected::of(target, context).await?;
-                let objects = selected.read(context).await?;
+                let read = selected.read_or_refused(context).await?;
+                let objects = read.map_err(StepFailure::answered)?;
                 if objects.is_empty() && selected.is_one() {
                     return Err(StepFailure::failed(selected.missing()));
                 }

@@ -26,9 +26,11 @@ pub struct How {
 }
 
 /// Waits for the rollout of a DaemonSet, a Deployment or a StatefulSet, and gives it as it is then.
+/// What `ends` gives on one of its looks ends it as failed.
 pub async fn wait(
     key: ObjectKey,
     how: How,
+    ends: &mut (impl FnMut() -> Result<Option<String>, StepFailure> + Send),
     context: &StepContext<'_>,
     deadline: &Deadline,
 ) -> Result<Value, StepFailure> {
@@ -39,7 +41,7 @@ pub async fn wait(
     }
     let mut patience = Patience::new(context, &key, how.settle);
     let mut rollout = Rollout::watch(key, how.per_node, context);
-    match timeout_at(deadline.at, rollout.end(context, &mut patience)).await {
+    match timeout_at(deadline.at, rollout.end(ends, context, &mut patience)).await {
         Ok(end) => end?,
         Err(_) => {
             if let Some(object) = rollout.last_look(context, deadline).await? {
@@ -103,10 +105,14 @@ impl Rollout {
     /// Ends when it is rolled out, or will not be.
     async fn end(
         &mut self,
+        ends: &mut (impl FnMut() -> Result<Option<String>, StepFailure> + Send),
         context: &StepContext<'_>,
         patience: &mut Patience<'_>,
     ) -> Result<(), StepFailure> {
         loop {
+            if let Some(why) = ends()? {
+                return Err(StepFailure::failed(why));
+            }
             let failed = match self.progress(context) {
                 Progress::Done => return Ok(()),
                 Progress::Failed(why) => Some(why),

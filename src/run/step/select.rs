@@ -113,18 +113,30 @@ impl<'a> Selected<'a> {
 
     /// Reads them once.
     pub async fn read(&self, context: &StepContext<'_>) -> Result<Vec<Value>, StepFailure> {
-        let objects = match &self.name {
+        Ok(self.read_or_refused(context).await??)
+    }
+
+    /// The same; a refusal is for the caller to judge.
+    pub async fn read_or_refused(
+        &self,
+        context: &StepContext<'_>,
+    ) -> Result<Result<Vec<Value>, ClusterError>, StepFailure> {
+        let namespace = self.namespace.as_deref();
+        let read = match &self.name {
             Some(name) => {
-                let key = ObjectKey::new(self.resource.clone(), self.namespace.as_deref(), name);
-                context.cluster.get(&key).await?.into_iter().collect()
+                let key = ObjectKey::new(self.resource.clone(), namespace, name);
+                let object = context.cluster.get(&key).await;
+                object.map(|object| object.into_iter().collect())
             }
             None => {
                 let selector = self.selector.as_ref().map(LabelQuery::text);
-                context
-                    .cluster
-                    .list(&self.resource, self.namespace.as_deref(), selector)
-                    .await?
+                let list = context.cluster.list(&self.resource, namespace, selector);
+                list.await
             }
+        };
+        let objects: Vec<Value> = match read {
+            Ok(objects) => objects,
+            Err(error) => return Ok(Err(error)),
         };
         let mut selected = Vec::new();
         for object in objects {
@@ -133,7 +145,7 @@ impl<'a> Selected<'a> {
                 selected.push(object);
             }
         }
-        Ok(selected)
+        Ok(Ok(selected))
     }
 
     /// One of them by its own name.

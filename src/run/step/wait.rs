@@ -15,7 +15,7 @@ use crate::cluster::{
     ConditionState, PodReadiness, condition_state, job_failed, pod_state, pods_refused,
 };
 use crate::plan;
-use crate::plan::model::{Until, Wait};
+use crate::plan::model::{ObjectCheck, Until, Wait};
 
 /// Waits.
 pub async fn run(
@@ -26,13 +26,8 @@ pub async fn run(
     let selected = write::in_time(deadline, context, Selected::of(&wait.target, context)).await?;
     if let Until::RolledOut { per_node } = wait.until {
         let settle = wait.settle.unwrap_or(context.suite.suite.timeouts.settle);
-        return roll_out(
-            &selected,
-            rollout::How { per_node, settle },
-            context,
-            deadline,
-        )
-        .await;
+        let how = rollout::How { per_node, settle };
+        return roll_out(wait, &selected, how, context, deadline).await;
     }
     let mut followed = Followed::new(&selected, context).settling(wait.settle);
     let mut memory = Memory::default();
@@ -46,6 +41,7 @@ pub async fn run(
 
 /// Each of the objects, one after another: they roll out side by side all the same.
 async fn roll_out(
+    wait: &Wait,
     selected: &Selected<'_>,
     how: rollout::How,
     context: &StepContext<'_>,
@@ -70,11 +66,65 @@ async fn roll_out(
             objects.iter().map(|object| selected.key(object)).collect()
         }
     };
+    let mut memory = Memory::default();
+    let mut ended_by = |objects: &[Arc<Value>]| {
+        memory.next_look();
+        let context = &context.with_objects(checks(wait), objects);
+        ended_by(wait, objects, selected, context, &mut memory)
+    };
+    let mut followed = wait
+        .unless
+        .is_some()
+        .then(|| Followed::new(selected, context));
+    let mut ends = || match followed
+        .as_mut()
+        .map(Followed::objects)
+        .transpose()?
+        .flatten()
+    {
+        Some(objects) => ended_by(&objects),
+        None => Ok(None),
+    };
     let mut objects = Vec::new();
     for key in keys {
-        objects.push(rollout::wait(key, how, context, deadline).await?);
+        let object = rollout::wait(key, how, &mut ends, context, deadline).await?;
+        objects.push(Arc::new(object));
     }
-    Ok(StepResult::default().with_objects(objects))
+    // the last look may have been at what the watch has not told
+    match ended_by(&objects)? {
+        Some(why) => Err(StepFailure::failed(why)),
+        None => Ok(StepResult::of_objects(&objects)),
+    }
+}
+
+/// What is asked of objects.
+fn checks(wait: &Wait) -> impl Iterator<Item = &ObjectCheck> {
+    let asked = [Some(&wait.until), wait.unless.as_ref()];
+    asked.into_iter().flatten().filter_map(|until| match until {
+        Until::Object(check) => Some(check),
+        _ => None,
+    })
+}
+
+/// Why `unless` ends the wait: the first object of which it holds.
+fn ended_by(
+    wait: &Wait,
+    objects: &[Arc<Value>],
+    selected: &Selected<'_>,
+    context: &StepContext<'_>,
+    memory: &mut Memory<Vec<String>>,
+) -> Result<Option<String>, StepFailure> {
+    let Some(unless) = &wait.unless else {
+        return Ok(None);
+    };
+    let asked = Asked::new(1, unless);
+    for object in objects {
+        if not_yet(&asked, object, context, memory)?.is_none() {
+            let (key, what) = (selected.key(object), describe(unless));
+            return Ok(Some(format!("{key}: {what} holds, which ends the wait")));
+        }
+    }
+    Ok(None)
 }
 
 fn look(
@@ -84,38 +134,27 @@ fn look(
     context: &StepContext<'_>,
     memory: &mut Memory<Vec<String>>,
 ) -> Result<Look, StepFailure> {
-    if let Until::Deleted = wait.until {
-        return Ok(match objects {
-            [] => Look::Holds,
-            objects => Look::NotYet(format!("still there: {}", names(objects, selected))),
-        });
+    let is_deletion = matches!(wait.until, Until::Deleted);
+    match objects {
+        [] if is_deletion => return Ok(Look::Holds),
+        [] => return Ok(Look::NotYet(selected.missing())),
+        _ => {}
     }
-    if objects.is_empty() {
-        return Ok(Look::NotYet(selected.missing()));
-    }
-    let checks = [Some(&wait.until), wait.unless.as_ref()];
-    let checks = checks
-        .into_iter()
-        .flatten()
-        .filter_map(|until| match until {
-            Until::Object(check) => Some(check),
-            _ => None,
-        });
     memory.next_look();
-    let context = &context.with_objects(checks, objects);
+    let context = &context.with_objects(checks(wait), objects);
+    if let Some(why) = ended_by(wait, objects, selected, context, memory)? {
+        return Ok(Look::Never(why));
+    }
+    if is_deletion {
+        return Ok(Look::NotYet(format!(
+            "still there: {}",
+            names(objects, selected)
+        )));
+    }
     let until = Asked::new(0, &wait.until);
-    let unless = wait.unless.as_ref().map(|unless| Asked::new(1, unless));
     let (mut pending, mut kept, mut hopeless) = (Vec::new(), Vec::new(), Vec::new());
     for object in objects {
         let key = selected.key(object);
-        if let Some(unless) = &unless
-            && not_yet(unless, object, context, memory)?.is_none()
-        {
-            return Ok(Look::Never(format!(
-                "{key}: {} holds, which ends the wait",
-                describe(unless.until)
-            )));
-        }
         let Some(why) = not_yet(&until, object, context, memory)? else {
             continue;
         };

@@ -49,6 +49,7 @@ fn render(manifests: &Manifests, context: &StepContext<'_>) -> Result<Vec<Value>
 /// step gives.
 pub async fn each<F>(
     manifests: &Manifests,
+    expectation: &WriteExpectation,
     context: &StepContext<'_>,
     deadline: &Deadline,
     one: impl Fn(Value) -> F,
@@ -64,6 +65,7 @@ where
             Manifests::Template(template) => template.file.name.as_str(),
             Manifests::Files(_) | Manifests::Inline(_) => "the manifest",
         };
+        must_be_asked(expectation, &format!("{what} renders to no object"))?;
         context.suite.teller.tell(EventKind::Notice {
             text: format!("{what} renders to no object: there is nothing to apply"),
         });
@@ -147,6 +149,16 @@ pub fn note_patch(kind: &str, patch: &Value, context: &StepContext<'_>) {
     }
 }
 
+/// What is expected of an answer does not hold, nor fails, where there is none.
+pub fn must_be_asked(expectation: &WriteExpectation, why_not: &str) -> Result<(), StepFailure> {
+    let wanted = match (&expectation.rejected, &expectation.warnings) {
+        (Some(_), _) => "there was nothing to be refused",
+        (None, Some(_)) => "there was nothing to be warned of",
+        (None, None) => return Ok(()),
+    };
+    Err(StepFailure::errored(format!("{why_not}: {wanted}")))
+}
+
 /// Holds the answer to a write against what is expected of it. `Ok(None)` is a refusal
 /// that was expected.
 pub fn judge<T>(
@@ -167,7 +179,7 @@ pub fn judge<T>(
                 false => format!("{what} could not be written"),
             };
             let way_out = way_out(&error);
-            let mut failure = StepFailure::from(error).about(&about);
+            let mut failure = StepFailure::answered(error).about(&about);
             failure.why.message.push_str(&way_out);
             Err(failure)
         }

@@ -404,7 +404,27 @@ fn manifests_beside_suites_are_told_apart() {
     assert!(is_suite("apiVersion: kubeproof.dev/v2"));
     assert!(is_suite("apiVersion: kubeprof.dev/v1alpha1\nkind: Suite"));
     assert!(is_suite("kind: ConfigMap\n---\nkind: Suite"));
-    assert!(is_suite("apiVersion: \"kubeproof.dev/v1alpha1\"\na: [1"));
+    for broken in [
+        "apiVersion: \"kubeproof.dev/v1alpha1\"\na: [1",
+        "\"apiVersion\": 'kubeproof.dev/v1alpha1'\na: [1",
+        "---\n{apiVersion: kubeproof.dev/v1alpha1, a: [1",
+        "{kind: Suite, apiVersion : kubeproof.dev/v1alpha1, kind: Suite}",
+        "{\n  \"apiVersion\": \"kubeproof.dev/v1alpha1\",\n  \"spec\": {\n",
+        "{\"kind\":\"Suite\",\"apiVersion\":\"kubeproof.dev\\/v1alpha1\",\"kind\":\"Suite\"}",
+        "apiVersion: &v kubeproof.dev/v1alpha1\na: [1",
+        "apiVersion:\n  kubeproof.dev/v1alpha1\na: [1",
+        "? apiVersion\n: kubeproof.dev/v1alpha1\na: [1",
+    ] {
+        assert!(is_suite(broken), "{broken}");
+    }
+    for broken in [
+        "# apiVersion: kubeproof.dev/v1alpha1\na: [1",
+        "apiVersion: v1\na: [1, kubeproof.dev/run",
+        "apiVersion: kubeproof.device/v1\na: [1",
+        "x-apiVersion: kubeproof.dev/v1alpha1\na: [1",
+    ] {
+        assert!(!is_suite(broken), "{broken}");
+    }
     assert!(!is_suite("apiVersion: kubeproof.dev/v1alpha1\nkind: Steps"));
     assert!(!is_suite("apiVersion: v1\nkind: Pod"));
     assert!(!is_suite("apiVersion: v1\n{{- if x }}"));

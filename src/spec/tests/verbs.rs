@@ -135,7 +135,9 @@ fn waits() {
          - wait: {target: pod/a, until: {condition: a, that: b}}\n\
          - wait: {target: pod/a, until: {status: 'True'}}\n\
          - wait: {target: pod/a, until: [a]}\n\
-         - wait: {target: pod/a, until: deleted, unless: rolledOut}\n- wait: pod/a"
+         - wait: {target: pod/a, until: deleted, unless: rolledOut}\n- wait: pod/a\n\
+         - wait: {target: pod/a, until: deleted, unless: exists}\n\
+         - wait: {target: pod/a, until: {condition: Ready}, unless: deleted}"
     ), @r#"
     a.yaml:6:34: `until` takes `rolledOut`, `exists`, `deleted` or a map, not `Ready` (write {condition: Ready})
     a.yaml:7:34: `until` takes `rolledOut`, `exists`, `deleted` or a map, not `.status.phase` (write {jsonpath: ".status.phase"})
@@ -147,6 +149,8 @@ fn waits() {
     a.yaml:13:27: `until` takes a word or a map, not a list (write rolledOut, exists, deleted, {condition: Ready}, {jsonpath: "{.status.phase}", equals: Running}, {match: …} or {that: …})
     a.yaml:14:51: `unless` is what ends the wait as failed: being rolled out is no failure (write {condition: Failed})
     a.yaml:15:11: `wait` takes a map, not a string (write {target: pod/a})
+    a.yaml:16:51: `unless` is what ends the wait as failed: being there is no failure, and what `absent` is for (write {condition: Failed})
+    a.yaml:17:62: `unless` is what ends the wait as failed: what is not there is waited for (write {condition: Failed})
     "#);
 }
 

@@ -27,12 +27,16 @@ impl Decoder<'_> {
             per_node: self.flag_span(&mut fields, "perNode"),
             settle: self.optional_text(&mut fields, "settle"),
         };
-        if let (Some(UntilSpec::RolledOut), Some(unless)) =
-            (&wait.unless, fields.optional("unless"))
-        {
+        let no_failure = match &wait.unless {
+            Some(UntilSpec::RolledOut) => Some("being rolled out is no failure"),
+            Some(UntilSpec::Exists) => Some("being there is no failure, and what `absent` is for"),
+            Some(UntilSpec::Deleted) => Some("what is not there is waited for"),
+            _ => None,
+        };
+        if let (Some(why), Some(unless)) = (no_failure, fields.optional("unless")) {
             self.report_with_help(
                 unless.span(),
-                "`unless` is what ends the wait as failed: being rolled out is no failure",
+                format!("`unless` is what ends the wait as failed: {why}"),
                 "write {condition: Failed}",
             );
         }

@@ -1,7 +1,10 @@
 //! The verbs that write and read objects: apply, create, patch, delete, get.
 
-use super::{TestNamespace, assert_failed, assert_passed, case, run_spec, run_spec_with};
-use crate::support::{healthy_cluster, kubectl};
+use super::{
+    TestNamespace, assert_errored, assert_failed, assert_passed, case, run_spec, run_spec_with,
+    suite,
+};
+use crate::support::{Kubeproof, healthy_cluster, kubectl};
 
 #[test]
 #[ignore = "needs ci/cluster up"]
@@ -564,4 +567,140 @@ fn a_time_out_of_zero_looks_once_also_where_the_last_write_is_gone() {
     );
     run.assert_code(0);
     assert!(case(&run, "one").took < 10.0, "{run}");
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn what_nobody_was_asked_for_was_not_refused() {
+    let _cluster = healthy_cluster();
+    let run = Kubeproof::on_cluster(&["run", "suite.yaml"])
+        .file(
+            "none.yaml.j2",
+            "{% if run.id == '' %}kind: Pod{% endif %}\n",
+        )
+        .file(
+            "suite.yaml",
+            &suite(
+                r#"
+  cases:
+    - name: delete
+      steps:
+        - delete: {target: configmap/protectd, foreign: true}
+          expect: {rejected: {code: 403}}
+    - name: delete with a warning
+      steps:
+        - delete: {target: configmap, selector: app=protectd}
+          expect: {warnings: {absent: deprecated}}
+    - name: apply
+      steps:
+        - apply: {template: none.yaml.j2}
+          expect: {rejected: true}
+    - name: create
+      steps:
+        - create: {template: none.yaml.j2}
+          expect: {warnings: {absent: deprecated}}
+    - name: nothing is expected
+      steps:
+        - apply: {template: none.yaml.j2}
+        - delete: {target: configmap/protectd, foreign: true}
+"#,
+            ),
+        )
+        .run();
+    run.assert_code(3);
+    let refused = "there was nothing to be refused";
+    let warned = "there was nothing to be warned of";
+    assert_errored(&run, "delete", &["configmap/protectd", refused]);
+    assert_errored(&run, "delete with a warning", &["app=protectd", warned]);
+    assert_errored(
+        &run,
+        "apply",
+        &["none.yaml.j2 renders to no object", refused],
+    );
+    assert_errored(
+        &run,
+        "create",
+        &["none.yaml.j2 renders to no object", warned],
+    );
+    assert_passed(&run, "nothing is expected");
+    run.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn who_has_no_right_to_look_finds_out_nothing() {
+    let _cluster = healthy_cluster();
+    let run = run_spec(
+        r#"
+  setup:
+    - apply: {manifest: {apiVersion: v1, kind: ServiceAccount, metadata: {name: nobody}}}
+    - apply: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: map}}}
+    - apply:
+        manifest:
+          apiVersion: v1
+          kind: Pod
+          metadata: {name: talks, labels: {app: talks}}
+          spec: {terminationGracePeriodSeconds: 1, containers: [{name: main, image: "busybox:1.28", command: [sh, -c, "echo timed out; sleep 600"]}]}
+    - wait: {target: pod/talks, until: {condition: Ready}}
+    - apply:
+        manifest:
+          apiVersion: rbac.authorization.k8s.io/v1
+          kind: Role
+          metadata: {name: pods}
+          rules: [{apiGroups: [""], resources: [pods], verbs: [get, list]}]
+    - apply:
+        manifest:
+          apiVersion: rbac.authorization.k8s.io/v1
+          kind: RoleBinding
+          metadata: {name: pods}
+          roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: pods}
+          subjects: [{kind: ServiceAccount, name: lister}]
+  cases:
+    - name: logs
+      steps:
+        - logs: {target: pod/talks}
+          as: {serviceAccount: lister}
+          retry: {attempts: 3}
+          expect: {stdout: {absent: timed out}}
+    - name: logs of unseen pods
+      steps:
+        - logs: {selector: app=talks}
+          as: {serviceAccount: nobody}
+    - name: exec
+      steps:
+        - exec: {target: pod, selector: app=talks, command: ["false"]}
+          as: {serviceAccount: nobody}
+    - name: events
+      steps:
+        - events: {target: pod/talks}
+          as: {serviceAccount: nobody}
+          expect: {count: 0}
+    - name: apply
+      steps:
+        - apply: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: map}, data: {a: b}}}
+          as: {serviceAccount: nobody}
+    - name: delete
+      steps:
+        - delete: {target: configmap/map}
+          as: {serviceAccount: nobody}
+          expect: {rejected: {code: 403}}
+    - name: get
+      steps:
+        - get: {target: configmap/map}
+          as: {serviceAccount: nobody}
+    - name: create
+      steps:
+        - create: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: other}}}
+          as: {serviceAccount: nobody}
+"#,
+    );
+    run.assert_code(1);
+    assert_errored(&run, "logs", &["pods/log", "forbidden", ":lister"]);
+    for name in ["logs of unseen pods", "exec", "events", "apply", "delete"] {
+        assert_errored(&run, name, &["is forbidden", ":nobody"]);
+    }
+    for name in ["get", "create"] {
+        assert_failed(&run, name, &["is forbidden", ":nobody"]);
+    }
+    run.assert_nothing_left();
 }

@@ -48,6 +48,13 @@ fn assert_holds_objects_against_patterns_and_conditions() {
     - name: each of nothing
       steps:
         - assert: {target: configmap, selector: app=nobody, match: {data: {color: red}}}
+    - name: each of nothing beside a count
+      steps:
+        - assert: {target: configmap, selector: app=nobody, match: {data: {color: red}}, count: {max: 5}}
+    - name: at most so many
+      steps:
+        - assert: {target: configmap, selector: app=nobody, count: {max: 5}}
+        - assert: {target: configmap, selector: app=nobody, match: {data: {color: red}}, count: {max: 5}, allowEmpty: true}
     - name: no such object
       steps:
         - assert: {target: configmap/nobody, match: {data: {color: red}}}
@@ -72,6 +79,12 @@ fn assert_holds_objects_against_patterns_and_conditions() {
     assert_failed(&run, "not any", &["purple"]);
     assert_failed(&run, "not none", &["two", "red"]);
     assert_failed(&run, "each of nothing", &["configmap", "app=nobody"]);
+    assert_failed(
+        &run,
+        "each of nothing beside a count",
+        &["configmap", "app=nobody", "none"],
+    );
+    assert_passed(&run, "at most so many");
     assert_failed(&run, "no such object", &["configmap/nobody"]);
     assert_failed(
         &run,
@@ -367,6 +380,63 @@ fn wait_ends_at_once_where_unless_holds() {
         "not at the time-out: {}\n{run}",
         failed.took
     );
+    run.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs ci/cluster up"]
+fn unless_ends_a_rollout_and_a_deletion_too() {
+    let _cluster = healthy_cluster();
+    let never =
+        r#"                    readinessProbe: {exec: {command: ["false"]}, periodSeconds: 1}"#;
+    let run = run_spec(&format!(
+        r#"
+  setup:
+{never}
+    - apply: {{manifest: {{apiVersion: v1, kind: ConfigMap, metadata: {{name: held, finalizers: [kubeproof.test/hold]}}}}}}
+    - script: "kubectl -n {{{{ run.namespace }}}} delete configmap held --wait=false"
+  cases:
+    - name: a rollout
+      steps:
+        - wait: {{target: deployment/never, until: rolledOut, unless: {{that: "object.status.unavailableReplicas == 2 and objects | length == 1"}}}}
+    - name: rollouts
+      steps:
+        - wait: {{target: deployment, selector: kubeproof.dev/run, until: rolledOut, unless: {{condition: Available, status: "False"}}}}
+    - name: a deletion
+      steps:
+        - wait: {{target: configmap/held, until: deleted, unless: {{that: "'kubeproof.test/hold' in object.metadata.finalizers"}}}}
+    - name: another rollout
+      steps:
+{ready}
+        - wait: {{target: deployment/ready, until: rolledOut, unless: {{condition: ReplicaFailure}}}}
+        - wait: {{target: deployment/ready, until: rolledOut, unless: {{that: "object.metadata.name == 'ready'"}}}}
+  teardown:
+    - patch: {{target: configmap/held, patch: {{metadata: {{finalizers: null}}}}}}
+"#,
+        never = deployment("never", 2, never),
+        ready = indented(&deployment("ready", 1, "")),
+    ));
+    run.assert_code(1);
+    let ends = "which ends the wait";
+    let conditions = [
+        (
+            "a rollout",
+            "deployment/never: `object.status.unavailableReplicas",
+        ),
+        (
+            "rollouts",
+            "deployment/never: the condition Available=False",
+        ),
+        ("a deletion", "configmap/held: `'kubeproof.test/hold' in"),
+        (
+            "another rollout",
+            "deployment/ready: `object.metadata.name == 'ready'`",
+        ),
+    ];
+    for (name, words) in conditions {
+        let ended = assert_failed(&run, name, &[words, ends]);
+        assert!(ended.took < 60.0, "{name}: {}\n{run}", ended.took);
+    }
     run.assert_nothing_left();
 }
 
