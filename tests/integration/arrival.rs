@@ -1,13 +1,13 @@
 //! A cluster that is still coming up: `--wait-ready` and `--expect-nodes`.
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::api_server::{free_address, kubeconfig, serve};
+use crate::api_server::{kubeconfig, serve};
+use crate::support::server::{free_address, listen};
 use crate::support::{Finished, Kubeproof, broken_cluster, healthy_cluster, kubectl};
 use crate::verbs::suite;
 
@@ -106,15 +106,11 @@ fn a_cluster_that_does_not_come_up_is_told_with_its_words() {
 
 #[test]
 fn a_handshake_that_breaks_off_is_tried_again() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
     let accepted = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&accepted);
-    std::thread::spawn(move || {
-        for client in listener.incoming() {
-            count.fetch_add(1, Ordering::SeqCst);
-            drop(client);
-        }
+    let address = listen(None, move |_client| {
+        count.fetch_add(1, Ordering::SeqCst);
+        None
     });
     let server = format!("https://{address}");
     let run = program(&server, &["--wait-ready", "4s"]).run();

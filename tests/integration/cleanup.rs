@@ -1,7 +1,14 @@
 //! `kubeproof cleanup`: what a run left that was killed goes, and nothing else does.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
+use crate::api_server;
+use crate::scripted::{Reply, Scripted, list};
+use crate::support::server::free_address;
 use crate::support::{
     Finished, Kubeproof, Running, broken_cluster, healthy_cluster, kubeconfig, kubectl, labelled,
 };
@@ -354,4 +361,74 @@ fn a_run_whose_output_nobody_reads_cleans_up() {
     let run = running.finish();
     run.assert_code(0);
     run.assert_nothing_left();
+}
+
+/// A server with a ConfigMap that a dead run left, until it is deleted; and whether it is.
+fn with_leftover(name: &'static str) -> (Scripted, Arc<AtomicBool>) {
+    let is_gone = Arc::new(AtomicBool::new(false));
+    let gone = Arc::clone(&is_gone);
+    let server = Scripted::start(move |asked| {
+        let path = format!("/api/v1/namespaces/n/configmaps/{name}");
+        let object = json!({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {
+            "name": name, "namespace": "n", "uid": "u", "resourceVersion": "1",
+            "labels": {"kubeproof.dev/run": "0123456789", "kubeproof.dev/suite": "a"},
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+        }});
+        match asked.line.split_once(' ')? {
+            ("DELETE", asked) if asked == path => {
+                gone.store(true, Ordering::SeqCst);
+                None
+            }
+            _ if gone.load(Ordering::SeqCst) || asked.is_watch => None,
+            ("GET", asked) if asked == path => Some(Reply::Json(200, object)),
+            ("GET", "/api/v1/configmaps") => Some(list(&[object])),
+            _ => None,
+        }
+    });
+    (server, is_gone)
+}
+
+#[test]
+fn further_clusters_are_cleaned_too_and_one_that_is_away_costs_only_itself() {
+    let run = |arguments: &[&str]| {
+        let (here, here_is_gone) = with_leftover("of-here");
+        let (near, near_is_gone) = with_leftover("of-near");
+        let away = api_server::kubeconfig(&format!("http://{}", free_address()));
+        let all = [
+            &["cleanup", "--kubeconfig", "here.yaml"][..],
+            &["--cluster", "near=near.yaml", "--cluster", "away=away.yaml"],
+            arguments,
+        ];
+        let run = Kubeproof::new(&all.concat())
+            .file("here.yaml", &here.kubeconfig())
+            .file("near.yaml", &near.kubeconfig())
+            .file("away.yaml", &away)
+            .run();
+        // what is there could not be found out
+        run.assert_code(3);
+        run.assert_stderr("error: cluster away: cannot reach the API server http://");
+        assert_eq!(run.stderr.matches("error: ").count(), 1, "{run}");
+        let is_gone = |gone: &AtomicBool| gone.load(Ordering::SeqCst);
+        (run, is_gone(&here_is_gone), is_gone(&near_is_gone))
+    };
+    let named = |run: &Finished| {
+        for line in [
+            "run 0123456789, last seen ",
+            "  configmap/of-here -n n\n",
+            "run 0123456789 in cluster near, last seen ",
+            "  configmap/of-near -n n\n",
+        ] {
+            assert!(run.stdout.contains(line), "{line:?}: {run}");
+        }
+    };
+    let (shown, here, near) = run(&["--all", "--dry-run"]);
+    named(&shown);
+    assert!(!here && !near, "{shown}");
+    for wish in [&["--all", "--yes"][..], &["--run", "0123456789"]] {
+        let (removed, here, near) = run(wish);
+        named(&removed);
+        assert!(here && near, "{removed}");
+        let told = "removed: 1 object of 1 run\nremoved in cluster near: 1 object of 1 run\n";
+        assert!(removed.stdout.ends_with(told), "{removed}");
+    }
 }

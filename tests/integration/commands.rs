@@ -1,6 +1,7 @@
 //! What is printed commands neither a CI system nor a terminal, and what is for machines stays so.
 
-use crate::api_server::{free_address, kubeconfig, serve};
+use crate::api_server::{kubeconfig, serve};
+use crate::support::server::free_address;
 use crate::support::{Finished, Kubeproof};
 
 /// A suite of others: all of it may hold what a CI system obeys.

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::api_server::{free_address, kubeconfig, serve};
+use crate::api_server::{kubeconfig, serve};
 use crate::support::Kubeproof;
+use crate::support::server::free_address;
 use crate::verbs::suite;
 
 /// Long enough for a program that is asked to end to do so on a machine with much to do.

@@ -3,7 +3,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::api_server::{free_address, serve};
+use crate::api_server::serve;
+use crate::support::server::free_address;
 use crate::support::{Finished, Kubeproof};
 use crate::verbs::suite;
 

@@ -1,10 +1,10 @@
 //! Runs the program as a user does.
 //!
-//! `cli`, `commands`, `connecting`, `credentials`, `reports` and `waiting` need no cluster. `chaos`, `cleanup`, `cluster`, `faults`,
-//! `network`, `ownership`, `panics`, `provisioning`, `signals`, `untrusted` and `proxy` need the local one
-//! (`ci/cluster up`), as do most of `arrival`, `images`, `rbac`, `verbs`, `language`, `whole` and `peers`;
-//! they are ignored without it, and `ci/test` boots
-//! it and runs them all. `dual_stack` needs one whose pods have addresses of two families, which
+//! `cli`, `commands`, `connecting`, `credentials`, `lag`, `reports`, `waiting` and
+//! `webhooks` need no cluster. `chaos`, `cluster`, `faults`, `network`, `ownership`, `panics`, `provisioning`, `signals`,
+//! `untrusted` and `proxy` need the local one (`ci/cluster up`), as do most of `arrival`, `cleanup`,
+//! `images`, `rbac`, `verbs`, `language`, `whole` and `peers`; they are ignored without it, and
+//! `ci/test` boots it and runs them all. `dual_stack` needs one whose pods have addresses of two families, which
 //! `ci/test` boots before.
 
 mod api_server;
@@ -20,6 +20,7 @@ mod credentials;
 mod dual_stack;
 mod faults;
 mod images;
+mod lag;
 mod language;
 mod network;
 mod ownership;
@@ -36,4 +37,5 @@ mod support;
 mod untrusted;
 mod verbs;
 mod waiting;
+mod webhooks;
 mod whole;

@@ -1,7 +1,8 @@
 //! Rights: what the printed roles give is enough, and what is missing is told before anything is
 //! made. Each user here is a service account with a token and nothing else.
 
-use crate::api_server::{free_address, kubeconfig, serve};
+use crate::api_server::{kubeconfig, serve};
+use crate::support::server::free_address;
 use crate::support::{Finished, Kubeproof, healthy_cluster, kubectl, labelled};
 use crate::verbs::{TestNamespace, suite, web_server};
 

@@ -2,12 +2,13 @@
 //! request is for the test to say.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::api_server;
+use crate::support::server;
 
 /// `kubectl proxy` at work: the API server without certificates.
 struct KubectlProxy {
@@ -71,17 +72,13 @@ impl Relay {
     ) -> Self {
         let kubectl = KubectlProxy::start(arguments);
         let upstream = kubectl.address.clone();
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let handle = Arc::new(handle);
-        std::thread::spawn(move || {
-            for (number, client) in (0..).zip(listener.incoming().flatten()) {
-                let (upstream, handle) = (upstream.clone(), Arc::clone(&handle));
-                std::thread::spawn(move || handle(number, Exchange::read(client, upstream)?));
-            }
+        let numbers = AtomicU64::new(0);
+        let address = server::listen(None, move |client| {
+            let number = numbers.fetch_add(1, Ordering::SeqCst);
+            handle(number, Exchange::read(client, upstream.clone())?)
         });
         Self {
-            port,
+            port: address.port(),
             _kubectl: kubectl,
         }
     }
@@ -107,18 +104,7 @@ impl Exchange {
     /// among them; an upgrade is left as it is.
     fn read(client: TcpStream, upstream: String) -> Option<Self> {
         let mut reader = BufReader::new(client.try_clone().ok()?);
-        let mut lines = Vec::new();
-        loop {
-            let mut line = String::new();
-            reader
-                .read_line(&mut line)
-                .ok()
-                .filter(|length| *length > 0)?;
-            if line.trim().is_empty() {
-                break;
-            }
-            lines.push(line);
-        }
+        let mut lines = server::read_head(&mut reader)?;
         let is_header = |line: &str, name: &str| line.to_lowercase().starts_with(name);
         if !lines.iter().any(|line| is_header(line, "upgrade:")) {
             lines.retain(|line| !is_header(line, "connection:"));
@@ -164,12 +150,8 @@ impl Exchange {
 
     /// Answers in the server's name.
     pub fn answer(mut self, code: u16, headers: &str, body: &str) -> Option<()> {
-        let text = format!(
-            "HTTP/1.1 {code} Chaos\r\nContent-Type: application/json\r\nConnection: close\r\n\
-             {headers}Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        self.client.write_all(text.as_bytes()).ok()?;
+        let headers = format!("Content-Type: application/json\r\n{headers}");
+        server::answer(&mut self.client, code, &headers, body).ok()?;
         // one that closes with a request unread resets, and the answer is lost
         self.client.shutdown(Shutdown::Write).ok()?;
         self.hang();

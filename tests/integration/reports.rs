@@ -3,7 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use crate::api_server::{free_address, kubeconfig, serve};
+use crate::api_server::{kubeconfig, serve};
+use crate::support::server::free_address;
 use crate::support::{Kubeproof, Running};
 
 #[test]

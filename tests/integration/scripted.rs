@@ -2,18 +2,25 @@
 //! own, caches that lag, changes that follow each other at once.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use crate::api_server::kubeconfig;
+use crate::support::server::{self, Request};
+use crate::support::{Finished, Kubeproof};
+use crate::verbs::suite;
+
 /// A request, as the script sees it.
 pub struct Asked {
     /// `GET /api/v1/pods`, without the query.
     pub line: String,
+    /// `follow=true`
+    pub query: String,
     /// Whether it begins a watch.
     pub is_watch: bool,
     pub body: Value,
@@ -24,9 +31,12 @@ pub struct Asked {
 /// What it is answered.
 pub enum Reply {
     Json(u16, Value),
+    Text(u16, String),
     /// Events, each some time after the one before; those of a batch come at once. Then nothing
     /// comes any more.
     Watch(Vec<(Duration, Vec<Value>)>),
+    /// Whatever is written, the head included.
+    Stream(Box<dyn FnOnce(&mut TcpStream) -> io::Result<()>>),
 }
 
 /// The server; it serves until the tests end.
@@ -36,60 +46,107 @@ pub struct Scripted {
     requests: Arc<Mutex<Vec<(String, Value)>>>,
 }
 
+/// A kind that is served: its group and version, the names of its resource and of itself, and whether
+/// it is in namespaces.
+pub type Kind = (&'static str, &'static str, &'static str, bool);
+
+/// The kinds that a script has unless it says otherwise.
+pub const KINDS: &[Kind] = &[
+    ("v1", "namespaces", "Namespace", false),
+    ("v1", "nodes", "Node", false),
+    ("v1", "pods", "Pod", true),
+    ("v1", "services", "Service", true),
+    ("v1", "configmaps", "ConfigMap", true),
+    ("v1", "events", "Event", true),
+    ("apps/v1", "deployments", "Deployment", true),
+    (
+        "rbac.authorization.k8s.io/v1",
+        "rolebindings",
+        "RoleBinding",
+        true,
+    ),
+    ("networking.k8s.io/v1", "ingresses", "Ingress", true),
+    (
+        "networking.k8s.io/v1",
+        "networkpolicies",
+        "NetworkPolicy",
+        true,
+    ),
+    (
+        "apiextensions.k8s.io/v1",
+        "customresourcedefinitions",
+        "CustomResourceDefinition",
+        false,
+    ),
+];
+
+/// What discovery says of these kinds; nothing where something else is asked.
+pub fn discovery(asked: &Asked, kinds: &[Kind]) -> Option<Reply> {
+    let path = asked.line.strip_prefix("GET ")?;
+    let body = match path {
+        "/api" => json!({"kind": "APIVersions", "versions": ["v1"]}),
+        "/apis" => {
+            let mut versions: Vec<_> = kinds.iter().map(|(version, ..)| *version).collect();
+            versions.dedup();
+            let groups = versions.iter().filter_map(|group_version| {
+                let (group, version) = group_version.split_once('/')?;
+                let version = json!({"groupVersion": group_version, "version": version});
+                Some(json!({"name": group, "versions": [version], "preferredVersion": version}))
+            });
+            json!({"kind": "APIGroupList", "groups": groups.collect::<Vec<_>>()})
+        }
+        _ => {
+            let version = path
+                .strip_prefix("/apis/")
+                .or_else(|| path.strip_prefix("/api/"))?;
+            let resources: Vec<_> = kinds
+                .iter()
+                .filter(|(its, ..)| *its == version)
+                .map(|(_, name, kind, namespaced)| {
+                    json!({"name": name, "singularName": kind.to_lowercase(), "kind": kind,
+                           "namespaced": namespaced,
+                           "verbs": ["get", "list", "watch", "create", "patch", "delete"]})
+                })
+                .collect();
+            if resources.is_empty() {
+                return None;
+            }
+            json!({"kind": "APIResourceList", "groupVersion": version, "resources": resources})
+        }
+    };
+    Some(Reply::Json(200, body))
+}
+
 /// What the script leaves open: discovery, reviews that allow everything, empty lists, objects that
 /// are made as they are sent and deleted at once.
 fn by_default(asked: &Asked) -> Reply {
     let (verb, path) = asked.line.split_once(' ').expect("a request line");
-    let resource = |name: &str, kind: &str, namespaced: bool| {
-        json!({"name": name, "singularName": kind.to_lowercase(), "kind": kind,
-               "namespaced": namespaced,
-               "verbs": ["get", "list", "watch", "create", "patch", "delete"]})
-    };
-    let list = |version: &str, resources: &[Value]| json!({"kind": "APIResourceList", "groupVersion": version, "resources": resources});
-    let group = |name: &str| {
-        let version = json!({"groupVersion": format!("{name}/v1"), "version": "v1"});
-        json!({"name": name, "versions": [version], "preferredVersion": version})
-    };
-    const RBAC: &str = "rbac.authorization.k8s.io";
     if asked.is_watch {
         return Reply::Watch(Vec::new());
     }
+    if let Some(reply) = discovery(asked, KINDS) {
+        return reply;
+    }
     let body = match (verb, path) {
         (_, "/version") => json!({"gitVersion": "v1.34.0", "major": "1", "minor": "34"}),
-        (_, "/api") => json!({"kind": "APIVersions", "versions": ["v1"]}),
-        (_, "/apis") => json!({"kind": "APIGroupList", "groups": [group("apps"), group(RBAC)]}),
-        (_, "/api/v1") => list(
-            "v1",
-            &[
-                resource("pods", "Pod", true),
-                resource("services", "Service", true),
-                resource("configmaps", "ConfigMap", true),
-                resource("events", "Event", true),
-                resource("nodes", "Node", false),
-            ],
-        ),
-        (_, "/apis/apps/v1") => list("apps/v1", &[resource("deployments", "Deployment", true)]),
-        (_, "/apis/rbac.authorization.k8s.io/v1") => list(
-            "rbac.authorization.k8s.io/v1",
-            &[resource("rolebindings", "RoleBinding", true)],
-        ),
         ("POST", path) if path.ends_with("accessreviews") => json!({"status": {"allowed": true}}),
         ("POST", path) if path.ends_with("selfsubjectreviews") => {
             json!({"status": {"userInfo": {"username": "ci"}}})
         }
-        ("POST" | "PATCH", _) => {
-            let mut made = asked.body.clone();
-            made["metadata"]["uid"] = "u".into();
-            made["metadata"]["resourceVersion"] = "1".into();
-            return Reply::Json(201, made);
-        }
+        ("POST" | "PATCH", _) => return Reply::Json(201, made(&asked.body)),
         ("DELETE", _) => json!({"kind": "Status", "status": "Success"}),
-        ("GET", path) if is_collection(path) => {
-            json!({"kind": "List", "metadata": {"resourceVersion": "1"}, "items": []})
-        }
+        ("GET", path) if is_collection(path) => return list(&[]),
         _ => return not_found(path),
     };
     Reply::Json(200, body)
+}
+
+/// An object as it is once it was sent.
+pub fn made(body: &Value) -> Value {
+    let mut made = body.clone();
+    made["metadata"]["uid"] = "u".into();
+    made["metadata"]["resourceVersion"] = "1".into();
+    made
 }
 
 /// `/api/v1/namespaces/n/pods` is, `/api/v1/namespaces/n/pods/a` is not.
@@ -128,7 +185,15 @@ pub fn changed(kind: &str, object: &Value) -> Value {
 impl Scripted {
     /// Starts one; the script answers what it knows.
     pub fn start(script: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static) -> Self {
-        Self::with_clock(SignedDuration::ZERO, script)
+        Self::begin(None, SignedDuration::ZERO, script)
+    }
+
+    /// The same at an address.
+    pub fn at(
+        address: SocketAddr,
+        script: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static,
+    ) -> Self {
+        Self::begin(Some(address), SignedDuration::ZERO, script)
     }
 
     /// The same with a clock that is so far ahead of ours.
@@ -136,46 +201,62 @@ impl Scripted {
         ahead: SignedDuration,
         script: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("an address");
+        Self::begin(None, ahead, script)
+    }
+
+    fn begin(
+        address: Option<SocketAddr>,
+        ahead: SignedDuration,
+        script: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static,
+    ) -> Self {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&requests);
-        let script = Arc::new(script);
-        let counts = Arc::new(Mutex::new(HashMap::<String, usize>::new()));
-        std::thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let (kept, script, counts) =
-                    (Arc::clone(&kept), Arc::clone(&script), Arc::clone(&counts));
-                std::thread::spawn(move || {
-                    let (line, body) = read(&client)?;
-                    let line = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
-                    let (path, query) = line.split_once('?').unwrap_or((&line, ""));
-                    let is_watch = query.contains("watch=");
-                    let before = {
-                        let mut counts = counts.lock().expect("no panic");
-                        let count = counts.entry(format!("{path} {is_watch}")).or_default();
-                        *count += 1;
-                        *count - 1
-                    };
-                    let asked = Asked {
-                        line: path.to_owned(),
-                        is_watch,
-                        body,
-                        before,
-                    };
-                    kept.lock()
-                        .expect("no panic")
-                        .push((asked.line.clone(), asked.body.clone()));
-                    let reply = script(&asked).unwrap_or_else(|| by_default(&asked));
-                    answer(client, reply, ahead)
-                });
-            }
+        let counts = Mutex::new(HashMap::<String, usize>::new());
+        let address = server::listen(address, move |client| {
+            let request = Request::read(client)?;
+            let (line, query) = request.line.split_once('?').unwrap_or((&request.line, ""));
+            let is_watch = query.contains("watch=");
+            let before = {
+                let mut counts = counts.lock().expect("no panic");
+                let count = counts.entry(format!("{line} {is_watch}")).or_default();
+                *count += 1;
+                *count - 1
+            };
+            let asked = Asked {
+                line: line.to_owned(),
+                query: query.to_owned(),
+                is_watch,
+                body: serde_json::from_slice(&request.body).unwrap_or_default(),
+                before,
+            };
+            kept.lock()
+                .expect("no panic")
+                .push((asked.line.clone(), asked.body.clone()));
+            let reply = script(&asked).unwrap_or_else(|| by_default(&asked));
+            answer(request.client, reply, ahead).ok()
         });
         Self {
             address,
             ahead,
             requests,
         }
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Runs a suite in the namespace `n`, of what stands under `spec`.
+    pub fn run(&self, spec: &str) -> Finished {
+        let arguments = ["run", "suite.yaml", "--kubeconfig", "here.yaml"];
+        Kubeproof::new(&[&arguments[..], &["--json", "events.json"]].concat())
+            .file("here.yaml", &self.kubeconfig())
+            .file(
+                "suite.yaml",
+                &suite(&format!("  namespace: {{existing: n}}\n{spec}")),
+            )
+            .run()
     }
 
     /// What the server's clock shows.
@@ -185,7 +266,7 @@ impl Scripted {
 
     /// A kubeconfig for it.
     pub fn kubeconfig(&self) -> String {
-        crate::api_server::kubeconfig(&format!("http://{}", self.address))
+        kubeconfig(&self.url())
     }
 
     /// The bodies of the requests with this beginning.
@@ -198,51 +279,29 @@ impl Scripted {
     }
 }
 
-fn read(client: &TcpStream) -> Option<(String, Value)> {
-    let mut reader = BufReader::new(client.try_clone().ok()?);
-    let mut first = String::new();
-    reader.read_line(&mut first).ok()?;
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        if line.trim().is_empty() {
-            break;
-        }
-        if let Some(number) = line.to_lowercase().strip_prefix("content-length:") {
-            length = number.trim().parse().ok()?;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some((first, serde_json::from_slice(&body).unwrap_or_default()))
-}
-
-fn answer(mut client: TcpStream, reply: Reply, ahead: SignedDuration) -> Option<()> {
+fn answer(mut client: TcpStream, reply: Reply, ahead: SignedDuration) -> io::Result<()> {
     let date = Timestamp::now() + ahead;
     let date = date.strftime("%a, %d %b %Y %H:%M:%S GMT");
-    let head = |code: u16, more: &str| {
-        format!(
-            "HTTP/1.1 {code} X\r\nContent-Type: application/json\r\nDate: {date}\r\n\
-             Connection: close\r\n{more}\r\n"
-        )
-    };
+    let headers = |kind: &str| format!("Content-Type: {kind}\r\nDate: {date}\r\n");
+    let client = &mut client;
     match reply {
-        Reply::Json(code, body) => {
-            let body = body.to_string();
-            let head = head(code, &format!("Content-Length: {}\r\n", body.len()));
-            client.write_all(format!("{head}{body}").as_bytes()).ok()
-        }
+        Reply::Json(code, body) => server::answer(
+            client,
+            code,
+            &headers("application/json"),
+            &body.to_string(),
+        ),
+        Reply::Text(code, body) => server::answer(client, code, &headers("text/plain"), &body),
         Reply::Watch(batches) => {
-            client.write_all(head(200, "").as_bytes()).ok()?;
+            server::begin(client, 200, &headers("application/json"))?;
             for (pause, events) in batches {
                 std::thread::sleep(pause);
                 let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
-                client.write_all(lines.as_bytes()).ok()?;
+                client.write_all(lines.as_bytes())?;
             }
             // until the program has seen enough
-            let _ = client.read(&mut [0; 1]);
-            Some(())
+            client.read(&mut [0; 1]).map(|_| ())
         }
+        Reply::Stream(write) => write(client),
     }
 }

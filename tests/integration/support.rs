@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+pub mod server;
+
 /// How long the program may take before a test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(180);
 

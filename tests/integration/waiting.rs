@@ -5,28 +5,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::scripted::{Asked, Reply, Scripted, changed, list, not_found};
-use crate::support::{Finished, Kubeproof};
-use crate::verbs::{assert_errored, assert_failed, assert_passed, suite};
-
-/// Runs a suite in the namespace `n` of a server.
-fn run_on(server: &Scripted, spec: &str) -> Finished {
-    let arguments = [
-        "run",
-        "suite.yaml",
-        "--kubeconfig",
-        "here.yaml",
-        "--json",
-        "events.json",
-    ];
-    Kubeproof::new(&arguments)
-        .file("here.yaml", &server.kubeconfig())
-        .file(
-            "suite.yaml",
-            &suite(&format!("  namespace: {{existing: n}}\n{spec}")),
-        )
-        .run()
-}
+use crate::scripted::{Asked, Reply, Scripted, changed, list};
+use crate::verbs::{assert_errored, assert_failed, assert_passed};
 
 fn pod(version: u32, status: Value) -> Value {
     json!({"apiVersion": "v1", "kind": "Pod",
@@ -81,8 +61,7 @@ fn a_pull_that_may_succeed_later_is_waited_for_and_told() {
             vec![changed("MODIFIED", &pod(2, ready()))],
         )];
         let server = Scripted::start(pod_that(obstacle.clone(), later));
-        let run = run_on(
-            &server,
+        let run = server.run(
             r#"
   defaults: {timeouts: {settle: 500ms}}
   cases:
@@ -113,8 +92,7 @@ fn a_time_out_quotes_what_the_cluster_was_still_trying() {
         waiting("ErrImagePull", "toomanyrequests"),
         Vec::new(),
     ));
-    let run = run_on(
-        &server,
+    let run = server.run(
         r#"
   cases:
     - name: one
@@ -137,8 +115,7 @@ fn a_time_out_quotes_what_the_cluster_was_still_trying() {
 fn what_does_not_heal_by_itself_is_told_soon() {
     let invalid = waiting("InvalidImageName", "couldn't parse image name \"A:::b\"");
     let server = Scripted::start(pod_that(invalid, Vec::new()));
-    let run = run_on(
-        &server,
+    let run = server.run(
         r#"
   defaults: {timeouts: {settle: 1s}}
   cases:
@@ -175,8 +152,7 @@ fn a_name_that_is_pushed_while_it_settles_is_waited_for() {
         (second, vec![changed("MODIFIED", &pod(3, ready()))]),
     ];
     let server = Scripted::start(pod_that(waiting("ErrImagePull", missing), later));
-    let run = run_on(
-        &server,
+    let run = server.run(
         r#"
   cases:
     - name: one
@@ -193,17 +169,14 @@ fn a_wait_that_is_cut_says_what_it_waited_for() {
     let server = Scripted::start(pod_that(unschedulable, Vec::new()));
     let wait = "wait: {target: pod/one, until: {condition: Ready}}";
     let words = "while it waited: pod/one: Unschedulable: 0/3";
-    let run = run_on(
-        &server,
-        &format!("  timeout: 1s\n  cases:\n    - name: one\n      steps: [{{{wait}}}]\n"),
-    );
+    let run = server.run(&format!(
+        "  timeout: 1s\n  cases:\n    - name: one\n      steps: [{{{wait}}}]\n"
+    ));
     let why = &run.events("case-finished")[0]["why"]["message"];
     let why = why.as_str().unwrap();
     assert!(why.starts_with("the suite's timeout passed; "), "{why}");
     assert!(why.contains(words), "{why}");
-    let run = run_on(
-        &server,
-        &format!(
+    let run = server.run(&format!(
             "  timeout: 1s\n  setup: [{{{wait}}}]\n  cases:\n    - name: one\n      steps: [{{sleep: 1s}}]\n"
         ),
     );
@@ -214,9 +187,7 @@ fn a_wait_that_is_cut_says_what_it_waited_for() {
 #[test]
 fn what_a_where_cannot_be_asked_of_is_errored_at_every_look() {
     let server = Scripted::start(pod_that(ready(), Vec::new()));
-    let run = run_on(
-        &server,
-        r#"
+    let run = server.run(r#"
   cases:
     - name: absent at once
       steps:
@@ -259,9 +230,7 @@ fn a_break_is_seen_however_short_it_is() {
         ],
     )];
     let server = Scripted::start(pod_that(ready(), at_once));
-    let run = run_on(
-        &server,
-        r#"
+    let run = server.run(r#"
   cases:
     - name: one
       steps:
@@ -290,8 +259,7 @@ fn events_are_since_the_run_by_the_servers_clock() {
             (asked.line == "GET /api/v1/namespaces/n/events")
                 .then(|| list(&[event("Before", 30), event("Within", 0)]))
         });
-        let run = run_on(
-            &server,
+        let run = server.run(
             r#"
   cases:
     - name: none
@@ -315,8 +283,7 @@ fn events_are_since_the_run_by_the_servers_clock() {
 fn conditions_and_leases_go_by_the_servers_clock() {
     for ahead in [-3600, 3600].map(SignedDuration::from_secs) {
         let server = Scripted::with_clock(ahead, |_| None);
-        let run = run_on(
-            &server,
+        let run = server.run(
             r#"
   setup:
     - apply: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}}
@@ -340,65 +307,4 @@ fn conditions_and_leases_go_by_the_servers_clock() {
         assert_eq!(leases.len(), 1, "{run}");
         assert!(is_near(&leases[0]["spec"]["renewTime"]), "{}", leases[0]);
     }
-}
-
-#[test]
-fn a_service_that_was_just_made_is_asked_for_again() {
-    const PROXY: &str = "/services/http%3Afresh%3A80/proxy/";
-    let unknown = || {
-        json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404,
-               "reason": "NotFound", "message": "services \"fresh\" not found",
-               "details": {"kind": "services", "name": "fresh"}})
-    };
-    let server = Scripted::start(move |asked| {
-        let is_proxy = asked.line.contains("/proxy/") || asked.line.contains(PROXY);
-        match (is_proxy, asked.before) {
-            (false, _) => None,
-            (true, 0..3) => Some(Reply::Json(404, unknown())),
-            (true, _) => Some(Reply::Json(200, json!({"ready": true}))),
-        }
-    });
-    let http = "http: {service: fresh, port: 80, path: /}";
-    let made =
-        "apply: {manifest: {apiVersion: v1, kind: Service, metadata: {name: fresh}, spec: {}}}";
-    let case = |steps: &str| format!("  cases:\n    - name: one\n      steps: [{steps}]\n");
-    let run = run_on(&server, &case(&format!("{{{made}}}, {{{http}}}")));
-    assert_passed(&run, "one");
-    // of another's service a no is a no
-    let server = Scripted::start(move |asked| {
-        asked
-            .line
-            .contains("/proxy/")
-            .then(|| Reply::Json(404, unknown()))
-    });
-    let run = run_on(&server, &case(&format!("{{{http}}}")));
-    assert!(
-        assert_failed(&run, "one", &["not found"]).took < 2.0,
-        "{run}"
-    );
-}
-
-#[test]
-fn a_rule_that_was_just_made_is_asked_for_again() {
-    let server = Scripted::start(|asked| {
-        if asked.line.ends_with("/subjectaccessreviews") {
-            let allowed = asked.before >= 3;
-            return Some(Reply::Json(
-                201,
-                json!({"status": {"allowed": allowed, "reason": "r"}}),
-            ));
-        }
-        asked.line.contains("/nobody").then(|| not_found("nobody"))
-    });
-    let run = run_on(
-        &server,
-        r#"
-  cases:
-    - name: one
-      steps:
-        - apply: {manifest: {apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: a}}}
-        - can: {as: "system:serviceaccount:n:ci", verb: get, resource: pods}
-"#,
-    );
-    assert_passed(&run, "one");
 }

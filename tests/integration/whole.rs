@@ -1,13 +1,14 @@
 //! Outputs of any length: a text in the middle of what is not kept is found all the same, and what
 //! cannot be known without all of it is errored, never passed.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
 use crate::api_server::kubeconfig;
 use crate::relay::Relay;
+use crate::scripted::{Reply, Scripted, list};
+use crate::support::server::Chunked;
 use crate::support::{Finished, Kubeproof, broken_cluster, healthy_cluster};
 use crate::verbs::{assert_outcome, run_spec, suite};
 
@@ -23,108 +24,38 @@ fn stream(client: &mut TcpStream, bytes: usize, line: &str) -> std::io::Result<(
             format!("2026-01-02T03:04:05.{number:09}Z GET /healthz 200 nothing to see here\n")
         })
         .collect();
-    client.write_all(
-        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\
-          Transfer-Encoding: chunked\r\n\r\n",
-    )?;
-    let mut chunk = |text: &str| {
-        client.write_all(format!("{:x}\r\n", text.len()).as_bytes())?;
-        client.write_all(text.as_bytes())?;
-        client.write_all(b"\r\n")
-    };
+    let mut body = Chunked::begin(client)?;
     let rounds = bytes / filler.len();
     for round in 0..rounds {
-        chunk(&filler)?;
+        body.write(&filler)?;
         if round == rounds / 2 {
-            chunk(&format!("2026-01-02T03:04:06.000000000Z {line}\n"))?;
+            body.write(&format!("2026-01-02T03:04:06.000000000Z {line}\n"))?;
         }
     }
-    client.write_all(b"0\r\n\r\n")
+    body.end()
 }
 
 /// An API server with one pod in `ingress-nginx`, whose log has so many bytes with a line in their
 /// middle, as the path `/flood` has.
 fn serve(bytes: usize, line: &'static str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
-    std::thread::spawn(move || {
-        for client in listener.incoming().flatten() {
-            std::thread::spawn(move || answer(client, bytes, line));
+    let server = Scripted::start(move |asked| {
+        if asked.is_watch {
+            return None;
+        }
+        match asked.line.strip_prefix("GET ")? {
+            "/flood" | "/api/v1/namespaces/ingress-nginx/pods/one/log" => {
+                let flood = move |client: &mut TcpStream| stream(client, bytes, line);
+                Some(Reply::Stream(Box::new(flood)))
+            }
+            "/api/v1/namespaces" => Some(list(&[json!({
+                "metadata": {"name": "ingress-nginx"}, "status": {"phase": "Active"},
+            })])),
+            "/api/v1/namespaces/ingress-nginx/pods" => Some(list(&[pod()])),
+            "/api/v1/namespaces/ingress-nginx/pods/one" => Some(Reply::Json(200, pod())),
+            _ => None,
         }
     });
-    format!("http://{address}")
-}
-
-fn answer(mut client: TcpStream, bytes: usize, line: &str) -> Option<()> {
-    let mut reader = BufReader::new(client.try_clone().ok()?);
-    let mut first = String::new();
-    reader.read_line(&mut first).ok()?;
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        if line.trim().is_empty() {
-            break;
-        }
-        if let Some(number) = line.to_lowercase().strip_prefix("content-length:") {
-            length = number.trim().parse().ok()?;
-        }
-    }
-    reader.read_exact(&mut vec![0; length]).ok()?;
-    let path = first.split([' ', '?']).nth(1)?;
-    if path.ends_with("/pods/one/log") || path == "/flood" {
-        return stream(&mut client, bytes, line).ok();
-    }
-    let body = document(path).to_string();
-    let code = if first.starts_with("POST") { 201 } else { 200 };
-    let head = format!(
-        "HTTP/1.1 {code} X\r\nContent-Type: application/json\r\nConnection: close\r\n\
-         Content-Length: {}\r\n\r\n",
-        body.len()
-    );
-    client.write_all(format!("{head}{body}").as_bytes()).ok()
-}
-
-fn document(path: &str) -> Value {
-    let kind = |name: &str, kind: &str, namespaced: bool| {
-        json!({"name": name, "singularName": kind.to_lowercase(), "kind": kind,
-               "namespaced": namespaced, "verbs": ["get", "list", "watch"]})
-    };
-    let resources = |group: &str, resources: &[Value]| json!({"kind": "APIResourceList", "groupVersion": group, "resources": resources});
-    let list = |items: &[Value]| json!({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": items});
-    match path {
-        "/version" => json!({"gitVersion": "v1.34.0", "major": "1", "minor": "34"}),
-        "/api" => json!({"kind": "APIVersions", "versions": ["v1"]}),
-        "/apis" => json!({"kind": "APIGroupList", "groups": [{
-            "name": "networking.k8s.io",
-            "versions": [{"groupVersion": "networking.k8s.io/v1", "version": "v1"}],
-        }]}),
-        "/api/v1" => resources(
-            "v1",
-            &[
-                kind("namespaces", "Namespace", false),
-                kind("pods", "Pod", true),
-                kind("services", "Service", true),
-            ],
-        ),
-        "/apis/networking.k8s.io/v1" => resources(
-            "networking.k8s.io/v1",
-            &[
-                kind("ingresses", "Ingress", true),
-                kind("networkpolicies", "NetworkPolicy", true),
-            ],
-        ),
-        "/api/v1/namespaces" => list(&[json!({
-            "metadata": {"name": "ingress-nginx"}, "status": {"phase": "Active"},
-        })]),
-        "/api/v1/namespaces/ingress-nginx/pods" => list(&[pod()]),
-        "/api/v1/namespaces/ingress-nginx/pods/one" => pod(),
-        _ if path.ends_with("/selfsubjectreviews") => {
-            json!({"status": {"userInfo": {"username": "ci"}}})
-        }
-        _ if path.ends_with("/selfsubjectaccessreviews") => json!({"status": {"allowed": true}}),
-        _ => list(&[]),
-    }
+    server.url()
 }
 
 fn pod() -> Value {

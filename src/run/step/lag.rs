@@ -11,6 +11,11 @@ const LAG: Duration = Duration::from_secs(5);
 /// Before it is asked again.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// Whether an object defines a kind, for which discovery lags behind.
+pub fn is_definition(key: &ObjectKey) -> bool {
+    key.resource.kind == "CustomResourceDefinition"
+}
+
 /// Waits a moment where an answer may come from before a write of the run's own, to an object that
 /// `is_meant`: then it is to be asked for again. Otherwise it is to be believed.
 ///

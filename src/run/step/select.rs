@@ -53,11 +53,10 @@ impl<'a> Selected<'a> {
                 "{text} is one object, and `allNamespaces` is for the objects of a kind"
             )));
         }
-        let is_definition = |key: &ObjectKey| key.resource.kind == "CustomResourceDefinition";
         let resource = loop {
             match context.cluster.resource_named(kind).await {
                 Err(ClusterError::UnknownKind { .. })
-                    if lag::may_be_stale(context, is_definition).await => {}
+                    if lag::may_be_stale(context, lag::is_definition).await => {}
                 Err(unknown @ ClusterError::UnknownKind { .. }) => return Ok(Err(unknown)),
                 resource => break resource?,
             }

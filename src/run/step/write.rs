@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::super::deadline::Deadline;
-use super::{StepContext, StepFailure, StepResult};
+use super::{StepContext, StepFailure, StepResult, lag};
 use crate::cluster::{ClusterError, ObjectKey, Resource};
 use crate::diagnostic;
 use crate::event::EventKind;
@@ -96,7 +96,13 @@ pub async fn place(
             "a manifest needs `apiVersion` and `kind`",
         ));
     };
-    let resource = context.cluster.resource_of(api_version, kind).await?;
+    let resource = loop {
+        match context.cluster.resource_of(api_version, kind).await {
+            Err(ClusterError::UnknownKind { .. })
+                if lag::may_be_stale(context, lag::is_definition).await => {}
+            resource => break resource?,
+        }
+    };
     if !resource.namespaced {
         return Ok((resource, None));
     }

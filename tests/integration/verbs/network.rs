@@ -1,10 +1,8 @@
 //! The verbs that look from outside: logs, events, http, can; and during.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
-
 use super::{assert_failed, assert_passed, case, run_spec, run_spec_with, web_server};
 use crate::support::healthy_cluster;
+use crate::support::server::{Request, answer, listen};
 
 #[test]
 #[ignore = "needs ci/cluster up"]
@@ -161,54 +159,19 @@ fn http_reaches_services_by_both_ways() {
 
 /// A server on this machine that answers every request with what it was asked, as JSON.
 fn echo_server() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(stream) = stream else { return };
-            std::thread::spawn(move || {
-                let mut reader = BufReader::new(stream);
-                let mut first = String::new();
-                let mut length = 0;
-                let mut asked = String::new();
-                if reader.read_line(&mut first).is_err() {
-                    return;
-                }
-                loop {
-                    let mut line = String::new();
-                    if reader.read_line(&mut line).is_err() || line.trim().is_empty() {
-                        break;
-                    }
-                    let lower = line.to_lowercase();
-                    if let Some(value) = lower.strip_prefix("content-length:") {
-                        length = value.trim().parse().unwrap_or(0);
-                    }
-                    if let Some(value) = lower.strip_prefix("x-asked:") {
-                        asked = value.trim().to_owned();
-                    }
-                }
-                let mut body = vec![0; length];
-                if std::io::Read::read_exact(&mut reader, &mut body).is_err() {
-                    return;
-                }
-                let mut words = first.split_whitespace();
-                let answer = serde_json::json!({
-                    "method": words.next(),
-                    "path": words.next(),
-                    "asked": asked,
-                    "body": String::from_utf8_lossy(&body),
-                })
-                .to_string();
-                let _ = write!(
-                    reader.into_inner(),
-                    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Server: echo\r\n\
-                     Content-Length: {}\r\nConnection: close\r\n\r\n{answer}",
-                    answer.len()
-                );
-            });
-        }
+    let address = listen(None, |client| {
+        let mut request = Request::read(client)?;
+        let mut words = request.line.split_whitespace();
+        let echo = serde_json::json!({
+            "method": words.next(),
+            "path": words.next(),
+            "asked": request.header("x-asked").unwrap_or_default(),
+            "body": String::from_utf8_lossy(&request.body),
+        });
+        let headers = "Content-Type: application/json\r\nX-Server: echo\r\n";
+        answer(&mut request.client, 200, headers, &echo.to_string()).ok()
     });
-    port
+    address.port()
 }
 
 #[test]
