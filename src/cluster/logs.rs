@@ -238,6 +238,28 @@ impl Cluster {
         Ok(line)
     }
 
+    /// Whether an output has the last line that a log has by now: otherwise what was followed of a
+    /// container that has ended is a part of its log. A line that comes again and again proves little.
+    ///
+    /// # Errors
+    /// [`LogError`]; [`LogError::Broken`] where `timeout` passes.
+    pub async fn has_last_line(
+        &self,
+        target: &PodTarget,
+        output: &Output,
+        timeout: Duration,
+    ) -> Result<bool, LogError> {
+        let mut target = target.clone();
+        let options = LogOptions::default();
+        let reading = tokio::time::timeout(timeout, self.last_line(&mut target, &options));
+        let line = reading.await.unwrap_or_else(|_elapsed| {
+            Err(LogError::Broken {
+                cause: format!("it did not end within {}", seconds(timeout)),
+            })
+        })?;
+        Ok(output.has_in_last_line(&without_cut(&line)))
+    }
+
     /// Follows what a container logs, from the part that the options pick, until it ends.
     ///
     /// # Errors
@@ -339,10 +361,7 @@ impl End {
     fn of(line: &[u8]) -> Self {
         let line = Some(line).filter(|line| !line.is_empty());
         Self(line.map(|line| {
-            let line = String::from_utf8_lossy(line);
-            // where it is cut, the cut may be within a character
-            let line = line.trim_end_matches('\u{fffd}').to_owned();
-            let look = Look::new(vec![line], &[], None);
+            let look = Look::new(vec![without_cut(line)], &[], None);
             Intake::keep(0).looking_for(Arc::new(look)).begin()
         }))
     }
@@ -360,6 +379,12 @@ impl End {
             None => true,
         }
     }
+}
+
+/// The beginning of a line as text: where it is cut, the cut may be within a character.
+fn without_cut(line: &[u8]) -> String {
+    let line = String::from_utf8_lossy(line);
+    line.trim_end_matches('\u{fffd}').to_owned()
 }
 
 /// Whether to wait for more.

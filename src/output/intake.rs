@@ -108,6 +108,19 @@ impl Output {
         self.head[..length] == other.head[..length]
     }
 
+    /// Whether a text is in its last line; not where the beginning of that is not kept.
+    pub fn has_in_last_line(&self, text: &str) -> bool {
+        let mut bytes: Vec<u8> = self.tail.iter().copied().collect();
+        if self.left_out == 0 {
+            bytes.splice(..0, self.head.iter().copied());
+        }
+        let bytes = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+        match bytes.iter().rposition(|byte| *byte == b'\n') {
+            Some(end) => String::from_utf8_lossy(&bytes[end..]).contains(text),
+            None => self.left_out == 0 && String::from_utf8_lossy(bytes).contains(text),
+        }
+    }
+
     /// How many bytes have come.
     pub fn len(&self) -> u64 {
         (self.head.len() + self.tail.len()) as u64 + self.left_out

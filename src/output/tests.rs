@@ -48,6 +48,26 @@ fn what_is_left_out_is_counted() {
 }
 
 #[test]
+fn the_last_line_is_known_as_far_as_it_is_kept() {
+    let output = |limit: usize, text: &str| {
+        let mut output = Intake::keep(limit).begin();
+        output.push(text.as_bytes());
+        output
+    };
+    for limit in [100, 12] {
+        for text in ["first\nsecond\nlast\n", "first\nsecond\nlast"] {
+            let output = output(limit, text);
+            assert!(output.has_in_last_line("last"), "{limit} {text:?}");
+            assert!(output.has_in_last_line(""), "{limit} {text:?}");
+            assert!(!output.has_in_last_line("second"), "{limit} {text:?}");
+        }
+    }
+    assert!(output(100, "one line").has_in_last_line("one"));
+    assert!(!output(6, "one line").has_in_last_line("ne"));
+    assert!(output(100, "").has_in_last_line("") && !output(100, "").has_in_last_line("a"));
+}
+
+#[test]
 fn a_text_of_its_own_ends_its_last_line() {
     let mut output = Intake::keep(100).begin();
     output.end_line();

@@ -1,6 +1,6 @@
 //! Runs the program as a user does.
 //!
-//! `cli`, `commands`, `connecting`, `credentials`, `lag`, `reports`, `waiting` and
+//! `cli`, `commands`, `connecting`, `credentials`, `followed`, `lag`, `reports`, `waiting` and
 //! `webhooks` need no cluster. `chaos`, `cluster`, `faults`, `network`, `ownership`, `panics`, `provisioning`, `signals`,
 //! `untrusted` and `proxy` need the local one (`ci/cluster up`), as do most of `arrival`, `cleanup`,
 //! `images`, `rbac`, `verbs`, `language`, `whole` and `peers`; they are ignored without it, and
@@ -19,6 +19,7 @@ mod connecting;
 mod credentials;
 mod dual_stack;
 mod faults;
+mod followed;
 mod images;
 mod lag;
 mod language;

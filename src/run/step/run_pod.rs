@@ -129,9 +129,9 @@ async fn to_its_end(
         Ok(pods) => pods,
         Err(failure) => return Err(failure.with_detail("stdout", &log.finish().shown())),
     };
-    let log = match came {
-        Came::Whole => log.finish(),
-        Came::InPart => whole_log(key, &intake, &log, context, deadline).await?,
+    let log = match came == Came::Whole && has_end(key, &log, context, deadline).await {
+        true => log.finish(),
+        false => whole_log(key, &intake, &log, context, deadline).await?,
     };
     let exit = pods.first().and_then(|pod| exit_code(pod)).unwrap_or(-1);
     let ended = expect::Ended {
@@ -163,6 +163,20 @@ fn container_of(key: &ObjectKey) -> PodTarget {
         pod: key.name.clone(),
         container: Some(CONTAINER.to_owned()),
     }
+}
+
+/// Whether the end of a log came in: a server that is shut down while the container goes on ends its
+/// answer as the end of the container does. Where that cannot be found out, the log is read again.
+async fn has_end(
+    key: &ObjectKey,
+    log: &Output,
+    context: &StepContext<'_>,
+    deadline: &Deadline,
+) -> bool {
+    let timeout = deadline.remaining().max(LAST_LINES);
+    let target = container_of(key);
+    let has_end = context.cluster.has_last_line(&target, log, timeout).await;
+    has_end.is_ok_and(|has_end| has_end)
 }
 
 /// The log of a container that has ended, read at once: a part of it, which is what was followed, must
