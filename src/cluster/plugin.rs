@@ -90,6 +90,10 @@ impl Plugin {
 
     /// Runs it to its end.
     pub(super) async fn run(&self) -> Result<Given, NoCredentials> {
+        self.run_within(LONGEST).await
+    }
+
+    async fn run_within(&self, longest: Duration) -> Result<Given, NoCredentials> {
         tracing::debug!(command = self.command, "the credential plugin runs");
         let mut child = Command::new(&self.command)
             .args(&self.args)
@@ -117,7 +121,7 @@ impl Plugin {
                     }
                 }
             };
-            tokio::time::timeout(LONGEST, ending).await
+            tokio::time::timeout(longest, ending).await
         };
         let status = match ended {
             Ok(Ok(status)) => status,
@@ -126,7 +130,7 @@ impl Plugin {
             }
             Err(_elapsed) => {
                 drop(group);
-                let cause = format!("it took longer than {}", seconds(LONGEST));
+                let cause = format!("it took longer than {}", seconds(longest));
                 return Err(self.failed(&cause, &stderr));
             }
         };
@@ -218,10 +222,10 @@ impl Plugin {
 
     pub(super) fn failed(&self, cause: &str, stderr: &[u8]) -> NoCredentials {
         let told = told(stderr);
-        let details = match told.lines().count() {
-            // the line stands in the message
-            0 | 1 => Vec::new(),
-            _ => vec![(format!("stderr of {}", self.command), told)],
+        let details = match cause.ends_with(&told) {
+            // it stands in the message
+            true => Vec::new(),
+            false => vec![(format!("stderr of {}", self.command), told)],
         };
         NoCredentials {
             source_name: self.name(),
@@ -300,6 +304,9 @@ fn boundary(text: &str, at: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+
     use super::*;
 
     fn shell(script: &str) -> Plugin {
@@ -385,21 +392,72 @@ mod tests {
         assert_eq!(failed.details[0].1, "brew install sh");
     }
 
+    /// A pipe that a script, and whatever it starts, may hold open.
+    struct Held {
+        folder: tempfile::TempDir,
+        pipe: std::fs::File,
+    }
+
+    impl Held {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("pipe");
+            let made = std::process::Command::new("mkfifo").arg(&path).status();
+            assert!(made.unwrap().success());
+            let pipe = std::fs::OpenOptions::new()
+                .read(true)
+                .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
+                .open(&path)
+                .unwrap();
+            Self { folder, pipe }
+        }
+
+        /// A script that never ends, and starts something that holds the pipe and never ends either.
+        fn script(&self) -> String {
+            let pipe = self.folder.path().join("pipe");
+            format!(
+                "(echo held; sleep 100) > {} & echo waiting >&2; wait",
+                pipe.display()
+            )
+        }
+
+        /// Fails the test unless something has held it, and nobody does any more.
+        async fn assert_let_go(mut self) {
+            let deadline = std::time::Instant::now() + Duration::from_secs(30);
+            let mut read = Vec::new();
+            // the end comes with the last who could write
+            while let Err(error) = self.pipe.read_to_end(&mut read) {
+                assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+                assert!(std::time::Instant::now() < deadline, "it is still held");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            assert_eq!(read, b"held\n");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_plugin_that_never_ends_is_ended_and_so_is_what_it_started() {
+        let held = Held::new();
+        let plugin = shell(&held.script());
+        let failed = plugin.run_within(Duration::from_secs(2)).await;
+        let failed = failed.err().unwrap();
+        assert_eq!(
+            failed.to_string(),
+            "credential plugin `sh`: it took longer than 2s"
+        );
+        let told = ("stderr of sh".to_owned(), "waiting".to_owned());
+        assert_eq!(failed.details, [told]);
+        held.assert_let_go().await;
+        assert_eq!(LONGEST, Duration::from_secs(60));
+    }
+
     #[tokio::test]
     async fn a_plugin_ends_with_the_wait_for_it_and_so_does_what_it_started() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("alive");
-        let script = format!(
-            "(while :; do date +%s%N > {0}.new; mv {0}.new {0}; sleep 0.05; done) & wait",
-            path.display()
-        );
-        let plugin = shell(&script);
-        let waiting = tokio::time::timeout(Duration::from_millis(700), plugin.run());
+        let held = Held::new();
+        let plugin = shell(&held.script());
+        let waiting = tokio::time::timeout(Duration::from_secs(2), plugin.run());
         assert!(waiting.await.is_err());
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        let last = std::fs::read_to_string(&path).unwrap();
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), last);
+        held.assert_let_go().await;
     }
 
     #[tokio::test]
