@@ -407,6 +407,113 @@ fn failures_without_a_pattern_stay_few() {
     assert!(rows.len() * 2 < failed, "{} of {failed}", rows.len());
 }
 
+/// Matrices of so many nodes that have little in common, or much.
+fn hard_cases(nodes: usize) -> [Vec<Outcome>; 4] {
+    let chance = |source: usize, target: usize| {
+        let state = (source * nodes + target) as u64;
+        let state = (state ^ (state >> 7)).wrapping_mul(6_364_136_223_846_793_005);
+        (state ^ (state >> 33)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
+    };
+    let matrix = |fails: &dyn Fn(usize, usize) -> bool| {
+        let cells = (0..nodes * nodes).map(|cell| (cell / nodes, cell % nodes));
+        cells
+            .map(|(source, target)| failed_if(source != target && fails(source, target)))
+            .collect()
+    };
+    [
+        // half of all pairs, by chance: hardly two nodes fail with the same others
+        matrix(&|source, target| chance(source, target).is_multiple_of(2)),
+        // each node fails with more of the others than the one before it
+        matrix(&|source, target| source + target >= nodes),
+        // every tenth node is cut off, and everything fails beside that
+        matrix(&|source, target| source.is_multiple_of(10) != target.is_multiple_of(10)),
+        matrix(&|_, _| true),
+    ]
+}
+
+/// The ends of each cell, as the rule of a suite names them.
+fn ends_of(nodes: usize) -> Ends {
+    let mut ends = Ends::default();
+    for cell in 0..nodes * nodes {
+        let end = |node: usize| format!("node{node}");
+        ends.add(cell, end(cell / nodes), end(cell % nodes));
+    }
+    ends
+}
+
+#[test]
+fn blocks_of_many_nodes_take_no_more_room_than_their_pairs() {
+    let nodes = 500;
+    let ends = ends_of(nodes);
+    for outcomes in hard_cases(nodes) {
+        let blocks = blocks::blocks(&ends, &outcomes);
+        let failed = outcomes.iter().filter(|outcome| **outcome == Failed);
+        let failed = failed.count();
+        // a node is a member of blocks of one class only, in one direction each
+        assert!(blocks.len() <= 3 * nodes, "{}", blocks.len());
+        let members: usize = blocks.iter().map(|block| block.members.len()).sum();
+        assert!(members <= 3 * nodes, "{members}");
+        // a failed pair is seen from its two ends
+        let cells: usize = blocks.iter().map(|block| block.cells.len()).sum();
+        assert!(failed <= cells && cells <= 2 * failed, "{cells} {failed}");
+        let mut is_explained = vec![false; outcomes.len()];
+        for block in &blocks {
+            for cell in &block.cells {
+                assert_eq!(outcomes[*cell], Failed);
+                is_explained[*cell] = true;
+            }
+        }
+        let explained = is_explained.iter().filter(|is| **is).count();
+        assert_eq!(explained, failed);
+    }
+}
+
+#[test]
+fn blocks_of_ten_times_as_many_nodes_take_some_hundred_times_the_work() {
+    let work = |nodes: usize| {
+        let (ends, cases) = (ends_of(nodes), hard_cases(nodes));
+        cases.map(|outcomes| {
+            let before = crate::fuzz::thread_time();
+            let blocks = blocks::blocks(&ends, &outcomes);
+            assert!(!blocks.is_empty());
+            crate::fuzz::thread_time() - before
+        })
+    };
+    let (few, many) = (work(50), work(500));
+    for (few, many) in few.into_iter().zip(many) {
+        let times = many.as_secs_f64() / few.as_secs_f64().max(0.0001);
+        // a thousand times would be the nodes' number to the third
+        assert!(times < 500.0, "{few:?} {many:?}");
+    }
+}
+
+#[test]
+fn a_rule_is_asked_once_for_each_cell_of_many_nodes() {
+    let nodes = 120;
+    let [_, _, outcomes, _] = hard_cases(nodes);
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let ends: Vec<_> = (0..nodes)
+        .map(|node| scope_value(&json!({"node": format!("node{node}")})))
+        .collect();
+    let axes = |cell: usize| {
+        asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        vec![
+            ("source".to_owned(), ends[cell / nodes].clone()),
+            ("target".to_owned(), ends[cell % nodes].clone()),
+        ]
+    };
+    let cells = Cells {
+        outcomes: &outcomes,
+        axes: &axes,
+    };
+    let mut explained = vec![false; outcomes.len()];
+    let found = find(&blocks(), &no_names(), &cells, &mut explained).unwrap();
+    let keys: Vec<_> = found.iter().map(|finding| finding.key.as_str()).collect();
+    assert_eq!(keys, ["node0, node10, node20 and 9 more"]);
+    assert_eq!(found[0].cells.len(), 2 * 12 * 108);
+    assert_eq!(asked.into_inner(), nodes * nodes);
+}
+
 #[test]
 fn blocks_need_two_ends() {
     let rule = DiagnosisRule {
