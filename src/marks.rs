@@ -1,6 +1,6 @@
-//! The marks that a run leaves in a cluster: the labels of what it makes, and the Lease that says
-//! that it lives. Pure; making and renewing a Lease is `run`'s job, what follows from an old one
-//! `sweep`'s.
+//! The marks that a run leaves in a cluster: the labels of what it makes, the Lease that says that it
+//! lives, and how it marks what it wrote down of an object that it changed. Pure; making and renewing
+//! them is `run`'s job, what follows from old ones `sweep`'s.
 
 use std::time::Duration;
 
@@ -11,6 +11,12 @@ use serde_json::{Value, json};
 pub const RUN_LABEL: &str = "kubeproof.dev/run";
 /// The label of everything that a suite makes; its value is the suite's name.
 pub const SUITE_LABEL: &str = "kubeproof.dev/suite";
+
+/// The label of a Secret that says what an object was like before a run changed it; its value is
+/// which of the run's changed objects, and which state of knowledge about it: `3-2`.
+pub const SNAPSHOT_LABEL: &str = "kubeproof.dev/snapshot";
+/// The annotation of such a Secret that says which object: `node/node1`.
+pub const SNAPSHOT_OF: &str = "kubeproof.dev/snapshot-of";
 
 /// The name of the Lease in a namespace that the run made.
 pub const LEASE_NAME: &str = "kubeproof";

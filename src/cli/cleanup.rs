@@ -223,8 +223,12 @@ fn plan(runs: &[&MarkedRun], now: Timestamp, cluster: Option<&str>) -> String {
     let place = cluster.map_or_else(String::new, |name| format!(" in cluster {name}"));
     for run in runs {
         text.push_str(&format!("run {}{place}, {}:\n", run.id, seen(run, now)));
-        for object in &run.objects {
+        for object in run.removed() {
             text.push_str(&format!("  {}\n", sanitize::line(&object.shown())));
+        }
+        for object in run.put_back() {
+            let object = sanitize::line(object);
+            text.push_str(&format!("  {object}: put back to what it was\n"));
         }
     }
     text
@@ -262,12 +266,14 @@ fn age_in_words(age: Duration) -> String {
 fn result(runs: &[&MarkedRun], left: &[Left], cluster: Option<&str>) -> String {
     let place = cluster.map_or_else(String::new, |name| format!(" in cluster {name}"));
     if left.is_empty() {
-        let objects = runs.iter().map(|run| run.objects.len()).sum();
-        return format!(
-            "removed{place}: {} of {}\n",
-            count(objects, "object"),
-            count(runs.len(), "run")
-        );
+        let removed = runs.iter().map(|run| run.removed().count()).sum();
+        let put_back: usize = runs.iter().map(|run| run.put_back().len()).sum();
+        let (removed, of) = (count(removed, "object"), count(runs.len(), "run"));
+        let put_back = match put_back {
+            0 => String::new(),
+            many => format!(", and put back {}", count(many, "object")),
+        };
+        return format!("removed{place}: {removed} of {of}{put_back}\n");
     }
     let mut text = format!("Not cleaned up{place}:\n");
     for Left { object, reason } in left {

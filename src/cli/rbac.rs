@@ -10,7 +10,7 @@ use super::runtime::Runtime;
 use super::{eprint_text, in_full, load, print_for_machines};
 use crate::cluster::{Cluster, ClusterError};
 use crate::plan::model::{Namespace, Suite};
-use crate::plan::rights::{Facts, On, Reach, Right, rights};
+use crate::plan::rights::{Facts, Need, On, Reach, Right, rights};
 use crate::report::guard::Form;
 use crate::report::sanitize;
 use crate::run;
@@ -62,7 +62,8 @@ pub fn execute(args: &RbacArgs, mask: &Mask) -> Exit {
     for note in &notes {
         eprint_text(&mask.mask(&format!("note: {note}\n")));
     }
-    let header = header(&suites, args.namespace.as_deref(), &notes);
+    let changes_others = own.iter().any(|right| right.need == Need::Durable);
+    let header = header(&suites, args.namespace.as_deref(), changes_others, &notes);
     let roles = roles::yaml(&name(&suites), args.namespace.as_deref(), &grants);
     print_for_machines(Form::Yaml, &format!("{header}{roles}"));
     Exit::Passed
@@ -76,7 +77,12 @@ fn name(suites: &[Suite]) -> String {
     }
 }
 
-fn header(suites: &[Suite], namespace: Option<&str>, notes: &BTreeSet<String>) -> String {
+fn header(
+    suites: &[Suite],
+    namespace: Option<&str>,
+    changes_others: bool,
+    notes: &BTreeSet<String>,
+) -> String {
     let ids: Vec<_> = suites.iter().map(|suite| suite.id.as_str()).collect();
     let place = namespace.map_or_else(String::new, |name| format!(" --namespace {name}"));
     let mut text = format!(
@@ -85,6 +91,13 @@ fn header(suites: &[Suite], namespace: Option<&str>, notes: &BTreeSet<String>) -
          system:basic-user.\n",
         sanitize::line(&ids.join(" "))
     );
+    if changes_others {
+        text.push_str(
+            "# Secrets are made and deleted to write down what is changed that was there before. \
+             To put it back after\n# a run that was killed, `kubeproof cleanup` takes besides: get, \
+             list on secrets; get, update on what was changed,\n# patch on its subresources.\n",
+        );
+    }
     for note in notes {
         text.push_str(&format!("# {note}\n"));
     }
@@ -178,7 +191,7 @@ impl Kinds {
         let is_here = match &right.reach {
             Reach::Own => namespace.is_some(),
             Reach::Namespace(name) => namespace == Some(name),
-            Reach::Every | Reach::Unknown | Reach::Cluster => false,
+            Reach::Connection | Reach::Every | Reach::Unknown | Reach::Cluster => false,
         };
         Ok(Grant {
             verbs: right.verbs.clone(),

@@ -84,6 +84,12 @@ impl Resource {
         Self::built_in("v1", "Service", "services", true)
     }
 
+    /// `v1` Secret.
+    #[must_use]
+    pub fn secret() -> Self {
+        Self::built_in("v1", "Secret", "secrets", true)
+    }
+
     /// `discovery.k8s.io/v1` `EndpointSlice`: which pods stand behind a service.
     #[must_use]
     pub fn endpoint_slice() -> Self {

@@ -7,27 +7,37 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Fields of the metadata that users write.
-const MAPS: [&str; 2] = ["labels", "annotations"];
+pub(super) const MAPS: [&str; 2] = ["labels", "annotations"];
 /// Fields of the metadata that are lists in which everybody writes.
-const LISTS: [&str; 2] = ["finalizers", "ownerReferences"];
+pub(super) const LISTS: [&str; 2] = ["finalizers", "ownerReferences"];
 /// How many fields are named that could not be put back.
 const NAMED: usize = 5;
 
 /// An object as it was, and what was done to it.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// It is written down in the cluster as it is here, for whoever must put the object back if the run
+/// cannot: see `snapshot`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     /// The object as it was.
-    snapshot: Value,
+    pub(super) snapshot: Value,
     /// By the field of the metadata: what the run put into the list, and what it took out.
-    lists: BTreeMap<&'static str, (Vec<Value>, Vec<Value>)>,
+    pub(super) lists: BTreeMap<String, (Vec<Value>, Vec<Value>)>,
     /// By the subresource: the merge patch that undoes what the run did through it.
-    through: BTreeMap<String, Value>,
+    pub(super) through: BTreeMap<String, Value>,
+    /// By the subresource, the empty name being the object itself: a merge patch of what the run
+    /// made of which fields. Whoever comes later tells by it what somebody else has changed since.
+    pub(super) did: BTreeMap<String, Value>,
     /// Through which subresources something was asked whose answer never came; the empty name is
     /// the object itself.
-    unanswered: BTreeSet<String>,
+    pub(super) unanswered: BTreeSet<String>,
+    /// Whether the run that made the change is dead: see `recall`.
+    #[serde(skip)]
+    pub(super) is_recalled: bool,
 }
 
 impl Change {
@@ -37,7 +47,9 @@ impl Change {
             snapshot,
             lists: BTreeMap::new(),
             through: BTreeMap::new(),
+            did: BTreeMap::new(),
             unanswered: BTreeSet::new(),
+            is_recalled: false,
         }
     }
 
@@ -58,20 +70,41 @@ impl Change {
         let Some(name) = subresource else {
             for field in LISTS {
                 let (before, after) = (items(before, field), items(after, field));
-                let (added, removed) = self.lists.entry(field).or_default();
+                let (added, removed) = self.lists.entry(field.to_owned()).or_default();
                 added.extend(without(after, before));
                 removed.extend(without(before, after));
             }
+            self.did("", &diff(&written(before), &written(after)));
             return;
         };
         // what `scale` answers is another kind, and what it changes is in the spec
         if before["kind"] == after["kind"] {
-            let mut undo = diff(&contents(after, name), &contents(before, name));
+            let (before, after) = (contents(before, name), contents(after, name));
+            let mut undo = diff(&after, &before);
             if let Some(earlier) = self.through.get(name) {
                 merge(&mut undo, earlier);
             }
             self.through.insert(name.to_owned(), undo);
+            self.did(name, &diff(&before, &after));
         }
+    }
+
+    /// The same for a write through a subresource that answered with another kind, as `scale` does,
+    /// and that is about the spec: the object just before, and as it was read after.
+    pub fn done_and_read(&mut self, subresource: Option<&str>, before: &Value, after: &Value) {
+        self.unanswered.remove(subresource.unwrap_or_default());
+        let mut did = empty();
+        set(
+            &mut did,
+            "spec",
+            Some(&diff(&before["spec"], &after["spec"])),
+        );
+        self.did("", &did);
+    }
+
+    fn did(&mut self, name: &str, more: &Value) {
+        let did = self.did.entry(name.to_owned()).or_insert_with(empty);
+        merge(did, more);
     }
 
     /// `metadata.uid` of the object.
@@ -140,14 +173,7 @@ impl Change {
             merge(&mut undone, &undo);
             differing(&undone, &current, "", &mut paths);
         }
-        paths.sort();
-        paths.dedup();
-        if paths.len() > NAMED {
-            let more = paths.len() - NAMED;
-            paths.truncate(NAMED);
-            paths.push(format!("{more} more"));
-        }
-        paths
+        some(paths)
     }
 
     /// A list without what the run put in, and with what it took out.
@@ -173,6 +199,18 @@ impl Change {
     }
 }
 
+/// Each path once, or how many more there are.
+pub(super) fn some(mut paths: Vec<String>) -> Vec<String> {
+    paths.sort();
+    paths.dedup();
+    if paths.len() > NAMED {
+        let more = paths.len() - NAMED;
+        paths.truncate(NAMED);
+        paths.push(format!("{more} more"));
+    }
+    paths
+}
+
 fn items<'v>(object: &'v Value, field: &str) -> &'v [Value] {
     object["metadata"][field]
         .as_array()
@@ -183,8 +221,26 @@ fn without<'v>(list: &'v [Value], other: &'v [Value]) -> impl Iterator<Item = Va
     list.iter().filter(|item| !other.contains(item)).cloned()
 }
 
+fn empty() -> Value {
+    Map::new().into()
+}
+
+/// What of an object is put back whole, or else through no subresource.
+pub(super) fn written(object: &Value) -> Value {
+    let mut written = object.clone();
+    for field in ["apiVersion", "kind"] {
+        set(&mut written, field, None);
+    }
+    let mut metadata = empty();
+    for field in MAPS {
+        set(&mut metadata, field, object["metadata"].get(field));
+    }
+    set(&mut written, "metadata", Some(&metadata));
+    written
+}
+
 /// What of an object can be changed through a subresource.
-fn contents(object: &Value, subresource: &str) -> Value {
+pub(super) fn contents(object: &Value, subresource: &str) -> Value {
     let fields = object.as_object().into_iter().flatten();
     fields
         .filter(|(field, _)| match field.as_str() {
@@ -196,7 +252,7 @@ fn contents(object: &Value, subresource: &str) -> Value {
         .into()
 }
 
-fn set(map: &mut Value, field: &str, value: Option<&Value>) {
+pub(super) fn set(map: &mut Value, field: &str, value: Option<&Value>) {
     let Some(map) = map.as_object_mut() else {
         return;
     };
@@ -211,7 +267,7 @@ fn set(map: &mut Value, field: &str, value: Option<&Value>) {
 }
 
 /// The [merge patch](https://www.rfc-editor.org/rfc/rfc7386) that makes one value of another.
-fn diff(from: &Value, to: &Value) -> Value {
+pub(super) fn diff(from: &Value, to: &Value) -> Value {
     let (Value::Object(from), Value::Object(to)) = (from, to) else {
         return to.clone();
     };
@@ -234,7 +290,7 @@ fn diff(from: &Value, to: &Value) -> Value {
 }
 
 /// Lays a merge patch over another one: what it removes stays to be removed.
-fn merge(value: &mut Value, patch: &Value) {
+pub(super) fn merge(value: &mut Value, patch: &Value) {
     let (Value::Object(value), Value::Object(patch)) = (&mut *value, patch) else {
         *value = patch.clone();
         return;
@@ -255,7 +311,7 @@ fn would_change(value: &Value, patch: &Value) -> bool {
 }
 
 /// The paths of what is not the same; what is not there is as good as null.
-fn differing(one: &Value, other: &Value, path: &str, paths: &mut Vec<String>) {
+pub(super) fn differing(one: &Value, other: &Value, path: &str, paths: &mut Vec<String>) {
     let (Value::Object(first), Value::Object(second)) = (one, other) else {
         if one != other {
             paths.push(path.to_owned());

@@ -17,6 +17,7 @@ use hold::{held_by_nodes, what_holds};
 use restore::restore;
 
 use super::cancel::{CLEANUP_AFTER_CANCEL, CleanupTime};
+use super::change::Change;
 use super::clusters::Clusters;
 use super::deadline::human_duration;
 use super::ledger::{Deed, Entry, Ledger, Subject};
@@ -100,7 +101,7 @@ impl Cleanup {
         let work = async {
             match &entry.deed {
                 Deed::Made { uid } => self.delete(cluster, subject, uid.as_deref()).await,
-                Deed::Changed(change) => restore(cluster, subject, change).await,
+                Deed::Changed(change) => put_back(cluster, entry, change).await,
             }
         };
         let in_time = async {
@@ -167,7 +168,7 @@ impl Cleanup {
         let work = async {
             let uid = match &entry.deed {
                 Deed::Made { uid } => uid.as_deref(),
-                Deed::Changed(change) => return restore(cluster, subject, change).await,
+                Deed::Changed(change) => return put_back(cluster, entry, change).await,
             };
             let object = match self.ask(cluster, subject, uid, Duration::ZERO).await? {
                 Asked::Gone => return Ok(Vec::new()),
@@ -238,6 +239,22 @@ enum Asked {
 
 /// Of what is left because it is [`Asked::Relabelled`].
 const RELABELLED: &str = "it lost the labels of the run, so it is left alone";
+
+/// Puts an object back, and then removes what is written down of it in the cluster. Where it is not
+/// as it was, that stays, for whoever tries again.
+async fn put_back(
+    cluster: &Cluster,
+    entry: &Entry,
+    change: &Change,
+) -> Result<Vec<Held>, ClusterError> {
+    let held = restore(cluster, &entry.subject, change).await?;
+    if let Some(kept) = entry.kept.as_ref().filter(|_| held.is_empty())
+        && let Err((subject, error)) = kept.remove().await
+    {
+        return Ok(held_by(&subject, error.to_string()));
+    }
+    Ok(held)
+}
 
 /// One object, and why it is still there.
 fn held_by(subject: &Subject, reason: String) -> Vec<Held> {

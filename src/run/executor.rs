@@ -28,6 +28,7 @@ use super::permissions;
 use super::scope::{Names, node_value, server_value};
 use super::secrets;
 use super::signal::Signals;
+use super::snapshot::Numbers;
 use super::suite::SuiteRun;
 use super::writes::Writes;
 use crate::cluster::{Cluster, ConnectOptions};
@@ -129,6 +130,7 @@ pub async fn execute(
         teller,
         beside: Mutex::default(),
         owners: Arc::default(),
+        numbers: Arc::default(),
     };
     let last_teller = Arc::clone(&run.teller);
     let work = tokio::spawn(async move {
@@ -155,6 +157,7 @@ struct Run {
     /// What nothing waits for: it ends with the run.
     beside: Mutex<JoinSet<()>>,
     owners: Arc<Owners>,
+    numbers: Arc<Numbers>,
 }
 
 /// A suite, what it is called in events, and its namespace.
@@ -408,6 +411,7 @@ impl Run {
             life: Arc::clone(&self.life),
             owners: Arc::clone(&self.owners),
             ledger,
+            numbers: Arc::clone(&self.numbers),
             writes: Writes::default(),
             left: Mutex::default(),
             teller: Arc::clone(&self.teller),

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::change::Change;
+use super::snapshot::{Kept, Turn};
 use crate::cluster::ObjectKey;
 use crate::event::{CaseId, SuiteRef};
 
@@ -51,7 +52,7 @@ pub enum Deed {
 }
 
 /// One object that the run made or changed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Entry {
     /// Which.
     pub subject: Subject,
@@ -59,6 +60,8 @@ pub struct Entry {
     pub deed: Deed,
     /// Entries of one step have the same number: their order does not matter.
     pub step: usize,
+    /// Where what was changed is written down in the cluster.
+    pub kept: Option<Arc<Kept>>,
 }
 
 /// Whose objects a ledger holds.
@@ -207,6 +210,7 @@ impl Claim<'_> {
             subject: self.subject.clone(),
             deed,
             step,
+            kept: None,
         });
         true
     }
@@ -291,6 +295,36 @@ impl Ledger {
         let entry = inner.entries.iter_mut().find(|it| it.subject == *subject);
         if let Some(Deed::Changed(change)) = entry.map(|entry| &mut entry.deed) {
             note(change);
+        }
+    }
+
+    /// Says where an object that was there before is written down in the cluster.
+    pub fn keep(&self, subject: &Subject, kept: Arc<Kept>) {
+        let mut inner = self.lock();
+        for entry in &mut inner.entries {
+            if entry.subject == *subject && matches!(entry.deed, Deed::Changed(_)) {
+                entry.kept = Some(Arc::clone(&kept));
+            }
+        }
+    }
+
+    /// Where that is.
+    pub fn kept(&self, subject: &Subject) -> Option<Arc<Kept>> {
+        let inner = self.lock();
+        let entry = inner.entries.iter().find(|it| it.subject == *subject)?;
+        entry.kept.clone()
+    }
+
+    /// What is to be known there by now, and its turn among all that is.
+    pub fn to_keep(&self, subject: &Subject) -> Option<(Arc<Kept>, Turn, Change)> {
+        let inner = self.lock();
+        let entry = inner.entries.iter().find(|it| it.subject == *subject)?;
+        match (&entry.deed, &entry.kept) {
+            // taken with the ledger locked: a later turn knows all that an earlier one did
+            (Deed::Changed(change), Some(kept)) => {
+                Some((Arc::clone(kept), kept.turn(), change.clone()))
+            }
+            (Deed::Changed(_) | Deed::Made { .. }, _) => None,
         }
     }
 

@@ -73,6 +73,7 @@ async fn make(
         },
         deed: Deed::Made { uid: None },
         step: 0,
+        kept: None,
     });
     let answer = tokio::select! {
         biased;

@@ -59,6 +59,8 @@ struct Askers {
     names: Option<BTreeSet<String>>,
     /// Whether it is about namespaces that only the run will know.
     is_vague: bool,
+    /// Whether all that fails without it is what others put back after a run that was killed.
+    is_durable: bool,
 }
 
 /// Asks for everything that the suites need, all at once.
@@ -80,16 +82,29 @@ pub async fn ask(
         .try_filter_map(|refused| async move { Ok(refused) })
         .try_collect()
         .await?;
+    Ok(answer(&cluster.server().user, refused, suites))
+}
+
+/// What follows from what was refused.
+fn answer(user: &str, refused: Vec<(Question, Askers)>, suites: &[Planned<'_>]) -> Answer {
+    let (durable, needed): (Vec<_>, Vec<_>) = refused
+        .into_iter()
+        .partition(|(_, askers)| askers.is_durable);
     let (vague, certain): (Vec<_>, Vec<_>) =
-        refused.into_iter().partition(|(_, askers)| askers.is_vague);
-    let user = &cluster.server().user;
-    let notices = lines(user, vague)
+        needed.into_iter().partition(|(_, askers)| askers.is_vague);
+    let vague = lines(user, vague)
         .into_iter()
         .map(|line| format!("it may turn out that {line}"));
-    Ok(Answer {
-        notices: notices.collect(),
+    let durable = lines(user, durable).into_iter().map(|line| {
+        format!(
+            "{line} to write down there what it changes, and goes on: if this run is killed, \
+             nobody can put that back"
+        )
+    });
+    Answer {
+        notices: vague.chain(durable).collect(),
         missing: explanation(&lines(user, certain), suites),
-    })
+    }
 }
 
 /// Every question once.
@@ -125,6 +140,7 @@ async fn questions(
             let own_or = match &right.reach {
                 Reach::Own => namespace.map(str::to_owned),
                 Reach::Namespace(name) => Some(name.clone()),
+                Reach::Connection => Some(cluster.server().default_namespace.clone()),
                 Reach::Every | Reach::Unknown | Reach::Cluster => None,
             };
             for verb in &right.verbs {
@@ -139,9 +155,11 @@ async fn questions(
                     suites: BTreeSet::new(),
                     names: Some(BTreeSet::new()),
                     is_vague: true,
+                    is_durable: true,
                 });
                 askers.suites.insert(suite.name.clone());
                 askers.is_vague &= is_vague;
+                askers.is_durable &= right.need == Need::Durable;
                 match (&right.name, &mut askers.names) {
                     (Some(name), Some(names)) => {
                         names.insert(name.clone());
@@ -353,6 +371,32 @@ mod tests {
                 "the user ci may not create pods in every namespace: the suite smoke needs it",
             ]
         );
+    }
+
+    #[test]
+    fn a_run_that_cannot_write_down_what_it_changes_is_told_and_goes_on() {
+        let durable = refused("create", "secrets", Some("a"), "smoke");
+        let durable = (
+            durable.0,
+            Askers {
+                is_durable: true,
+                ..durable.1
+            },
+        );
+        let answer = answer("ci", vec![durable.clone()], &[]);
+        assert_eq!(answer.missing, None);
+        assert_eq!(
+            answer.notices,
+            [
+                "the user ci may not create secrets in namespace a: the suite smoke needs it to write \
+                 down there what it changes, and goes on: if this run is killed, nobody can put \
+                 that back"
+            ]
+        );
+        // what another step cannot do without is another matter
+        let needed = refused("create", "secrets", Some("a"), "smoke");
+        let answer = super::answer("ci", vec![needed], &[]);
+        assert!(answer.missing.is_some() && answer.notices.is_empty());
     }
 
     #[test]

@@ -23,6 +23,7 @@ use super::namespace;
 use super::panic::{held, held_step};
 use super::requirements;
 use super::scope::Names;
+use super::snapshot::{Kept, Numbers};
 use super::step::{self, StepContext, StepFailure};
 use super::writes::Writes;
 use crate::cluster::{Cluster, Watch};
@@ -59,6 +60,8 @@ pub struct SuiteRun {
     pub owners: Arc<Owners>,
     /// What setup and teardown make and change.
     pub ledger: Ledger,
+    /// How many objects the run has changed that were there before.
+    pub numbers: Arc<Numbers>,
     pub writes: Writes,
     /// The leftovers that were told.
     pub left: Mutex<HashSet<Subject>>,
@@ -238,13 +241,42 @@ impl SuiteRun {
         let Some(cluster) = self.clusters.get(cluster_name) else {
             return;
         };
-        let namespace = match &self.suite.namespace {
-            Namespace::PerSuite(_) | Namespace::PerCase(_) => return,
-            Namespace::Existing(name) => name,
-            Namespace::None => &cluster.server().default_namespace,
-        };
+        if self.suite.namespace.is_made() {
+            return;
+        }
+        let place = LeasePlace::Beside(self.place_beside(cluster));
+        self.life.show(cluster_name, cluster, place, &self.labels);
+    }
+
+    /// Where to write down in the cluster what an object is like that the run is about to change:
+    /// beside it, and beside a Lease, so that it is seen there that the run lives. Nothing for a
+    /// cluster that the suite does not know.
+    pub fn keeper(&self, subject: &Subject) -> Option<Kept> {
+        let cluster_name = subject.cluster.as_deref();
+        let cluster = self.clusters.get(cluster_name)?;
+        let namespace = subject.key.namespace.as_deref();
+        let namespace = namespace.unwrap_or_else(|| self.place_beside(cluster));
         let place = LeasePlace::Beside(namespace);
         self.life.show(cluster_name, cluster, place, &self.labels);
+        let number = self.numbers.next();
+        Some(Kept::new(
+            cluster,
+            subject,
+            namespace,
+            &self.run_id,
+            &self.labels,
+            number,
+        ))
+    }
+
+    /// The namespace that was there before, in which the run may write.
+    fn place_beside<'a>(&'a self, cluster: &'a Cluster) -> &'a str {
+        match &self.suite.namespace {
+            Namespace::Existing(name) => name,
+            Namespace::PerSuite(_) | Namespace::PerCase(_) | Namespace::None => {
+                &cluster.server().default_namespace
+            }
+        }
     }
 
     /// The suite's file, for what has no place of its own.

@@ -1,19 +1,21 @@
 //! Deletes what runs left, in the order in which it can go, and follows it until it is gone.
 //!
 //! Each object goes as in a run's own cleanup: only while it has its uid and our labels, followed
-//! by watch, and named with what holds it where it does not go.
+//! by watch, and named with what holds it where it does not go. What says what an object was like
+//! goes once that is put back, which is `restore`'s job.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
+use super::restore;
 use super::runs::{Marked, MarkedRun};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ObjectKey};
 use crate::run::{
     Cleanup, CleanupTime, Clusters, Deed, Entry, Held, Subject, goes_in_an_ending_namespace,
 };
@@ -39,6 +41,8 @@ pub struct Left {
 enum Phase {
     /// Webhooks whose servers are dead would refuse the rest.
     Webhooks,
+    /// What was changed is put back, before anything goes that it may need.
+    Restorations,
     /// While the controllers that must clean up after them may still be there.
     CustomResources,
     /// What is built in.
@@ -53,6 +57,9 @@ enum Phase {
 /// Nothing where it goes with a namespace of its run, and quickly.
 fn phase(object: &Marked, namespaces: &BTreeSet<&str>) -> Option<Phase> {
     let key = &object.key;
+    if object.snapshot.is_some() {
+        return Some(Phase::Restorations);
+    }
     let group = key.resource.group.as_str();
     let is_inside = key
         .namespace
@@ -79,8 +86,8 @@ fn phase(object: &Marked, namespaces: &BTreeSet<&str>) -> Option<Phase> {
     (!is_inside || has_pods).then_some(Phase::Others)
 }
 
-/// Deletes everything that is there of runs, and waits until it is gone, at most for so long.
-/// What is left then.
+/// Deletes everything that is there of runs and waits until it is gone, puts back what they changed,
+/// at most for so long. What is left then.
 pub async fn remove(cluster: &Cluster, runs: &[&MarkedRun], patience: Duration) -> Vec<Left> {
     let deadline = Instant::now() + patience;
     let objects = || runs.iter().flat_map(|run| &run.objects);
@@ -96,8 +103,17 @@ pub async fn remove(cluster: &Cluster, runs: &[&MarkedRun], patience: Duration) 
     let mut going = FuturesUnordered::new();
     let mut held = Vec::new();
     for phase in phases.chunk_by(|(one, _), (other, _)| one == other) {
-        for (_, object) in phase {
-            going.push(remove_one(cluster, object, deadline, Arc::clone(&places)));
+        let objects: Vec<_> = phase.iter().map(|(_, object)| *object).collect();
+        if phase[0].0 == Phase::Restorations {
+            for about_one in restore::in_order(&objects) {
+                let places = Arc::clone(&places);
+                going.push(restore::restore(cluster, about_one, deadline, places).boxed());
+            }
+        } else {
+            for object in objects {
+                let places = Arc::clone(&places);
+                going.push(remove_one(cluster, object, deadline, places).boxed());
+            }
         }
         let drain = async {
             while let Some(left) = going.next().await {
@@ -119,11 +135,25 @@ async fn remove_one(
     places: Arc<Semaphore>,
 ) -> Vec<Held> {
     let _place = places.acquire().await;
+    let deed = Deed::Made {
+        uid: Some(object.uid.clone()),
+    };
+    take_back(cluster, object.key.clone(), &object.labels, deed, deadline).await
+}
+
+/// Takes one thing back that a run did, as the run would have done it.
+pub(super) async fn take_back(
+    cluster: &Cluster,
+    key: ObjectKey,
+    labels: &[(String, String)],
+    deed: Deed,
+    deadline: Instant,
+) -> Vec<Held> {
     let began = Instant::now();
     let remaining = deadline.saturating_duration_since(began);
     let cleanup = Cleanup {
         clusters: Clusters::of(cluster.clone()),
-        labels: object.labels.clone(),
+        labels: labels.to_vec(),
         patience: whole_seconds(remaining),
         // a request that is not answered then is given up
         longest: remaining + LAST_REQUEST,
@@ -131,14 +161,10 @@ async fn remove_one(
         time: CleanupTime::default(),
     };
     let entry = Entry {
-        subject: Subject {
-            cluster: None,
-            key: object.key.clone(),
-        },
-        deed: Deed::Made {
-            uid: Some(object.uid.clone()),
-        },
+        subject: Subject { cluster: None, key },
+        deed,
         step: 0,
+        kept: None,
     };
     cleanup.undo_one(&entry).await
 }
@@ -164,8 +190,9 @@ fn named_once(held: Vec<Held>) -> Vec<Left> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::runs::SnapshotOf;
     use super::*;
-    use crate::cluster::{ObjectKey, Resource};
+    use crate::cluster::Resource;
 
     fn of_kind(api_version: &str, kind: &str, namespace: Option<&str>) -> Marked {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
@@ -183,6 +210,7 @@ mod tests {
             run: "0123456789".to_owned(),
             labels: Vec::new(),
             created: None,
+            snapshot: None,
         }
     }
 
@@ -209,7 +237,17 @@ mod tests {
         }
         assert_eq!(phase("v1", "ConfigMap", Some("other")), Some(Phase::Others));
         assert_eq!(phase("v1", "ConfigMap", Some("own")), None);
-        assert!(Phase::Webhooks < Phase::CustomResources && Phase::CustomResources < Phase::Others);
+        let mut snapshot = of_kind("v1", "Secret", Some("own"));
+        snapshot.snapshot = Some(SnapshotOf {
+            object: "node/a".to_owned(),
+            number: 1,
+            version: 1,
+        });
+        let phase = super::phase(&snapshot, &namespaces);
+        assert_eq!(phase, Some(Phase::Restorations));
+        assert!(Phase::Webhooks < Phase::Restorations);
+        assert!(Phase::Restorations < Phase::CustomResources);
+        assert!(Phase::CustomResources < Phase::Others);
         assert!(Phase::Others < Phase::Namespaces && Phase::Namespaces < Phase::Definitions);
     }
 }

@@ -1,13 +1,15 @@
 //! Which objects are whose, which runs live, and which of them are to be removed. Pure.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::cluster::{ObjectKey, Resource};
-use crate::marks::{self, RUN_LABEL, SUITE_LABEL, SignOfLife, is_run_id};
+use crate::marks::{
+    self, RUN_LABEL, SNAPSHOT_LABEL, SNAPSHOT_OF, SUITE_LABEL, SignOfLife, is_run_id,
+};
 
 /// An object that a run made and that goes with nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +24,32 @@ pub struct Marked {
     pub labels: Vec<(String, String)>,
     /// When it was made.
     pub created: Option<Timestamp>,
+    /// What it says of another object, where it is there for that.
+    pub snapshot: Option<SnapshotOf>,
+}
+
+/// A Secret that says what an object was like before the run changed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotOf {
+    /// The object, as kubectl takes it.
+    pub object: String,
+    /// Which of the objects that the run changed: those that it changed later have higher numbers.
+    pub number: usize,
+    /// Which Secret about it: what the newest one says is so.
+    pub version: usize,
+}
+
+impl SnapshotOf {
+    fn of(kind: &Resource, metadata: &Value) -> Option<Self> {
+        let label = metadata["labels"][SNAPSHOT_LABEL].as_str()?;
+        let (number, version) = label.split_once('-')?;
+        let is_secret = kind.group.is_empty() && kind.kind == "Secret";
+        is_secret.then_some(Self {
+            object: metadata["annotations"][SNAPSHOT_OF].as_str()?.to_owned(),
+            number: number.parse().ok()?,
+            version: version.parse().ok()?,
+        })
+    }
 }
 
 impl Marked {
@@ -56,6 +84,7 @@ impl Marked {
             created: metadata["creationTimestamp"]
                 .as_str()
                 .and_then(|time| time.parse().ok()),
+            snapshot: SnapshotOf::of(kind, metadata),
         })
     }
 
@@ -95,6 +124,19 @@ impl MarkedRun {
         let renewed = self.signs.iter().map(|sign| sign.renewed);
         let last = renewed.chain(self.youngest()).max()?;
         Some(marks::age(last, now))
+    }
+
+    /// Its objects that go.
+    pub fn removed(&self) -> impl Iterator<Item = &Marked> {
+        self.objects
+            .iter()
+            .filter(|object| object.snapshot.is_none())
+    }
+
+    /// The objects that become what they were, as kubectl takes them.
+    pub fn put_back(&self) -> BTreeSet<&str> {
+        let snapshots = self.objects.iter().filter_map(|it| it.snapshot.as_ref());
+        snapshots.map(|it| it.object.as_str()).collect()
     }
 
     fn youngest(&self) -> Option<Timestamp> {
@@ -227,6 +269,31 @@ mod tests {
         let namespace = Marked::of(&Resource::namespace(), &namespace).unwrap();
         assert!(namespace.is_namespace());
         assert_eq!(namespace.labels.len(), 1);
+    }
+
+    #[test]
+    fn what_says_what_an_object_was_like_is_told_from_what_goes() {
+        let marked = |kind: Resource, label: &str| {
+            let labels = json!({RUN_LABEL: RUN, SUITE_LABEL: "a", SNAPSHOT_LABEL: label});
+            let more = json!({"namespace": "n", "annotations": {SNAPSHOT_OF: "node/a"}});
+            Marked::of(&kind, &object(label, labels, more)).unwrap()
+        };
+        let secret = marked(Resource::secret(), "3-12");
+        let expected = SnapshotOf {
+            object: "node/a".to_owned(),
+            number: 3,
+            version: 12,
+        };
+        assert_eq!(secret.snapshot, Some(expected));
+        let others = [
+            marked(Resource::secret(), "mine"),
+            marked(Resource::pod(), "4-1"),
+        ];
+        assert!(others.iter().all(|other| other.snapshot.is_none()));
+        let runs = by_run([&others[..], &[secret]].concat(), Vec::new());
+        let removed: Vec<_> = runs[0].removed().map(Marked::shown).collect();
+        assert_eq!(removed, ["pod/4-1 -n n", "secret/mine -n n"]);
+        assert_eq!(runs[0].put_back(), BTreeSet::from(["node/a"]));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! `cli`, `commands`, `connecting`, `credentials`, `followed`, `lag`, `reports`, `waiting` and
 //! `webhooks` need no cluster. `chaos`, `cluster`, `faults`, `network`, `ownership`, `panics`, `provisioning`, `signals`,
 //! `untrusted` and `proxy` need the local one (`ci/cluster up`), as do most of `arrival`, `cleanup`,
-//! `images`, `rbac`, `verbs`, `language`, `whole` and `peers`; they are ignored without it, and
+//! `images`, `rbac`, `restoring`, `verbs`, `language`, `whole` and `peers`; they are ignored without it, and
 //! `ci/test` boots it and runs them all. `dual_stack` needs one whose pods have addresses of two families, which
 //! `ci/test` boots before.
 
@@ -32,6 +32,7 @@ mod proxy;
 mod rbac;
 mod relay;
 mod reports;
+mod restoring;
 mod scripted;
 mod signals;
 mod support;

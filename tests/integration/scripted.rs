@@ -269,6 +269,12 @@ impl Scripted {
         kubeconfig(&self.url())
     }
 
+    /// The requests so far, without their queries.
+    pub fn lines(&self) -> Vec<String> {
+        let requests = self.requests.lock().expect("no panic");
+        requests.iter().map(|(line, _)| line.clone()).collect()
+    }
+
     /// The bodies of the requests with this beginning.
     pub fn bodies(&self, beginning: &str) -> Vec<Value> {
         let requests = self.requests.lock().expect("no panic");

@@ -31,6 +31,20 @@ impl Walk<'_> {
         self.lease(here, &["create", "patch", "delete"], &reach);
     }
 
+    /// Something is changed that was there before: what it was like is written down in the cluster,
+    /// beside it, and so is a Lease.
+    pub(super) fn snapshot(&mut self, here: &Here, reach: &Reach) {
+        let place = match (reach, &self.suite.namespace) {
+            (Reach::Cluster, Namespace::Existing(_)) => Reach::Own,
+            (Reach::Cluster, _) => Reach::Connection,
+            (reach, _) => reach.clone(),
+        };
+        let secrets = On::resource("", "secrets");
+        let verbs = ["create", "delete"];
+        self.add_own(here, Need::Durable, &verbs, secrets, &place);
+        self.lease(here, &["create", "patch", "delete"], &place);
+    }
+
     /// Saying that the run lives, which it does without it too.
     pub(super) fn lease(&mut self, here: &Here, verbs: &[&str], reach: &Reach) {
         let leases = On::resource("coordination.k8s.io", "leases");

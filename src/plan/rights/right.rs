@@ -91,6 +91,8 @@ pub enum Reach {
     Namespace(String),
     /// All of them.
     Every,
+    /// That of the connection: what the kubeconfig's context names.
+    Connection,
     /// Some that only the run will know: a role must give it in all of them.
     Unknown,
     /// What it is on has no namespace.
@@ -112,6 +114,9 @@ impl Reach {
 pub enum Need {
     /// It cannot do what the suite says.
     Needed,
+    /// It can, and is told before it begins: should it be killed, nobody can put back what it
+    /// changed.
+    Durable,
     /// It can: what is missing is an explanation, the restoration of an object that happened to be
     /// there, or what was meant to be refused.
     Helpful,

@@ -1,4 +1,5 @@
-//! The rights of steps, a line each: `get,patch configmap:a @own`, with `?` where they only help.
+//! The rights of steps, a line each: `get,patch configmap:a @own`, with `?` where they only help,
+//! and `!` where others need what is done with them after a run that was killed.
 
 use std::collections::BTreeMap;
 
@@ -47,6 +48,7 @@ fn shown(right: &Right) -> String {
         Reach::Namespace(name) => name.clone(),
         Reach::Every => "*".to_owned(),
         Reach::Unknown => "?".to_owned(),
+        Reach::Connection => "connection".to_owned(),
         Reach::Cluster => "cluster".to_owned(),
     };
     let cluster = right.cluster.iter().map(|name| format!(" in {name}"));
@@ -62,6 +64,9 @@ fn told(spec: &str, files: &[(&str, &str)]) -> String {
         let (needed, helpful) = lines.entry(shown(&right)).or_default();
         match right.need {
             Need::Needed => needed.extend(right.verbs),
+            Need::Durable => {
+                helpful.extend(right.verbs.into_iter().map(|verb| format!("{verb}!")));
+            }
             Need::Helpful => helpful.extend(right.verbs),
         }
     }
@@ -73,7 +78,10 @@ fn told(spec: &str, files: &[(&str, &str)]) -> String {
                 verbs.dedup();
             }
             helpful.retain(|verb| !needed.contains(verb));
-            let helpful = helpful.iter().map(|verb| format!("{verb}?"));
+            let helpful = helpful.iter().map(|verb| match verb.ends_with('!') {
+                true => verb.clone(),
+                false => format!("{verb}?"),
+            });
             let verbs: Vec<_> = needed.iter().cloned().chain(helpful).collect();
             format!("{what}: {}", verbs.join(" "))
         })
@@ -144,13 +152,21 @@ fn what_is_made_is_taken_back() {
     v1 Namespace @cluster: create? list? watch?
     v1 Namespace:a @cluster: delete? get? patch? update?
     ");
-    assert_snapshot!(steps("- patch: {target: deploy/web, patch: {spec: {replicas: 2}}}"), @"deploy:web @own: get patch update");
+    assert_snapshot!(steps("- patch: {target: deploy/web, patch: {spec: {replicas: 2}}}"), @"
+    deploy:web @own: get patch update
+    secrets @own: create! delete!
+    ");
     assert_snapshot!(steps("- patch: {target: node/a, subresource: status, patch: {spec: {}}}"), @"
     node/status @cluster: patch
     node:a @cluster: get update
+    secrets @own: create! delete!
     ");
     let theirs = "- patch: {target: configmap/a, namespace: other, patch: {data: {k: v}}}";
-    assert_snapshot!(steps(theirs), @"configmap:a @other: get patch update");
+    assert_snapshot!(steps(theirs), @"
+    configmap:a @other: get patch update
+    leases.coordination.k8s.io @other: create? delete? patch?
+    secrets @other: create! delete!
+    ");
     let made = "- apply: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}, namespace: other}\n";
     assert_snapshot!(steps(&format!("{made}{theirs}")), @"
     configmap:a @other: get patch update?
@@ -174,6 +190,34 @@ fn what_has_no_namespace_is_not_in_the_one_of_the_run() {
     assert_snapshot!(change("patch: {target: node/a, patch: {spec: {unschedulable: true}}}"), @"node:a @cluster: get patch update");
     assert_snapshot!(change("patch: {target: pod/a, patch: {metadata: {labels: {a: b}}}}"), @"");
     assert_snapshot!(change("apply: {manifest: {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: a}}}"), @"rbac.authorization.k8s.io/v1 ClusterRole:a @cluster: delete get patch escalate? update?");
+}
+
+#[test]
+fn what_is_changed_of_others_is_written_down_and_what_the_run_made_is_not() {
+    let secrets = |namespace: &str, step: &str| {
+        let told = told(&format!("namespace: {namespace}\nsetup:\n- {step}"), &[]);
+        let lines = told.lines().filter(|line| line.starts_with("secrets"));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let node = "patch: {target: node/a, patch: {metadata: {labels: {a: b}}}}";
+    for (namespace, step, expected) in [
+        ("{per: suite}", node, "secrets @connection: create! delete!"),
+        ("none", node, "secrets @connection: create! delete!"),
+        ("{existing: team}", node, "secrets @own: create! delete!"),
+        (
+            "{per: suite}",
+            "patch: {target: pod/a, patch: {metadata: {labels: {a: b}}}}",
+            "",
+        ),
+        (
+            "{existing: team}",
+            "apply: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}}",
+            "",
+        ),
+        ("{existing: team}", "get: {target: node/a}", ""),
+    ] {
+        assert_eq!(secrets(namespace, step), expected, "{namespace} {step}");
+    }
 }
 
 #[test]

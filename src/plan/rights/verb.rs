@@ -82,6 +82,9 @@ impl Walk<'_> {
                 false => Need::Needed,
             };
             self.restore(here, need, &aim.on, aim.name.as_deref(), &aim.reach);
+            if need == Need::Needed {
+                self.snapshot(here, &aim.reach);
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! Puts an object back to what it was before the run changed it, and says what is not.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::{Held, held_by};
@@ -32,7 +34,8 @@ pub(super) async fn restore(
         if current["metadata"]["uid"] != *change.uid() {
             return lost("another object has its name now");
         }
-        for (subresource, undo) in change.undo_through(&current) {
+        let (now, _) = undoing(change, &current, status_apart);
+        for (subresource, undo) in now.undo_through(&current) {
             let answer = cluster.patch(key, PatchKind::Merge, &undo, Some(&subresource));
             match answer.await {
                 Ok(undone) => current = undone.object,
@@ -41,7 +44,8 @@ pub(super) async fn restore(
                 Err(error) => refused = Some(error),
             }
         }
-        let restored = change.restored(&current, status_apart);
+        let (now, left_alone) = undoing(change, &current, status_apart);
+        let restored = now.restored(&current, status_apart);
         if restored != current {
             current = match cluster.replace(key, &restored).await {
                 Ok(answer) => answer.object,
@@ -49,12 +53,29 @@ pub(super) async fn restore(
                 Err(error) => return Err(error),
             };
         }
-        return match judged(&current, change, status_apart, refused) {
-            Some(reason) => lost(&reason),
-            None => Ok(Vec::new()),
+        let reasons = [judged(&current, &now, status_apart, refused), left_alone];
+        let reasons: Vec<_> = reasons.into_iter().flatten().collect();
+        return match reasons.is_empty() {
+            true => Ok(Vec::new()),
+            false => lost(&reasons.join("; ")),
         };
     }
     lost("somebody else keeps changing it")
+}
+
+/// What is to be undone of a change, and in words what is left alone: all of it by the run itself,
+/// what is still the run's by whoever comes after its death.
+fn undoing<'c>(
+    change: &'c Change,
+    current: &Value,
+    status_apart: bool,
+) -> (Cow<'c, Change>, Option<String>) {
+    if !change.is_recalled {
+        return (Cow::Borrowed(change), None);
+    }
+    let recalled = change.against(current, status_apart);
+    let left_alone = recalled.left_alone();
+    (Cow::Owned(recalled.change), left_alone)
 }
 
 /// Why what is there now is not what was there before, where that is so.

@@ -5,9 +5,9 @@
 
 use serde_json::{Value, json};
 
-use super::super::change::Change;
 use super::super::deadline::Deadline;
 use super::super::ledger::Deed;
+use super::changing::Changing;
 use super::write::{self, add_labels};
 use super::{StepContext, StepFailure, StepResult};
 use crate::cluster::{ApplyOptions, FIELD_MANAGER, ObjectKey, PatchKind};
@@ -56,8 +56,7 @@ async fn one(
                 false
             } else {
                 manifest["metadata"]["uid"] = present["metadata"]["uid"].clone();
-                let deed = Deed::Changed(Change::of(present.clone()));
-                context.write_down(&claim, &subject, deed)
+                context.write_down_change(&claim, &subject, present)
             }
         }
         None => {
@@ -69,8 +68,7 @@ async fn one(
         force: apply.force,
         ..ApplyOptions::default()
     };
-    let note = |note: &dyn Fn(&mut Change)| context.ledger.note_change(&subject, note);
-    note(&|change| change.begin(None));
+    let changing = Changing::begin(context, &subject, None, is_first).await;
     let answer = context.cluster.apply(&key, &manifest, &options).await;
     if let Ok(applied) = &answer {
         context.suite.writes.note(&subject, &applied.object);
@@ -86,17 +84,8 @@ async fn one(
             context.ledger.made(&subject, uid);
         }
     }
-    match &answer {
-        Ok(applied) => {
-            if let Some(present) = &present {
-                note(&|change| change.done(None, present, &applied.object));
-            }
-        }
-        // nothing was made or changed, so another case may do it
-        Err(error) if write::is_refusal(error) && is_first => context.ledger.forget(&subject),
-        Err(error) if write::is_refusal(error) => note(&|change| change.refused(None)),
-        Err(_) => {}
-    }
+    let before = present.as_ref().unwrap_or(&Value::Null);
+    changing.end(before, &answer).await;
     drop(claim);
     let applied = write::judge(
         answer,

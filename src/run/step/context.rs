@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::super::change::Change;
 use super::super::deadline::Deadline;
 use super::super::ledger::{Claim, Deed, Ledger, Subject};
 use super::super::scope::Names;
 use super::super::suite::SuiteRun;
-use super::StepFailure;
+use super::{StepFailure, write};
 use crate::cluster::{Cluster, Identity, ObjectKey};
 use crate::event::CaseId;
 use crate::plan::model::{IdentityChoice, ObjectCheck, Step};
@@ -187,6 +188,25 @@ impl StepContext<'_> {
             self.suite.shows_life(subject.cluster.as_deref());
         }
         claim.write_down(deed)
+    }
+
+    /// The same for an object that is there, as it is. Where it is not the run's own, what it is
+    /// like is going to be written down in the cluster as well.
+    pub(super) fn write_down_change(
+        &self,
+        claim: &Claim<'_>,
+        subject: &Subject,
+        object: &Value,
+    ) -> bool {
+        let is_first = claim.write_down(Deed::Changed(Change::of(object.clone())));
+        // with the namespace of a run goes whatever is in it
+        if is_first
+            && !write::is_ours(object, self)
+            && let Some(kept) = self.suite.keeper(subject)
+        {
+            self.ledger.keep(subject, Arc::new(kept));
+        }
+        is_first
     }
 }
 

@@ -93,8 +93,14 @@ pub async fn run(
         .await?;
     // what the suite does not want there needs not be put back, whoever of it has changed it
     for subject in &gone {
-        context.ledger.forget_change(subject);
-        context.suite.ledger.forget_change(subject);
+        for ledger in [context.ledger, &context.suite.ledger] {
+            if let Some(kept) = ledger.kept(subject)
+                && let Err((left, error)) = kept.remove().await
+            {
+                tracing::warn!("{} was not deleted: {error}", left.shown());
+            }
+            ledger.forget_change(subject);
+        }
     }
     Ok(StepResult::default().with_objects(objects))
 }

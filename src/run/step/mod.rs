@@ -5,6 +5,7 @@ mod absent;
 mod apply;
 mod assert;
 mod can;
+mod changing;
 mod check;
 mod context;
 mod create;

@@ -1,9 +1,8 @@
 //! `patch`: changes a part of one object, which is put back at the end where the run did
 //! not make it.
 
-use super::super::change::Change;
 use super::super::deadline::Deadline;
-use super::super::ledger::Deed;
+use super::changing::Changing;
 use super::select::Selected;
 use super::write::{self, is_ours};
 use super::{StepContext, StepFailure, StepResult};
@@ -40,25 +39,17 @@ async fn one(patch: &Patch, context: &StepContext<'_>) -> Result<StepResult, Ste
         true => None,
         false => Some(context.claim(&subject).await?),
     };
-    let is_first = claim.as_ref().is_some_and(|claim| {
-        let deed = Deed::Changed(Change::of(before.clone()));
-        context.write_down(claim, &subject, deed)
-    });
-    let note = |note: &dyn Fn(&mut Change)| context.ledger.note_change(&subject, note);
-    note(&|change| change.begin(subresource));
+    let is_first = claim
+        .as_ref()
+        .is_some_and(|claim| context.write_down_change(claim, &subject, before));
+    let changing = Changing::begin(context, &subject, subresource, is_first).await;
     let kind = match patch.kind {
         PatchKind::Merge => cluster::PatchKind::Merge,
         PatchKind::Strategic => cluster::PatchKind::Strategic,
         PatchKind::Json => cluster::PatchKind::Json,
     };
     let answer = context.cluster.patch(&key, kind, &body, subresource).await;
-    match &answer {
-        Ok(patched) => note(&|change| change.done(subresource, before, &patched.object)),
-        // nothing was changed: putting it back would undo what somebody else changes from here on
-        Err(error) if write::is_refusal(error) && is_first => context.ledger.forget(&subject),
-        Err(error) if write::is_refusal(error) => note(&|change| change.refused(subresource)),
-        Err(_) => {}
-    }
+    changing.end(before, &answer).await;
     let what = format!("the patch of {key}");
     let Some(patched) = write::judge(
         answer,

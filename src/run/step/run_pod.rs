@@ -56,6 +56,7 @@ pub async fn run(
         subject: subject.clone(),
         deed: Deed::Made { uid: None },
         step: 0,
+        kept: None,
     };
     // where it does not go, the ledger still has it
     if cleanup.undo_one(&entry).await.is_empty() {
