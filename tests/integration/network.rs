@@ -825,7 +825,8 @@ fn system_namespaces_finds_two_that_are_kept_apart() {
 fn system_namespaces_reads_logs_and_policies_and_asks_the_ingress_controller() {
     let _cluster = broken_cluster();
     let planted = Planted::namespaces(&["ingress-nginx"]);
-    let line = "upstream timed out (110: Connection timed out) while connecting to upstream";
+    let line = "2023/03/08 16:06:19 [error] 31#31: *2359 upstream timed out (110: Operation timed out) while connecting to \
+        upstream, client: 192.0.2.7, server: site.example.com, request: \"GET / HTTP/1.1\", host: \"site.example.com\"";
     planted.logging("ingress-nginx", "app=controller", line);
     let manifests = std::env::temp_dir().join("kubeproof-test-ingress.yaml");
     std::fs::write(&manifests, INGRESS).expect("a file");

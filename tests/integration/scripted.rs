@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::{Message, WebSocket, protocol::Role};
 
 use crate::api_server::kubeconfig;
 use crate::support::server::{self, Request};
@@ -32,6 +34,8 @@ pub struct Asked {
 pub enum Reply {
     Json(u16, Value),
     Text(u16, String),
+    /// What a command that ran in a container printed on stdout; it ended with 0.
+    Ran(String),
     /// Events, each some time after the one before; those of a batch come at once. Then nothing
     /// comes any more.
     Watch(Vec<(Duration, Vec<Value>)>),
@@ -233,7 +237,14 @@ impl Scripted {
                 .expect("no panic")
                 .push((asked.line.clone(), asked.body.clone()));
             let reply = script(&asked).unwrap_or_else(|| by_default(&asked));
-            answer(request.client, reply, ahead).ok()
+            let key = request.header("sec-websocket-key").unwrap_or_default();
+            match reply {
+                Reply::Ran(stdout) => {
+                    let accepted = derive_accept_key(key.as_bytes());
+                    ran(request.client, &accepted, &asked.values("command"), &stdout)
+                }
+                reply => answer(request.client, reply, ahead).ok(),
+            }
         });
         Self {
             address,
@@ -285,6 +296,54 @@ impl Scripted {
     }
 }
 
+impl Asked {
+    /// The values of the query's pairs with this name.
+    pub fn values(&self, name: &str) -> Vec<String> {
+        let pairs = self
+            .query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='));
+        pairs
+            .filter(|(key, _)| *key == name)
+            .map(|(_, value)| decoded(&value.replace('+', " ")))
+            .collect()
+    }
+}
+
+fn decoded(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let (octet, rest) = part.split_at(2);
+        bytes.push(u8::from_str_radix(octet, 16).expect("an octet"));
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8(bytes).expect("UTF-8")
+}
+
+/// A session of `v5.channel.k8s.io`, in which the shell around the command says what it does: see
+/// `exec/witness.rs`.
+fn ran(mut client: TcpStream, accepted: &str, command: &[String], stdout: &str) -> Option<()> {
+    let head = format!(
+        "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Protocol: v5.channel.k8s.io\r\nSec-WebSocket-Accept: {accepted}\r\n\r\n"
+    );
+    client.write_all(head.as_bytes()).ok()?;
+    let mut socket = WebSocket::from_raw_socket(client, Role::Server, None);
+    let token = command.get(4)?;
+    for frame in [
+        format!("\u{2}{token} started\n"),
+        format!("\u{1}{stdout}"),
+        format!("\u{2}{token} 0\n"),
+        "\u{3}{\"status\":\"Success\"}".to_owned(),
+    ] {
+        socket.send(Message::binary(frame.into_bytes())).ok()?;
+    }
+    socket.close(None).ok()?;
+    while socket.read().is_ok() {}
+    Some(())
+}
+
 fn answer(mut client: TcpStream, reply: Reply, ahead: SignedDuration) -> io::Result<()> {
     let date = Timestamp::now() + ahead;
     let date = date.strftime("%a, %d %b %Y %H:%M:%S GMT");
@@ -297,6 +356,7 @@ fn answer(mut client: TcpStream, reply: Reply, ahead: SignedDuration) -> io::Res
             &headers("application/json"),
             &body.to_string(),
         ),
+        Reply::Ran(_) => unreachable!("it has a connection of its own"),
         Reply::Text(code, body) => server::answer(client, code, &headers("text/plain"), &body),
         Reply::Watch(batches) => {
             server::begin(client, 200, &headers("application/json"))?;
