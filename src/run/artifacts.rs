@@ -1,8 +1,11 @@
-//! Files of what collectors found: `DIR/<suite>/<case>/<n>-<what>.txt`, written behind an outlet.
+//! Files of what collectors found: `DIR/<suite>/<case>/<n>-<what>.txt`, those of a later attempt in
+//! `<case>/attempt-2/`; written behind an outlet.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::event::{CaseId, Event};
 use crate::outcome::Verdict;
@@ -19,6 +22,8 @@ pub struct Artifacts {
     folder: PathBuf,
     mask: Mask,
     outlet: Outlet,
+    /// Whose each folder is: by its suite's and its own name, the place of the cell.
+    taken: Arc<Mutex<HashMap<String, (usize, usize)>>>,
 }
 
 impl Artifacts {
@@ -28,6 +33,7 @@ impl Artifacts {
             folder,
             mask,
             outlet: Outlet::new(),
+            taken: Arc::default(),
         }
     }
 
@@ -36,10 +42,12 @@ impl Artifacts {
         self.outlet.clone()
     }
 
-    /// Leaves one file to be written, and returns at once. What could not be written is told at
-    /// the end of the run.
-    pub fn write(&self, id: &CaseId, number: usize, title: &str, text: &str) {
-        let path = self.path(id, number, title);
+    /// Leaves one file to be written, of an attempt of a cell (the first is 1), and returns at once.
+    /// What could not be written is told at the end of the run.
+    pub fn write(&self, id: &CaseId, attempt: u64, number: usize, title: &str, text: &str) {
+        let path = self.folder_of(id, attempt);
+        let title = file_name(&self.mask.mask(title));
+        let path = path.join(format!("{number}-{title}.txt"));
         let text = self.mask.mask(text).into_owned();
         let left = self.outlet.leave(text.len(), move |outlet| {
             if let Err(error) = write(&path, &text) {
@@ -53,14 +61,26 @@ impl Artifacts {
         }
     }
 
-    fn path(&self, id: &CaseId, number: usize, title: &str) -> PathBuf {
+    fn folder_of(&self, id: &CaseId, attempt: u64) -> PathBuf {
+        let identity = || format!("{}.{}", id.case, id.cell);
         let suite = self.name(&id.suite.name, || id.suite.index.to_string());
-        let case = self.name(&id.name, || format!("{}.{}", id.case, id.cell));
-        let title = file_name(&self.mask.mask(title));
-        self.folder
-            .join(suite)
-            .join(case)
-            .join(format!("{number}-{title}.txt"))
+        let mut case = self.name(&id.name, identity);
+        if !self.takes(&format!("{suite}/{case}"), id) {
+            case = format!("{case}~{}", identity());
+        }
+        let folder = self.folder.join(suite).join(case);
+        match attempt {
+            1 => folder,
+            later => folder.join(format!("attempt-{later}")),
+        }
+    }
+
+    /// Whether a folder is a cell's own: the first that wants it has it. There are file systems to
+    /// which large letters are small ones.
+    fn takes(&self, folder: &str, id: &CaseId) -> bool {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = (id.case, id.cell);
+        *taken.entry(folder.to_lowercase()).or_insert(place) == place
     }
 
     /// A name as one of a file. Where something of it is lost, `~` and what else tells it apart
@@ -156,9 +176,13 @@ mod tests {
     #[test]
     fn each_cell_has_a_folder_of_its_own() {
         let artifacts = Artifacts::new("out".into(), Mask::new());
-        let path = |id: &CaseId| artifacts.path(id, 1, "logs pod/a").display().to_string();
-        assert_eq!(path(&id("s", 0, "plain")), "out/s/plain/1-logs_pod_a.txt");
-        assert_eq!(path(&id("s", 7, "a/b")), "out/s/a_b~1.7/1-logs_pod_a.txt");
+        let path = |id: &CaseId| artifacts.folder_of(id, 1).display().to_string();
+        assert_eq!(path(&id("s", 0, "plain")), "out/s/plain");
+        assert_eq!(path(&id("s", 7, "a/b")), "out/s/a_b~1.7");
+        // a case and a cell of another one
+        assert_eq!(path(&id("s", 1, "plain")), "out/s/plain~1.1");
+        assert_eq!(path(&id("s", 2, "Plain")), "out/s/Plain~1.2");
+        assert_eq!(path(&id("s", 0, "plain")), "out/s/plain");
         let long = "n".repeat(LONGEST);
         for (one, other) in [
             (
@@ -177,15 +201,18 @@ mod tests {
     fn a_secret_stands_in_no_path() {
         let mask = Mask::new();
         mask.add_input(&serde_json::json!("hunter2-hunter2"));
-        let artifacts = Artifacts::new("out".into(), mask);
-        let path = artifacts.path(
-            &id("of-hunter2-hunter2", 0, "as hunter2-hunter2"),
-            1,
-            "get secret/hunter2-hunter2",
-        );
-        let path = path.display().to_string();
+        let folder = tempfile::tempdir().unwrap();
+        let artifacts = Artifacts::new(folder.path().to_owned(), mask);
+        let id = id("of-hunter2-hunter2", 0, "as hunter2-hunter2");
+        artifacts.write(&id, 2, 1, "get secret/hunter2-hunter2", "x");
+        let patience = || std::time::Duration::from_secs(60);
+        artifacts.outlet().drain(&patience).unwrap();
+        let case = artifacts.folder_of(&id, 2);
+        let inside = case.strip_prefix(folder.path()).unwrap();
+        let file = fs::read_dir(&case).unwrap().next().unwrap().unwrap();
+        let path = format!("{} {:?}", inside.display(), file.file_name());
         assert!(!path.contains("hunter2"), "{path}");
-        assert!(path.ends_with(".txt"), "{path}");
+        assert!(path.contains("attempt-2 "), "{path}");
     }
 
     #[test]
@@ -194,8 +221,8 @@ mod tests {
         let in_the_way = folder.path().join("s");
         fs::write(&in_the_way, "").unwrap();
         let artifacts = Artifacts::new(folder.path().to_owned(), Mask::new());
-        artifacts.write(&id("s", 0, "c"), 1, "logs", "x");
-        artifacts.write(&id("s", 0, "c"), 2, "logs", "x");
+        artifacts.write(&id("s", 0, "c"), 1, 1, "logs", "x");
+        artifacts.write(&id("s", 0, "c"), 1, 2, "logs", "x");
         let patience = || std::time::Duration::from_secs(60);
         let error = artifacts.outlet().drain(&patience).unwrap_err();
         assert!(error.to_string().ends_with("(and 1 more)"), "{error}");

@@ -44,7 +44,7 @@ pub async fn run<'a>(
         .saturating_add(1);
     for attempt in 1..=attempts {
         let started = Instant::now();
-        let mut trial = Trial::new(suite, &id);
+        let mut trial = Trial::new(suite, &id, u64::from(attempt));
         let ended = held_step(trial.run(case, cell, &id)).await;
         let took = started.elapsed();
         let (outcome, why) = match ended {
@@ -126,15 +126,18 @@ impl CellEnd {
 /// One attempt, with what it made.
 struct Trial<'a> {
     suite: &'a Arc<SuiteRun>,
+    /// The first is 1.
+    attempt: u64,
     ledger: Ledger,
     namespaces: Vec<Entry>,
     properties: IndexMap<String, String>,
 }
 
 impl<'a> Trial<'a> {
-    fn new(suite: &'a Arc<SuiteRun>, id: &CaseId) -> Self {
+    fn new(suite: &'a Arc<SuiteRun>, id: &CaseId, attempt: u64) -> Self {
         Self {
             suite,
+            attempt,
             ledger: Ledger::new(Owner::Case(id.clone()), Arc::clone(&suite.owners)),
             namespaces: Vec::new(),
             properties: IndexMap::new(),
@@ -170,16 +173,10 @@ impl<'a> Trial<'a> {
             names: context.names,
             ..before
         };
-        let scope = after.scope();
-        for (name, value) in &case.properties {
-            // what the steps did not come to is not told
-            if let Ok(value) = value.render_text(&scope) {
-                self.properties.insert(name.clone(), value);
-            }
-        }
+        let ended = note_properties(case, &after, ended, &mut self.properties);
         let ended = match ended {
             Err(failure) if is_bad(failure.outcome) => {
-                Err(collect(case, &after, id, failure).await)
+                Err(collect(case, &after, (id, self.attempt), failure).await)
             }
             ended => ended,
         };
@@ -217,6 +214,31 @@ fn is_bad(outcome: Outcome) -> bool {
     }
 }
 
+/// Renders the properties. What the steps did not come to is not told; where they all passed, that
+/// is what no step was to capture, and any other is a mistake.
+fn note_properties(
+    case: &Case,
+    context: &StepContext<'_>,
+    mut ended: Result<(), StepFailure>,
+    properties: &mut IndexMap<String, String>,
+) -> Result<(), StepFailure> {
+    let scope = context.scope();
+    for (name, value) in &case.properties {
+        let is_known = |name: &String| context.names.get(name).is_some();
+        match value.render_text(&scope) {
+            Ok(value) => {
+                properties.insert(name.clone(), value);
+            }
+            Err(error) if ended.is_ok() && value.names().iter().all(is_known) => {
+                let failure = StepFailure::from(error);
+                ended = Err(failure.about(&format!("the property `{name}`")));
+            }
+            Err(_) => {}
+        }
+    }
+    ended
+}
+
 /// `if` of the case.
 fn wanted(case: &Case, context: &StepContext<'_>) -> Result<(), StepFailure> {
     if let Some(condition) = &case.when
@@ -231,7 +253,7 @@ fn wanted(case: &Case, context: &StepContext<'_>) -> Result<(), StepFailure> {
 async fn collect(
     case: &Case,
     context: &StepContext<'_>,
-    id: &CaseId,
+    (id, attempt): (&CaseId, u64),
     mut failure: StepFailure,
 ) -> StepFailure {
     if case.on_failure.is_empty() {
@@ -250,7 +272,7 @@ async fn collect(
             Err(error) => format!("could not be collected: {}", whole(&error.why)),
         };
         if let Some(artifacts) = &context.suite.options.artifacts {
-            artifacts.write(id, number + 1, &title, &text);
+            artifacts.write(id, attempt, number + 1, &title, &text);
         }
         failure = failure.with_detail(&format!("onFailure: {title}"), &text);
     }

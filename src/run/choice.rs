@@ -65,21 +65,38 @@ pub async fn choose(suite: &SuiteRun) -> Vec<Choice> {
             wanted.push(*need);
         }
     }
-    let chosen = prepared.into_iter().zip(is_needed);
+    let chosen = cases.iter().zip(prepared).zip(is_needed);
     chosen
-        .map(|(choice, is_needed)| match choice {
-            Some(choice) => choice.map(|case| case.only(filter, is_needed)),
-            None => Ok(Prepared {
-                matrix: Arc::new(Matrix::Axes(Vec::new())),
-                cells: Vec::new(),
-                names: None,
-                excluded: 1,
-            }),
+        .map(|((case, choice), is_needed)| match choice {
+            Some(Ok(case)) => Ok(case.only(filter, is_needed)),
+            Some(Err(end)) if is_needed => Err(end),
+            Some(Err(end)) if filter.admits(case.name.source()) => Err(end),
+            Some(Err(end)) if filter.may_admit(case.name.source()) => Err(unsure(end)),
+            Some(Err(_)) | None => Ok(Prepared::left_out()),
         })
         .collect()
 }
 
+/// The end of a case whose cells nobody knows, and so neither whether they are chosen.
+fn unsure((outcome, mut why): (Outcome, Explanation)) -> (Outcome, Explanation) {
+    if outcome == Outcome::Errored {
+        why.message +=
+            "; whether one of its cells is chosen is not known: `--exclude` leaves it out";
+    }
+    (outcome, why)
+}
+
 impl Prepared {
+    /// A case of which nothing runs, as the user says.
+    fn left_out() -> Self {
+        Self {
+            matrix: Arc::new(Matrix::Axes(Vec::new())),
+            cells: Vec::new(),
+            names: None,
+            excluded: 1,
+        }
+    }
+
     /// Without the cells that do not run. A case that another needs runs whole, but for what was
     /// left out in so many words.
     fn only(mut self, filter: &NameFilter, is_needed: bool) -> Self {

@@ -28,7 +28,7 @@ impl Condition {
     ///
     /// Not told: a bare `not object.spec.paused` (the API leaves `false` out), `not in` a map
     /// that may be empty, and whatever says itself what it makes of nothing, by `default`,
-    /// `is defined`, `is none` or `length`.
+    /// `is defined` or `is none`. The `length` of a field is 0 where it is not set.
     pub fn unguarded(&self) -> Option<Unguarded> {
         let conjuncts = self.conjuncts();
         let nothing = scope_value(&serde_json::json!({}));
@@ -124,7 +124,7 @@ impl Condition {
     fn unset_paths(&self, operand: Span, nothing: &Scope) -> Vec<Span> {
         let value = |code: Expression| code.eval(nothing.clone()).ok();
         let is_unset = self.code_of(operand).and_then(value);
-        if !is_unset.is_some_and(|value| is_nothing(&value)) {
+        if !is_unset.is_some_and(|value| is_nothing(&value)) && !self.is_length(operand) {
             return Vec::new();
         }
         let paths = self.parsed.syntax.paths.iter().copied();
@@ -132,6 +132,17 @@ impl Condition {
             .filter(|path| contains(&operand, path))
             .filter(|path| goes_on(self.text(*path), "object") && self.text(*path) != "object")
             .collect()
+    }
+
+    /// Whether an operand is how long a field is, and nothing else: `object.list | length`.
+    fn is_length(&self, operand: Span) -> bool {
+        let text = self.text(operand).trim_matches(['(', ')', ' ']);
+        let Some((path, filter)) = text.split_once('|') else {
+            return false;
+        };
+        let mut paths = self.parsed.syntax.paths.iter();
+        matches!(filter.trim(), "length" | "count")
+            && paths.any(|other| contains(&operand, other) && self.text(*other) == path.trim())
     }
 
     /// Whether the same path is asked elsewhere in a conjunct whether it is there.
@@ -202,6 +213,13 @@ mod tests {
             ),
             ("object.url.lower() != 'x'", "1 object.url"),
             ("object.list[0].x | int != 3", "1 object.list[0].x"),
+            ("object.a.list | length == 0", "1 object.a.list"),
+            ("3 > (object.list | count)", "6 object.list"),
+            ("not (object.list|length > 0)", "6 object.list"),
+            (
+                "object.a == 1 and object.list | length != 2",
+                "19 object.list",
+            ),
         ] {
             assert_eq!(unguarded(source).as_deref(), Some(expected), "{source}");
         }
@@ -222,7 +240,12 @@ mod tests {
             "not object.spec.paused",
             "'a' not in object.metadata.labels",
             "object.x | default(0) != 3",
-            "object.list | length == 0",
+            "object.list | length >= 2",
+            "object.list is defined and object.list | length == 0",
+            "object.list | default([]) | length == 0",
+            "object.list and object.list | length < 3",
+            "objects | length == 0",
+            "inputs.list | length == 0",
             "object.list | selectattr('a', '!=', 'b') | list | length == 0",
             "got.a != 3",
             "inputs.x != object",

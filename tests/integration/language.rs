@@ -237,10 +237,11 @@ fn properties_of_a_case_stand_in_the_reports() {
   cases:
     - name: "{{ n }}"
       matrix: {n: {values: [1, 2]}}
-      properties: {number: "{{ n }}", first: "{{ one }}", later: "{{ two }}"}
+      properties: {number: "{{ n }}", first: "{{ one }}", later: "{{ two }}", never: "{{ three }}"}
       steps:
         - {script: echo a, capture: {one: "{{ stdout | trim }}"}}
         - {script: "test {{ n }} = 1", capture: {two: b}}
+        - {script: echo never, if: "false", capture: {three: c}}
 "#,
     );
     run.assert_code(1);

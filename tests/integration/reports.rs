@@ -316,3 +316,98 @@ fn what_a_library_says_is_for_who_asks_for_everything() {
     }
     assert!(told(&["-vvv"]).contains("hyper_util::"));
 }
+
+#[test]
+fn a_property_that_cannot_be_rendered_is_told_where_all_steps_passed() {
+    let spec = r#"
+  namespace: none
+  cases:
+    - name: passes
+      properties: {kept: "{{ got }}", zone: "{{ nodes[0].labels.zone }}", never: "{{ other }}"}
+      steps:
+        - {script: echo it, capture: {got: "{{ stdout | trim }}"}}
+        - {script: echo no, if: "false", capture: {other: "{{ stdout }}"}}
+"#;
+    let run = on_server(&["--json", "events.json"], spec).run();
+    run.assert_code(3);
+    let end = &run.events("case-finished")[0];
+    assert_eq!(end["outcome"], "errored", "{run}");
+    assert_eq!(
+        end["properties"],
+        serde_json::json!({"kept": "it"}),
+        "{run}"
+    );
+    let why = end["why"]["message"].as_str().unwrap();
+    assert!(why.starts_with("the property `zone`: "), "{why}");
+    let place = end["why"]["place"].as_str().unwrap();
+    assert!(place.starts_with("suite.yaml:9:"), "{place}");
+}
+
+#[test]
+fn each_attempt_and_each_cell_has_artifacts_of_its_own() {
+    let spec = r#"
+  namespace: none
+  cases:
+    - name: again
+      retries: 1
+      steps: [{script: "echo x >> tries; exit 1"}]
+      onFailure: [{script: "wc -l < tries"}]
+    - name: a
+      serial: true
+      steps: [{script: "exit 1"}]
+      onFailure: [{script: "echo of a"}]
+    - name: "{{ x }}"
+      matrix: {x: {values: [a]}}
+      serial: true
+      steps: [{script: "exit 1"}]
+      onFailure: [{script: "echo of x"}]
+"#;
+    let run = on_server(&["--artifacts", "found"], spec).run();
+    run.assert_code(1);
+    let read = |path: &str| run.read(&format!("found/s/{path}/1-script.txt"));
+    assert_eq!(read("again").trim(), "1");
+    assert_eq!(read("again/attempt-2").trim(), "2");
+    let mut both = Vec::new();
+    for entry in std::fs::read_dir(run.path("found/s")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name != "again" {
+            both.push(read(&name));
+        }
+    }
+    both.sort();
+    assert_eq!(both, ["of a\n", "of x\n"]);
+}
+
+#[test]
+fn a_case_that_cannot_be_chosen_is_not_told_where_its_matrix_cannot_be_made() {
+    let spec = r#"
+  namespace: none
+  inputs: {none: {type: list, default: []}}
+  cases:
+    - name: smoke one
+      steps: [{assert: {that: "true"}}]
+    - name: "pod {{ n }} x"
+      matrix: {n: {values: "{{ inputs.none }}"}}
+      steps: [{assert: {that: "true"}}]
+    - name: needs it
+      needs: ["pod {{ n }} x"]
+      steps: [{assert: {that: "true"}}]
+"#;
+    let run = |arguments: &[&str]| {
+        on_server(&[&["--json", "events.json"], arguments].concat(), spec).run()
+    };
+    let chosen = run(&["--filter", "smoke *"]);
+    chosen.assert_code(0);
+    assert_eq!(chosen.events("case-finished").len(), 1, "{chosen}");
+    run(&["--exclude", "pod *", "--exclude", "needs*"]).assert_code(0);
+    // it may be meant, or is needed
+    let unsure = run(&["--filter", "smoke *", "--filter", "pod 1*"]);
+    unsure.assert_code(3);
+    let ends = unsure.events("case-finished");
+    let told = ends.iter().filter_map(|end| end["why"]["message"].as_str());
+    let told: Vec<_> = told.collect();
+    let words = "whether one of its cells is chosen is not known";
+    assert!(matches!(told[..], [why] if why.contains(words)), "{told:?}");
+    run(&["--filter", "needs it"]).assert_code(3);
+    run(&[]).assert_code(3);
+}
