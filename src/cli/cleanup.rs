@@ -18,7 +18,7 @@ use crate::secret::Mask;
 use crate::sweep::{self, Fate, Found, Left, MarkedRun, SweepError, Wish};
 
 /// Shows, asks, removes.
-pub fn execute(args: &CleanupArgs, mask: &Mask) -> Exit {
+pub fn execute(args: &CleanupArgs, mask: &Mask, runtime: &Runtime) -> Exit {
     let wish = match (&args.run, args.older_than) {
         (Some(run), _) => Wish::Run(run.clone()),
         (None, Some(least)) => Wish::OlderThan(least),
@@ -29,13 +29,6 @@ pub fn execute(args: &CleanupArgs, mask: &Mask) -> Exit {
         eprint_text("error: nobody can be asked, since this is no terminal: --all needs --yes\n");
         return Exit::Usage;
     }
-    let runtime = match Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprint_text(&format!("error: no runtime: {error}\n"));
-            return Exit::Errored;
-        }
-    };
     let connect = args.connection.options();
     let mut places = vec![(None, connect.clone())];
     match clusters(&args.clusters, &connect) {
@@ -88,10 +81,15 @@ pub fn execute(args: &CleanupArgs, mask: &Mask) -> Exit {
         .map(|seen| (seen, seen.chosen(&wish)))
         .filter(|(_, chosen)| !chosen.is_empty())
         .collect();
+    let unseen: Vec<_> = seen.iter().flat_map(Seen::unseen).collect();
     // what could not be looked at may hold something
+    let is_blind = is_blind || !unseen.is_empty();
     let at_best = |exit| if is_blind { Exit::Errored } else { exit };
     if chosen.is_empty() {
-        if !seen.is_empty() {
+        if !unseen.is_empty() {
+            let unseen = sanitize::line(&unseen.join(", "));
+            print_line(&format!("nothing was found; not looked at: {unseen}"));
+        } else if !seen.is_empty() {
             print_line("there is nothing to remove");
         }
         return at_best(Exit::Passed);
@@ -145,6 +143,15 @@ impl Seen {
         let runs = self.found.runs.iter();
         runs.filter(|run| wish.fate(run, self.found.now) == Fate::Removed)
             .collect()
+    }
+
+    /// The kinds of which the cluster did not say what there is of them. Those that one may not
+    /// list, or nobody can, are not among them: it has answered.
+    fn unseen(&self) -> impl Iterator<Item = String> {
+        let kinds = self.found.not_looked_at.iter();
+        kinds
+            .filter(|(_, error)| !matches!(error.code(), Some(403..=405)))
+            .map(|(kind, _)| format!("{}{kind}", prefix(self.name.as_deref())))
     }
 }
 

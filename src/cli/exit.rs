@@ -19,6 +19,13 @@ pub enum Exit {
     Run(RunExit),
 }
 
+impl Exit {
+    /// Whether a signal ended it.
+    pub fn is_signal(self) -> bool {
+        matches!(self, Self::Run(RunExit::Interrupted | RunExit::Terminated))
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {

@@ -9,6 +9,7 @@ mod images;
 mod list;
 mod load;
 mod rbac;
+mod reports;
 mod roles;
 mod run;
 mod runtime;
@@ -21,6 +22,7 @@ use clap::Parser;
 
 use self::args::{Args, Color, Command};
 use self::exit::Exit;
+use self::runtime::Runtime;
 use crate::cluster::ConnectError;
 use crate::report::guard::Form;
 use crate::report::sanitize;
@@ -28,20 +30,22 @@ use crate::report::stream;
 use crate::report::style::{self, Verbosity};
 use crate::secret::{Mask, MaskingWriters};
 
-/// How long the last words of a run may wait for a reader; all else waits as any program does.
+/// How long the last words may wait for a reader where a run or a signal has ended; all else waits
+/// as any program does.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
-    let (exit, patience) = match Args::try_parse() {
+    let (exit, is_run) = match Args::try_parse() {
         Ok(args) => {
-            let patience = match args.command {
-                Command::Run(_) => LAST_WORDS,
-                _ => Duration::MAX,
-            };
-            (execute(args), patience)
+            let is_run = matches!(args.command, Command::Run(_));
+            (execute(args), is_run)
         }
-        Err(error) => (refuse(&error), Duration::MAX),
+        Err(error) => (refuse(&error), false),
+    };
+    let patience = match is_run || exit.is_signal() {
+        true => LAST_WORDS,
+        false => Duration::MAX,
     };
     for stream in [stream::stdout(), stream::stderr()] {
         // where nobody reads it, there is nobody to tell
@@ -74,8 +78,35 @@ fn execute(args: Args) -> Exit {
         Command::Check(check) => check::execute(&check),
         Command::Images(images) => images::execute(&images, args.verbose > 0),
         Command::List(list) => list::execute(&list, args.verbose > 0),
-        Command::Rbac(rbac) => rbac::execute(&rbac, &mask),
-        Command::Cleanup(cleanup) => cleanup::execute(&cleanup, &mask),
+        Command::Rbac(rbac) => asking(|runtime| rbac::execute(&rbac, &mask, runtime)),
+        Command::Cleanup(cleanup) => asking(|runtime| cleanup::execute(&cleanup, &mask, runtime)),
+    }
+}
+
+/// A command that may ask clusters. A signal ends it, also while it waits for its reader.
+fn asking(command: impl FnOnce(&Runtime) -> Exit) -> Exit {
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprint_text(&format!("error: no runtime: {error}\n"));
+            return Exit::Errored;
+        }
+    };
+    let exit = command(&runtime);
+    if exit.is_signal() {
+        return exit;
+    }
+    let settling = async {
+        tokio::task::spawn_blocking(|| {
+            for stream in [stream::stdout(), stream::stderr()] {
+                let _ = stream.settle(&|| Duration::MAX);
+            }
+        })
+        .await
+    };
+    match runtime.until_signal(settling) {
+        Ok(_) => exit,
+        Err(ended) => ended,
     }
 }
 

@@ -17,7 +17,7 @@ use crate::run;
 use crate::secret::Mask;
 
 /// Prints the roles.
-pub fn execute(args: &RbacArgs, mask: &Mask) -> Exit {
+pub fn execute(args: &RbacArgs, mask: &Mask, runtime: &Runtime) -> Exit {
     let Ok(mut suites) = load::suites(&args.suites, &args.inputs) else {
         return Exit::Usage;
     };
@@ -37,11 +37,11 @@ pub fn execute(args: &RbacArgs, mask: &Mask) -> Exit {
     let (own, others): (Vec<_>, Vec<_>) = rights
         .into_iter()
         .partition(|right| right.cluster.is_none());
-    let kinds = match Kinds::find(&own, args, mask) {
+    let kinds = match Kinds::find(&own, args, mask, runtime) {
         Ok(kinds) => kinds,
-        Err(message) => {
+        Err((exit, message)) => {
             eprint_text(&mask.mask(&format!("error: {message}\n")));
-            return Exit::Errored;
+            return exit;
         }
     };
     let mut grants = Vec::new();
@@ -116,7 +116,12 @@ struct Kind {
 
 impl Kinds {
     /// Finds every kind: those that are built in without asking, the others in the cluster.
-    fn find(rights: &[Right], args: &RbacArgs, mask: &Mask) -> Result<Self, String> {
+    fn find(
+        rights: &[Right],
+        args: &RbacArgs,
+        mask: &Mask,
+        runtime: &Runtime,
+    ) -> Result<Self, (Exit, String)> {
         let mut kinds = BTreeMap::new();
         let mut unknown: BTreeMap<On, &Right> = BTreeMap::new();
         for right in rights {
@@ -140,11 +145,10 @@ impl Kinds {
                     first.place
                 )
             };
-            let runtime = Runtime::new().map_err(|error| error.to_string())?;
             let found = runtime
                 .until_signal(ask(args, unknown.keys(), mask))
-                .unwrap_or_else(|_signal| Err("it was interrupted".to_owned()))
-                .map_err(because)?;
+                .map_err(|ended| (ended, because("it was interrupted".to_owned())))?
+                .map_err(|why| (Exit::Errored, because(why)))?;
             kinds.extend(found);
         }
         Ok(Self(kinds))

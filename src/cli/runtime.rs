@@ -1,5 +1,6 @@
 //! What a command asks clusters on. It ends in good time, whatever is still under way then.
 
+use std::cell::Cell;
 use std::io;
 use std::time::Duration;
 
@@ -17,21 +18,29 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// A runtime that, dropped, waits for little: its own drop waits for every thread that blocks, as
 /// that of a credential plugin does that hangs.
-pub struct Runtime(Option<tokio::runtime::Runtime>);
+pub struct Runtime {
+    /// There until it is dropped.
+    inner: Option<tokio::runtime::Runtime>,
+    /// From the first time on that somebody is to hear them: none of them is missed in between.
+    signals: Cell<Option<Signals>>,
+}
 
 impl Runtime {
     /// Starts one.
     pub fn new() -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
+        let inner = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .thread_stack_size(STACK)
             .build()?;
-        Ok(Self(Some(runtime)))
+        Ok(Self {
+            inner: Some(inner),
+            signals: Cell::default(),
+        })
     }
 
     /// Runs something to its end.
     pub fn block_on<F: Future>(&self, work: F) -> F::Output {
-        let runtime = self.0.as_ref();
+        let runtime = self.inner.as_ref();
         runtime
             .expect("it is there until it is dropped")
             .block_on(work)
@@ -43,23 +52,27 @@ impl Runtime {
     /// dropped, with the programs that it runs.
     pub fn until_signal<F: Future>(&self, work: F) -> Result<F::Output, Exit> {
         self.block_on(async {
-            let Ok(mut signals) = Signals::listen() else {
+            let listening = self.signals.take().map_or_else(Signals::listen, Ok);
+            let Ok(mut signals) = listening else {
                 return Ok(work.await);
             };
-            tokio::select! {
-                done = work => Ok(done),
+            let done = tokio::select! {
+                biased;
                 reason = signals.next() => Err(Exit::Run(match reason {
                     CancelReason::Terminate => RunExit::Terminated,
                     _ => RunExit::Interrupted,
                 })),
-            }
+                done = work => Ok(done),
+            };
+            self.signals.set(Some(signals));
+            done
         })
     }
 }
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
+        if let Some(runtime) = self.inner.take() {
             runtime.shutdown_timeout(LAST_WORDS);
         }
     }

@@ -7,9 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -48,14 +46,12 @@ pub struct Junit {
 
 /// Where the report goes.
 enum Target {
-    /// A path, whatever is there.
-    Path {
-        path: Arc<PathBuf>,
+    /// A file, which holds the report of the run as it stands at any time.
+    File {
+        destination: Destination,
         outlet: Outlet,
-        /// A pipe or a device takes one document: the last one.
-        is_streamed: Arc<AtomicBool>,
     },
-    /// Whoever reads it takes one document.
+    /// Whoever reads it takes one document: the last one.
     Stream {
         output: Box<dyn Write + Send>,
         is_written: bool,
@@ -86,34 +82,43 @@ enum Entry<'a> {
 }
 
 impl Junit {
-    /// Leaves the placeholder to be written to `path`, so that whatever was there is gone: call
-    /// it as soon as the arguments are understood, and wait for the outlet.
+    /// Leaves the placeholder to be written to a file, which people know as `path`, so that
+    /// whatever was there is gone: call it as soon as the arguments are understood, and wait for
+    /// the outlet.
     ///
     /// # Errors
     /// Where nothing can be left to be written.
-    pub fn new(path: PathBuf, options: JunitOptions) -> io::Result<Self> {
-        let mut junit = Self {
-            name: format!("JUnit report {}", path.display()),
-            target: Target::Path {
-                path: Arc::new(path),
-                outlet: Outlet::new(),
-                is_streamed: Arc::default(),
-            },
-            options,
-            passed: BTreeMap::new(),
+    pub fn in_file(
+        path: &Path,
+        destination: Destination,
+        options: JunitOptions,
+    ) -> io::Result<Self> {
+        let target = Target::File {
+            destination,
+            outlet: Outlet::new(),
         };
+        let mut junit = Self::new(format!("JUnit report {}", path.display()), target, options);
         junit.write(unfinished(&Verdict::default()), Draft::Early)?;
         Ok(junit)
     }
 
-    /// One document to `output` at the end.
-    pub fn on_stream(output: impl Write + Send + 'static, options: JunitOptions) -> Self {
+    /// One document to `output` at the end; `name` is what to call it when it fails.
+    pub fn on_stream(
+        name: String,
+        output: impl Write + Send + 'static,
+        options: JunitOptions,
+    ) -> Self {
+        let target = Target::Stream {
+            output: Box::new(output),
+            is_written: false,
+        };
+        Self::new(name, target, options)
+    }
+
+    fn new(name: String, target: Target, options: JunitOptions) -> Self {
         Self {
-            name: "JUnit report on stdout".to_owned(),
-            target: Target::Stream {
-                output: Box::new(output),
-                is_written: false,
-            },
+            name,
+            target,
             options,
             passed: BTreeMap::new(),
         }
@@ -122,29 +127,20 @@ impl Junit {
     /// What it leaves a file with.
     pub fn outlet(&self) -> Option<&Outlet> {
         match &self.target {
-            Target::Path { outlet, .. } => Some(outlet),
+            Target::File { outlet, .. } => Some(outlet),
             Target::Stream { .. } => None,
         }
     }
 
     fn write(&mut self, report: Report, draft: Draft) -> io::Result<()> {
         match &mut self.target {
-            Target::Path {
-                path,
+            Target::File {
+                destination,
                 outlet,
-                is_streamed,
             } => {
                 let text = serialize(report, &self.options)?;
-                let (path, is_streamed) = (Arc::clone(path), Arc::clone(is_streamed));
-                outlet.leave(text.len(), move |_| match (Destination::of(&path), draft) {
-                    (Destination::Stream(_), Draft::Early) => Ok(()),
-                    (Destination::Stream(_), Draft::Last)
-                        if is_streamed.swap(true, Ordering::SeqCst) =>
-                    {
-                        Ok(())
-                    }
-                    (destination, _) => destination.write(&text),
-                })
+                let destination = destination.clone();
+                outlet.leave(text.len(), move |_| destination.replace(&text))
             }
             Target::Stream { .. } if draft == Draft::Early => Ok(()),
             Target::Stream { output, is_written } => {

@@ -52,9 +52,11 @@ struct State {
     lost: Option<(io::Error, usize)>,
 }
 
-enum Broken {
-    Untold(io::Error),
-    Told,
+/// Why nothing is done any more. Several reports may leave their text here, and each of them is
+/// lost by it: whoever asks is told the same.
+struct Broken {
+    kind: io::ErrorKind,
+    text: String,
 }
 
 impl Default for Outlet {
@@ -86,18 +88,14 @@ impl Outlet {
     /// whenever it comes on.
     ///
     /// # Errors
-    /// What an earlier one met, once. Nothing is done any more then.
+    /// What an earlier one met. Nothing is done any more then.
     pub fn leave(
         &self,
         size: usize,
         work: impl FnOnce(&Outlet) -> io::Result<()> + Send + 'static,
     ) -> io::Result<()> {
         let mut state = self.state();
-        match state.broken.replace(Broken::Told) {
-            None => state.broken = None,
-            Some(Broken::Untold(error)) => return Err(error),
-            Some(Broken::Told) => return Err(io::ErrorKind::BrokenPipe.into()),
-        }
+        state.check()?;
         if !state.has_thread {
             let own = self.clone();
             thread::Builder::new()
@@ -156,20 +154,12 @@ impl Outlet {
         self.state().bytes > ROOM
     }
 
-    /// What broke it, once.
+    /// Whether it still works.
     ///
     /// # Errors
-    /// What a job met, or that it was given up.
+    /// What a job met, or that it was given up; again and again.
     pub fn check(&self) -> io::Result<()> {
-        let mut state = self.state();
-        match state.broken.replace(Broken::Told) {
-            None => {
-                state.broken = None;
-                Ok(())
-            }
-            Some(Broken::Untold(error)) => Err(error),
-            Some(Broken::Told) => Ok(()),
-        }
+        self.state().check()
     }
 
     /// Gives it up where nothing came on for so long. Whether it did.
@@ -211,7 +201,7 @@ impl Outlet {
     /// again and again.
     ///
     /// # Errors
-    /// What broke it, where that was not told before, and what was lost.
+    /// What broke it, and, once, what was lost.
     pub fn drain(&self, patience: &dyn Fn() -> Duration) -> io::Result<()> {
         loop {
             self.give_up_after(patience());
@@ -235,8 +225,18 @@ impl Outlet {
 }
 
 impl State {
+    fn check(&self) -> io::Result<()> {
+        match &self.broken {
+            None => Ok(()),
+            Some(Broken { kind, text }) => Err(io::Error::new(*kind, text.clone())),
+        }
+    }
+
     fn fail(&mut self, error: io::Error) {
-        self.broken.get_or_insert(Broken::Untold(error));
+        self.broken.get_or_insert_with(|| Broken {
+            kind: error.kind(),
+            text: error.to_string(),
+        });
         self.jobs.clear();
         self.bytes = 0;
     }
@@ -372,8 +372,10 @@ mod tests {
         assert!(begun.elapsed() < LONG / 2);
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!(!outlet.is_full(), "what is given up waits for nobody");
-        assert!(outlet.drain(&|| SHORT).is_ok(), "it is told once");
-        assert!(outlet.leave(1, |_| Ok(())).is_err());
+        let told = [outlet.drain(&|| SHORT), outlet.leave(1, |_| Ok(()))];
+        for again in told.map(Result::unwrap_err) {
+            assert_eq!(again.kind(), io::ErrorKind::TimedOut);
+        }
     }
 
     #[test]
@@ -396,12 +398,26 @@ mod tests {
     }
 
     #[test]
-    fn what_broke_is_told_once_and_work_that_panics_is_broken() {
+    fn whoever_asks_is_told_what_broke_it() {
+        let full = || File::options().write(true).open("/dev/full");
+        let pipe = Pipe::new(Outlet::new(), full);
+        pipe.push(b"a".to_vec()).unwrap();
+        let outlet = pipe.outlet();
+        for _ in 0..2 {
+            let told = [outlet.drain(&|| LONG), outlet.check(), pipe.push(vec![1])];
+            for error in told.map(Result::unwrap_err) {
+                assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+                assert!(error.to_string().contains("No space left"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn work_that_panics_is_broken() {
         let outlet = Outlet::new();
         outlet.leave(1, |_| panic!("as was asked for")).unwrap();
         let error = outlet.drain(&|| LONG).unwrap_err();
         assert_eq!(error.to_string(), "kubeproof itself broke");
-        assert!(outlet.check().is_ok());
     }
 
     #[cfg(unix)]

@@ -10,12 +10,12 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use indicatif::TermLike;
 
+use super::file::Identity;
 use super::guard::{Form, Guard, Guarded};
 use super::outlet::{Outlet, Pipe};
 use super::style::Color;
@@ -55,13 +55,13 @@ pub fn stderr() -> Stream {
 }
 
 fn is_same(a: &impl AsFd, b: &impl AsFd) -> bool {
-    let identity = |stream: &dyn Fn() -> io::Result<File>| {
-        let metadata = stream()?.metadata()?;
-        Ok::<_, io::Error>((metadata.dev(), metadata.ino()))
-    };
-    let a = identity(&|| own(a));
-    let b = identity(&|| own(b));
-    matches!((a, b), (Ok(a), Ok(b)) if a == b)
+    let a = identity(a);
+    a.is_some() && a == identity(b)
+}
+
+/// What a stream leads to.
+fn identity(stream: &impl AsFd) -> Option<Identity> {
+    Identity::of(&own(stream).ok()?.metadata().ok()?)
 }
 
 /// The same stream without a buffer or a lock of the standard library's.
@@ -93,6 +93,7 @@ pub struct Stream {
     pipe: Pipe,
     color: Color,
     is_terminal: bool,
+    identity: Option<Identity>,
     full: Full,
     state: Arc<Mutex<State>>,
 }
@@ -116,6 +117,7 @@ impl Stream {
             pipe: Pipe::new(outlet, move || file),
             color,
             is_terminal: stream.is_terminal(),
+            identity: identity(stream),
             full,
             state: Arc::new(Mutex::new(State {
                 guard: Guard::new(Form::Text(color)),
@@ -132,6 +134,11 @@ impl Stream {
     /// Whether somebody sits there.
     pub fn is_terminal(&self) -> bool {
         self.is_terminal
+    }
+
+    /// The file, pipe or terminal that it leads to.
+    pub fn identity(&self) -> Option<Identity> {
+        self.identity
     }
 
     /// What it leaves its bytes with.
@@ -152,17 +159,36 @@ impl Stream {
         }
     }
 
-    /// Waits until all is written.
+    /// Waits until all is written, and how much was left out.
     ///
     /// # Errors
     /// What could not be written, or that the reader has been silent for as long as `patience`
     /// says.
     pub fn settle(&self, patience: &dyn Fn() -> Duration) -> io::Result<()> {
+        let mut state = self.state();
+        let told = state.left_out(self.name);
+        if !told.is_empty() {
+            self.pipe.push(told)?;
+        }
+        drop(state);
         self.pipe.outlet().drain(patience)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Tells, once, how much was left out. It is part of what the guard sees: a line ends with it.
+    fn left_out(&mut self, name: &str) -> Vec<u8> {
+        match std::mem::take(&mut self.left_out) {
+            0 => Vec::new(),
+            bytes => {
+                let text = format!("[… {bytes} bytes left out: nobody read {name} …]\n");
+                self.guard.pass(text.as_bytes())
+            }
+        }
     }
 }
 
@@ -173,14 +199,7 @@ impl Write for Stream {
             state.left_out += bytes.len();
             return Ok(bytes.len());
         }
-        let mut harmless = match std::mem::take(&mut state.left_out) {
-            0 => Vec::new(),
-            left_out => format!(
-                "[… {left_out} bytes left out: nobody read {} …]\n",
-                self.name
-            )
-            .into_bytes(),
-        };
+        let mut harmless = state.left_out(self.name);
         harmless.append(&mut state.guard.pass(bytes));
         // under the lock, so that what passed first stands first
         self.pipe.push(harmless)?;
@@ -273,4 +292,65 @@ impl TermLike for Live {
 fn size() -> Option<(u16, u16)> {
     let size = rustix::termios::tcgetwinsize(io::stderr()).ok()?;
     (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    /// More than waits for a reader, and than a pipe holds.
+    const FLOOD: usize = 6 << 20;
+
+    /// What a reader gets that begins to read when `told` was written.
+    fn read_late(told: &[&[u8]]) -> String {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let file = File::from(std::os::fd::OwnedFd::from(writer));
+        let color = Color::Plain;
+        let mut stream = Stream::new("stderr", &file, Outlet::new(), color, Full::LeaveOut);
+        drop(file);
+        for bytes in told {
+            stream.write_all(bytes).unwrap();
+        }
+        let reading = std::thread::spawn(move || {
+            let mut text = String::new();
+            reader.read_to_string(&mut text).unwrap();
+            text
+        });
+        stream.settle(&|| Duration::from_secs(60)).unwrap();
+        drop(stream);
+        reading.join().unwrap()
+    }
+
+    #[test]
+    fn the_last_lines_that_are_left_out_are_told_as_a_number() {
+        let flood = vec![b'x'; FLOOD];
+        let text = read_late(&[&flood, b"\n", b"the last words\n"]);
+        assert_eq!(
+            &text[FLOOD..],
+            "[… 16 bytes left out: nobody read stderr …]\n"
+        );
+    }
+
+    #[test]
+    fn a_line_begins_after_what_was_left_out() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let file = File::from(std::os::fd::OwnedFd::from(writer));
+        let color = Color::Plain;
+        let mut stream = Stream::new("stderr", &file, Outlet::new(), color, Full::LeaveOut);
+        stream.write_all(&vec![b'x'; FLOOD]).unwrap();
+        stream.write_all(b"left out").unwrap();
+        reader.read_exact(&mut vec![0; FLOOD]).unwrap();
+        stream
+            .pipe
+            .outlet()
+            .drain(&|| Duration::from_secs(60))
+            .unwrap();
+        stream.write_all(b"::error::of a pod\n").unwrap();
+        let expected = "[… 8 bytes left out: nobody read stderr …]\n:\\:error::of a pod\n";
+        let mut text = vec![0; expected.len()];
+        reader.read_exact(&mut text).unwrap();
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
+    }
 }

@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::event::{CaseId, Event};
 use crate::outcome::Verdict;
@@ -15,6 +16,9 @@ use crate::secret::Mask;
 
 /// A name of a file has at most so many characters, what tells it apart aside.
 const LONGEST: usize = 100;
+
+/// How often whoever waits for room looks whether there is some.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Where collectors write. A clone is the same place.
 #[derive(Clone, Debug)]
@@ -42,22 +46,45 @@ impl Artifacts {
         self.outlet.clone()
     }
 
-    /// Leaves one file to be written, of an attempt of a cell (the first is 1), and returns at once.
-    /// What could not be written is told at the end of the run.
-    pub fn write(&self, id: &CaseId, attempt: u64, number: usize, title: &str, text: &str) {
-        let path = self.folder_of(id, attempt);
+    /// Leaves one file to be written, of an attempt of a cell (the first is 1). Where enough waits already, it waits until there is room, or
+    /// until `over`; then the file is lost. What could not be written is told at the end of the run.
+    pub async fn write(
+        &self,
+        id: &CaseId,
+        attempt: u64,
+        number: usize,
+        title: &str,
+        text: &str,
+        over: impl Future<Output = ()>,
+    ) {
         let title = file_name(&self.mask.mask(title));
-        let path = path.join(format!("{number}-{title}.txt"));
+        let path = self
+            .folder_of(id, attempt)
+            .join(format!("{number}-{title}.txt"));
+        tokio::select! {
+            biased;
+            () = self.room() => {}
+            () = over => {
+                self.outlet.lose(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    format!("{}: what was to be written before was not in time", path.display()),
+                ));
+                return;
+            }
+        }
         let text = self.mask.mask(text).into_owned();
-        let left = self.outlet.leave(text.len(), move |outlet| {
+        // what broke the outlet is told to the report of it
+        let _ = self.outlet.leave(text.len(), move |outlet| {
             if let Err(error) = write(&path, &text) {
                 outlet.lose(error);
             }
             Ok(())
         });
-        if let Err(error) = left {
-            // the end of the run says so as well
-            tracing::warn!("an artifact could not be written: {error}");
+    }
+
+    async fn room(&self) {
+        while self.outlet.is_full() {
+            tokio::time::sleep(LOOK).await;
         }
     }
 
@@ -197,15 +224,17 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_secret_stands_in_no_path() {
+    #[tokio::test]
+    async fn a_secret_stands_in_no_path() {
         let mask = Mask::new();
         mask.add_input(&serde_json::json!("hunter2-hunter2"));
         let folder = tempfile::tempdir().unwrap();
         let artifacts = Artifacts::new(folder.path().to_owned(), mask);
         let id = id("of-hunter2-hunter2", 0, "as hunter2-hunter2");
-        artifacts.write(&id, 2, 1, "get secret/hunter2-hunter2", "x");
-        let patience = || std::time::Duration::from_secs(60);
+        let over = std::future::pending();
+        let title = "get secret/hunter2-hunter2";
+        artifacts.write(&id, 2, 1, title, "x", over).await;
+        let patience = || Duration::from_secs(60);
         artifacts.outlet().drain(&patience).unwrap();
         let case = artifacts.folder_of(&id, 2);
         let inside = case.strip_prefix(folder.path()).unwrap();
@@ -215,16 +244,60 @@ mod tests {
         assert!(path.contains("attempt-2 "), "{path}");
     }
 
-    #[test]
-    fn what_cannot_be_written_is_an_error_at_the_end() {
+    #[tokio::test]
+    async fn what_cannot_be_written_is_an_error_at_the_end() {
         let folder = tempfile::tempdir().unwrap();
         let in_the_way = folder.path().join("s");
         fs::write(&in_the_way, "").unwrap();
         let artifacts = Artifacts::new(folder.path().to_owned(), Mask::new());
-        artifacts.write(&id("s", 0, "c"), 1, 1, "logs", "x");
-        artifacts.write(&id("s", 0, "c"), 1, 2, "logs", "x");
-        let patience = || std::time::Duration::from_secs(60);
+        for number in [1, 2] {
+            let over = std::future::pending();
+            let id = id("s", 0, "c");
+            artifacts.write(&id, 1, number, "logs", "x", over).await;
+        }
+        let patience = || Duration::from_secs(60);
         let error = artifacts.outlet().drain(&patience).unwrap_err();
         assert!(error.to_string().ends_with("(and 1 more)"), "{error}");
+    }
+    #[tokio::test]
+    async fn no_more_than_some_waits_to_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let artifacts = Artifacts::new(folder.path().to_owned(), Mask::new());
+        let (go_on, held) = std::sync::mpsc::channel::<()>();
+        let hanging = move |_: &Outlet| {
+            let _ = held.recv_timeout(Duration::from_secs(60));
+            Ok(())
+        };
+        artifacts.outlet().leave(5 << 20, hanging).unwrap();
+        let late = async || {
+            let over = tokio::time::sleep(Duration::from_millis(50));
+            let id = id("s", 0, "c");
+            artifacts.write(&id, 1, "late", "x", over).await;
+        };
+        late().await;
+        go_on.send(()).unwrap();
+        let patience = || Duration::from_secs(60);
+        let error = artifacts.outlet().drain(&patience).unwrap_err();
+        assert!(error.to_string().contains("1-late.txt: "), "{error}");
+        late().await;
+        artifacts.outlet().drain(&patience).unwrap();
+        assert!(folder.path().join("s/c/1-late.txt").exists());
+    }
+
+    #[tokio::test]
+    async fn the_report_is_told_what_broke_the_files() {
+        let artifacts = Artifacts::new("unused".into(), Mask::new());
+        let outlet = artifacts.outlet();
+        outlet.leave(1, |_| Err(io::Error::other("gone"))).unwrap();
+        let patience = || Duration::from_secs(60);
+        assert!(outlet.drain(&patience).is_err());
+        let (id, over) = (id("s", 0, "c"), std::future::pending());
+        artifacts.write(&id, 1, "logs", "x", over).await;
+        let mut reporters = crate::report::Reporters::new();
+        let report = ArtifactsReport::new(&artifacts);
+        reporters.push_behind(report, artifacts.outlet(), crate::report::Loss::Counts);
+        let error = reporters.finish(0, &Verdict::default(), &patience).unwrap();
+        assert!(error.counts());
+        assert_eq!(error.source.to_string(), "gone");
     }
 }

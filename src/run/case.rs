@@ -260,7 +260,9 @@ async fn collect(
         return failure;
     }
     let mut context = context.clone();
-    context.deadline = Some(Deadline::after(COLLECTORS, "the collectors"));
+    let deadline = Deadline::after(COLLECTORS, "the collectors");
+    let over = deadline.at;
+    context.deadline = Some(deadline);
     context.cancel = &context.suite.cleanup_time.steps_over;
     for (number, step) in case.on_failure.iter().enumerate() {
         let title = step::describe(step, &context.scope());
@@ -272,7 +274,13 @@ async fn collect(
             Err(error) => format!("could not be collected: {}", whole(&error.why)),
         };
         if let Some(artifacts) = &context.suite.options.artifacts {
-            artifacts.write(id, attempt, number + 1, &title, &text);
+            let over = async {
+                tokio::select! {
+                    () = context.suite.stop.cancelled() => {}
+                    () = tokio::time::sleep_until(over) => {}
+                }
+            };
+            artifacts.write(id, attempt, number + 1, &title, &text, over).await;
         }
         failure = failure.with_detail(&format!("onFailure: {title}"), &text);
     }

@@ -432,3 +432,56 @@ fn further_clusters_are_cleaned_too_and_one_that_is_away_costs_only_itself() {
         assert!(removed.stdout.ends_with(told), "{removed}");
     }
 }
+
+/// The cleanup of one run at a server that answers for ConfigMaps as is said.
+fn scripted(reply: impl Fn() -> Reply + Send + Sync + 'static) -> Kubeproof {
+    let server =
+        Scripted::start(move |asked| (asked.line == "GET /api/v1/configmaps").then(&reply));
+    let arguments = ["cleanup", "--dry-run", "--run", "00000000bb"];
+    Kubeproof::new(&[&arguments[..], &["--kubeconfig", "here.yaml"]].concat())
+        .file("here.yaml", &server.kubeconfig())
+}
+
+#[test]
+fn a_signal_ends_it_though_nobody_reads_what_it_prints() {
+    let program = scripted(|| {
+        let left = |number: usize| {
+            let labels = json!({"kubeproof.dev/run": "00000000bb", "kubeproof.dev/suite": "a"});
+            let name = format!("more-than-a-pipe-holds-{number}");
+            json!({"kind": "ConfigMap", "metadata": {
+                "name": name, "namespace": "default", "uid": name, "labels": labels,
+            }})
+        };
+        list(&(0..4000).map(left).collect::<Vec<_>>())
+    });
+    let mut running = program.start();
+    running.until_it_prints();
+    running.signal("TERM");
+    running.end_unread(Duration::from_secs(20));
+    running.finish().assert_code(143);
+}
+
+#[test]
+fn where_a_kind_could_not_be_asked_it_is_not_known_that_there_is_nothing() {
+    let refused = |code: u16, reason: &'static str| {
+        scripted(move || {
+            let status = json!({
+                "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code,
+                "reason": reason, "message": "etcd is away",
+            });
+            Reply::Json(code, status)
+        })
+        .run()
+    };
+    let away = refused(503, "ServiceUnavailable");
+    away.assert_code(3);
+    let words = "nothing was found; not looked at: configmaps\n";
+    assert!(away.stdout.contains(words), "{away}");
+    away.assert_stderr("etcd is away");
+    let forbidden = refused(403, "Forbidden");
+    forbidden.assert_code(0);
+    assert!(
+        forbidden.stdout.contains("nothing to remove"),
+        "{forbidden}"
+    );
+}

@@ -1,6 +1,6 @@
 //! Runs the program as a user does.
 //!
-//! `cli`, `commands`, `connecting`, `credentials`, `elsewhere`, `followed`, `lag`, `reports`, `waiting` and
+//! `cli`, `commands`, `connecting`, `credentials`, `destinations`, `elsewhere`, `followed`, `lag`, `reports`, `waiting` and
 //! `webhooks` need no cluster. `chaos`, `cluster`, `faults`, `network`, `ownership`, `panics`, `provisioning`, `signals`,
 //! `untrusted` and `proxy` need the local one (`ci/cluster up`), as do most of `arrival`, `cleanup`,
 //! `images`, `rbac`, `restoring`, `verbs`, `language`, `whole` and `peers`; they are ignored without it, and
@@ -17,6 +17,7 @@ mod cluster;
 mod commands;
 mod connecting;
 mod credentials;
+mod destinations;
 mod dual_stack;
 mod elsewhere;
 mod faults;

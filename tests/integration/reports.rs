@@ -78,7 +78,7 @@ fn a_stdout_that_nobody_reads_loses_nothing_else() {
 const SOON: Duration = Duration::from_secs(30);
 
 /// A run that can reach an API server.
-fn on_server(arguments: &[&str], spec: &str) -> Kubeproof {
+pub fn on_server(arguments: &[&str], spec: &str) -> Kubeproof {
     let address = free_address();
     serve(address);
     let suite = format!(
@@ -102,7 +102,7 @@ const LOUD: &str = r#"
       finally: [{script: "touch cleaned"}]
 "#;
 
-fn mkfifo(program: &Kubeproof, name: &str) {
+pub fn mkfifo(program: &Kubeproof, name: &str) {
     let path = program.path(name);
     std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
     let made = Command::new("mkfifo").arg(path).status().expect("mkfifo");
@@ -194,7 +194,7 @@ fn the_deadline_of_a_run_passes_while_nobody_reads() {
     run.assert_code(1);
 }
 
-const PASSES: &str = r#"
+pub const PASSES: &str = r#"
   namespace: none
   cases:
     - name: passes

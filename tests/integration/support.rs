@@ -1,5 +1,8 @@
 //! What the tests share: running the program, the local cluster and its faults.
 
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -77,6 +80,21 @@ impl Kubeproof {
     /// With a variable in its environment.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
+        self
+    }
+
+    /// With its stdout in a file of its folder, as by `>`.
+    pub fn stdout_to(mut self, name: &str) -> Self {
+        let file = File::create(self.path(name)).expect("a file");
+        self.command.stdout(file);
+        self
+    }
+
+    /// With stdout and stderr in one, as by `2>&1`.
+    pub fn output_to(mut self, file: impl Into<OwnedFd>) -> Self {
+        let file = file.into();
+        self.command.stderr(file.try_clone().expect("a descriptor"));
+        self.command.stdout(file);
         self
     }
 
@@ -161,6 +179,13 @@ impl Running {
         let first: serde_json::Value =
             serde_json::from_str(first.lines().next().expect("an event")).expect("JSON");
         first["run"].as_str().expect("a run id").to_owned()
+    }
+
+    /// Waits until it has printed something, and a moment more.
+    pub fn until_it_prints(&mut self) {
+        let stdout = self.child.stdout.as_mut().expect("a pipe");
+        stdout.read_exact(&mut [0]).expect("a byte on stdout");
+        std::thread::sleep(Duration::from_millis(500));
     }
 
     /// Nobody reads its stdout any more, as after `| head`.

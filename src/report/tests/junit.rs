@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use quick_junit::{Report, TestCaseStatus};
 
 use super::*;
+use crate::report::file::Destination;
 use crate::report::junit::{Junit, JunitOptions};
 use crate::report::schema::{Origin, Schema};
 
@@ -21,7 +22,7 @@ pub fn begun(path: &Path, schema: Schema) -> Junit {
             time: "2026-11-23T09:59:59Z".parse().unwrap(),
         },
     };
-    Junit::new(path.to_owned(), options).unwrap()
+    Junit::in_file(path, Destination::of(path).unwrap(), options).unwrap()
 }
 
 /// Waits until the file is what it is to be.
@@ -686,7 +687,7 @@ fn a_report_on_stdout_is_one_document() {
             time: Timestamp::UNIX_EPOCH,
         },
     };
-    let mut junit = Junit::on_stream(output.clone(), options);
+    let mut junit = Junit::on_stream("JUnit report".to_owned(), output.clone(), options);
     let story = left_behind();
     story.tell(&mut junit).unwrap();
     // a report that was lost elsewhere ends all of them once more
