@@ -49,6 +49,8 @@ pub(super) enum Change {
     Trouble(ClusterError),
     /// The trouble seems over, although no object changed.
     Recovered,
+    /// All changes up to this version have been told: a list is of it, or a bookmark says so.
+    UpTo(u64),
 }
 
 /// Feeds the board until it is aborted.
@@ -67,6 +69,7 @@ pub(super) async fn run(
     } = transport;
     let kind = resource.to_kube();
     let client = answering_soon(client, &resource, request_timeout, Arc::clone(&trouble));
+    let client = telling_where_it_is(client, Arc::clone(&board));
     let api: Api<DynamicObject> = match &namespace {
         Some(namespace) => Api::namespaced_with(client, namespace, &kind),
         None => Api::all_with(client, &kind),
@@ -157,6 +160,30 @@ fn answering_soon(
         }
     });
     Client::new(service, namespace)
+}
+
+/// The same client, which tells at what version each watch begins: all before it was read then. The
+/// watcher keeps to itself of which version a list was, and no object need have it.
+fn telling_where_it_is(client: Client, board: Arc<Board>) -> Client {
+    let namespace = client.default_namespace().to_owned();
+    let service = tower::service_fn(move |request: Request<Body>| {
+        if let Some(version) = begins_at(request.uri()) {
+            board.post(Change::UpTo(version));
+        }
+        let client = client.clone();
+        async move { client.send(request).await }
+    });
+    Client::new(service, namespace)
+}
+
+/// The version after which a request asks for changes, where it asks for any.
+fn begins_at(uri: &http::Uri) -> Option<u64> {
+    let fields = || uri.query().unwrap_or_default().split('&');
+    if !fields().any(|field| field == "watch=true") {
+        return None;
+    }
+    let version = fields().find_map(|field| field.strip_prefix("resourceVersion="))?;
+    version.parse().ok()
 }
 
 fn seconds_of(duration: Duration) -> u32 {

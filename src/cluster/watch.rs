@@ -6,6 +6,7 @@
 //! of it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
 
 use serde_json::Value;
@@ -61,6 +62,12 @@ impl State {
         self.last_error.as_ref()
     }
 
+    /// Whether the server was asked for all of it after that moment of ours, and has answered.
+    #[must_use]
+    pub fn is_listed_since(&self, moment: Instant) -> bool {
+        self.listed.is_some_and(|listed| listed > moment)
+    }
+
     /// Whether this is no older than the write that returned `resource_version`, at that moment of
     /// ours: it has seen the version, or everything was read anew since.
     ///
@@ -71,11 +78,10 @@ impl State {
     /// Only versions of this kind's objects are seen, so ask with those only.
     #[must_use]
     pub fn has_seen(&self, resource_version: &str, answered: Instant) -> bool {
-        let is_listed_since = self.listed.is_some_and(|listed| listed > answered);
         resource_version
             .parse()
             .map_or(self.is_synced, |asked: u64| {
-                is_listed_since || self.newest >= asked
+                self.is_listed_since(answered) || self.newest >= asked
             })
     }
 
@@ -109,6 +115,8 @@ impl State {
                 self.last_error = Some(error);
             }
             Change::Recovered => return self.last_error.take().is_some(),
+            Change::UpTo(version) if version > self.newest => self.newest = version,
+            Change::UpTo(_) => return false,
         }
         true
     }
@@ -185,6 +193,17 @@ pub struct Watch {
 struct Shared {
     board: Arc<Board>,
     task: AbortHandle,
+    /// Its first list was asked for after that.
+    begun: Instant,
+    /// There is one that began later, which is joined instead.
+    is_replaced: AtomicBool,
+}
+
+impl Shared {
+    /// Whether what it knows, once it is synced, is of after a moment.
+    fn knows_after(&self, moment: Instant) -> bool {
+        self.begun > moment || self.board.read().is_listed_since(moment)
+    }
 }
 
 impl Drop for Shared {
@@ -208,7 +227,7 @@ impl Board {
         let changed = match &change {
             Change::All { .. } => Some(None),
             Change::Present(object) | Change::Gone(object) => Some(Some(key_of(object))),
-            Change::Trouble(_) | Change::Recovered => None,
+            Change::Trouble(_) | Change::Recovered | Change::UpTo(_) => None,
         };
         let is_news = state.take(change);
         if let Some(key) = changed {
@@ -254,6 +273,12 @@ impl Watch {
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// Whether nobody joins it any more, as a later one follows the same.
+    #[must_use]
+    pub fn is_replaced(&self) -> bool {
+        self.shared.is_replaced.load(Ordering::Relaxed)
     }
 
     /// Reads the state as it is now. Keep it short: the watch waits meanwhile.
@@ -359,13 +384,33 @@ impl Cluster {
     /// Outside of a tokio runtime.
     #[must_use]
     pub fn watch(&self, resource: &Resource, namespace: Option<&str>) -> Watch {
+        self.watch_since(resource, namespace, None)
+    }
+
+    /// As [`Cluster::watch`], and reads everything anew where whoever follows the same may know it
+    /// only as it was before a moment. What follows it already goes on undisturbed.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    #[must_use]
+    pub fn watch_since(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        moment: Option<Instant>,
+    ) -> Watch {
         let namespace = namespace.filter(|_| resource.namespaced);
         let path = resource.path(namespace);
         let mut watches = self.inner.watches.lock();
-        let shared = watches
-            .get(&path)
-            .and_then(Weak::upgrade)
+        let present = watches.get(&path).and_then(Weak::upgrade);
+        let shared = present
+            .filter(|shared| {
+                let is_fresh = moment.is_none_or(|moment| shared.knows_after(moment));
+                shared.is_replaced.store(!is_fresh, Ordering::Relaxed);
+                is_fresh
+            })
             .unwrap_or_else(|| {
+                let begun = Instant::now();
                 let board = Arc::new(Board::default());
                 let feed = feed::run(
                     self.transport().clone(),
@@ -374,7 +419,12 @@ impl Cluster {
                     Arc::clone(&board),
                 );
                 let task = tokio::spawn(feed).abort_handle();
-                Arc::new(Shared { board, task })
+                Arc::new(Shared {
+                    board,
+                    task,
+                    begun,
+                    is_replaced: AtomicBool::new(false),
+                })
             });
         watches.retain(|_, weak| weak.strong_count() > 0);
         watches.insert(path, Arc::downgrade(&shared));

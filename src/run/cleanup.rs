@@ -7,6 +7,7 @@ mod hold;
 mod restore;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -22,6 +23,7 @@ use super::clusters::Clusters;
 use super::deadline::human_duration;
 use super::ledger::{Deed, Entry, Ledger, Subject};
 use super::panic;
+use super::writes::Writes;
 use crate::cluster::{Cluster, ClusterError, DeleteOptions, Deletion, Propagation, Resource};
 use crate::marks::has_labels;
 
@@ -61,6 +63,8 @@ pub struct Cleanup {
     pub began: Instant,
     /// When it must be over because the suite is told to stop.
     pub time: CleanupTime,
+    /// Where it is noted what was written, for whoever watches the same objects.
+    pub writes: Arc<Writes>,
 }
 
 impl Cleanup {
@@ -101,7 +105,7 @@ impl Cleanup {
         let work = async {
             match &entry.deed {
                 Deed::Made { uid } => self.delete(cluster, subject, uid.as_deref()).await,
-                Deed::Changed(change) => put_back(cluster, entry, change).await,
+                Deed::Changed(change) => put_back(cluster, entry, change, &self.writes).await,
             }
         };
         let in_time = async {
@@ -157,7 +161,11 @@ impl Cleanup {
             Asked::Relabelled => held_by(subject, RELABELLED.to_owned()),
             Asked::Going(object) => {
                 let asked = Instant::now();
-                until_gone(cluster, subject, &object, asked, self.patience).await
+                let held = until_gone(cluster, subject, &object, asked, self.patience).await;
+                if held.is_empty() {
+                    self.writes.note_deletion(subject, &object, Deletion::Gone);
+                }
+                held
             }
         })
     }
@@ -168,7 +176,9 @@ impl Cleanup {
         let work = async {
             let uid = match &entry.deed {
                 Deed::Made { uid } => uid.as_deref(),
-                Deed::Changed(change) => return put_back(cluster, entry, change).await,
+                Deed::Changed(change) => {
+                    return put_back(cluster, entry, change, &self.writes).await;
+                }
             };
             let object = match self.ask(cluster, subject, uid, Duration::ZERO).await? {
                 Asked::Gone => return Ok(Vec::new()),
@@ -220,7 +230,9 @@ impl Cleanup {
             grace: None,
             propagation: propagation(&key.resource),
         };
-        Ok(match cluster.delete(key, &options).await? {
+        let deletion = cluster.delete(key, &options).await?;
+        self.writes.note_deletion(subject, &object, deletion);
+        Ok(match deletion {
             Deletion::Gone | Deletion::Absent => Asked::Gone,
             Deletion::Going => Asked::Going(object),
         })
@@ -246,8 +258,9 @@ async fn put_back(
     cluster: &Cluster,
     entry: &Entry,
     change: &Change,
+    writes: &Writes,
 ) -> Result<Vec<Held>, ClusterError> {
-    let held = restore(cluster, &entry.subject, change).await?;
+    let held = restore(cluster, &entry.subject, change, writes).await?;
     if let Some(kept) = entry.kept.as_ref().filter(|_| held.is_empty())
         && let Err((subject, error)) = kept.remove().await
     {
@@ -278,12 +291,11 @@ async fn until_gone(
         .as_str()
         .unwrap_or_default();
     let mut watch = cluster.watch(&key.resource, key.namespace.as_deref());
-    // one that begins now reads everything anew; an older one may not know the object yet
-    let is_new = !watch.is_synced();
     let gone = watch.wait_until(|state| {
         let there = state.find(key.namespace.as_deref(), &key.name);
         let is_gone = there.is_none_or(|there| there["metadata"]["uid"] != *uid);
-        let is_current = state.is_synced() && (is_new || state.has_seen(version, asked));
+        // it may not know the object yet, synced or not: its list may have been asked for before
+        let is_current = state.is_synced() && state.has_seen(version, asked);
         (is_current && is_gone).then_some(())
     });
     tokio::select! {

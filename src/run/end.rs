@@ -130,6 +130,7 @@ impl SuiteRun {
             longest: cleanup::LONGEST,
             began: tokio::time::Instant::now(),
             time: self.cleanup_time.clone(),
+            writes: Arc::clone(&self.writes),
         }
     }
 

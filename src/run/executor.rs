@@ -30,7 +30,6 @@ use super::secrets;
 use super::signal::Signals;
 use super::snapshot::Numbers;
 use super::suite::SuiteRun;
-use super::writes::Writes;
 use crate::cluster::{Cluster, ConnectOptions};
 use crate::event::{EventKind, Explanation, Problem, Stage, SuiteRef};
 use crate::image::Registry;
@@ -412,7 +411,7 @@ impl Run {
             owners: Arc::clone(&self.owners),
             ledger,
             numbers: Arc::clone(&self.numbers),
-            writes: Writes::default(),
+            writes: Arc::default(),
             left: Mutex::default(),
             teller: Arc::clone(&self.teller),
             options: Arc::clone(&self.options),

@@ -62,7 +62,7 @@ pub struct SuiteRun {
     pub ledger: Ledger,
     /// How many objects the run has changed that were there before.
     pub numbers: Arc<Numbers>,
-    pub writes: Writes,
+    pub writes: Arc<Writes>,
     /// The leftovers that were told.
     pub left: Mutex<HashSet<Subject>>,
     pub teller: Arc<Teller>,
@@ -172,6 +172,7 @@ impl SuiteRun {
             awaited: Arc::default(),
             is_patient: true,
             told_of: None,
+            unseen_until: self.writes.unseen_until(),
         })
     }
 
@@ -217,6 +218,7 @@ impl SuiteRun {
     pub fn keep(&self, watch: &Watch, namespace: Option<&str>) {
         if namespace.is_none() || namespace == self.namespace.as_deref() {
             let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+            watches.retain(|kept| !kept.is_replaced());
             if !watches.iter().any(|kept| kept.is_same(watch)) {
                 watches.push(watch.clone());
             }

@@ -1,27 +1,128 @@
-//! The last version of each object that a suite wrote, and when, so that no watch is believed
-//! that has not seen it yet.
+//! What a suite wrote last to each object, and when, so that no watch is believed that has not seen
+//! it yet. Of what programs and others write for the run, only the moment is known.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::ledger::Subject;
-use crate::cluster::{ObjectKey, Resource, State};
+use crate::cluster::{Deletion, ObjectKey, Resource, State};
 
 /// Shared by everything in a suite.
 #[derive(Debug, Default)]
-pub struct Writes(Mutex<HashMap<Subject, (String, Instant)>>);
+pub struct Writes {
+    objects: Mutex<HashMap<Subject, Write>>,
+    unseen: Mutex<Option<Instant>>,
+}
+
+/// The last write to an object.
+#[derive(Debug)]
+struct Write {
+    uid: Value,
+    /// That it was answered with; of a deletion, the one that was there before.
+    version: String,
+    answered: Instant,
+    left: Left,
+}
+
+/// What the write left of the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    All,
+    /// It is on its way out.
+    Going,
+    Nothing,
+}
+
+impl Write {
+    fn of(object: &Value, left: Left) -> Option<Self> {
+        let metadata = &object["metadata"];
+        Some(Self {
+            uid: metadata["uid"].clone(),
+            version: metadata["resourceVersion"].as_str()?.to_owned(),
+            answered: Instant::now(),
+            left,
+        })
+    }
+
+    /// Whether an object that has the name since the version, or none, does not contradict it.
+    fn goes_with(&self, there: Option<&Value>) -> bool {
+        let Some(metadata) = there.map(|there| &there["metadata"]) else {
+            return true;
+        };
+        match self.left {
+            Left::All => true,
+            Left::Going => metadata["uid"] != self.uid || metadata["deletionTimestamp"].is_string(),
+            Left::Nothing => metadata["uid"] != self.uid,
+        }
+    }
+
+    /// Whether it is of another object of the same name, made after one of a version.
+    fn is_of_a_successor(&self, uid: &Value, version: &str) -> bool {
+        let number = |version: &str| version.parse::<u64>().unwrap_or_default();
+        self.uid != *uid && number(&self.version) > number(version)
+    }
+
+    fn seen_by(&self, state: &State, key: &ObjectKey) -> bool {
+        let there = state.find(key.namespace.as_deref(), &key.name);
+        state.has_seen(&self.version, self.answered)
+            && (state.is_listed_since(self.answered) || self.goes_with(there.as_deref()))
+    }
+}
+
+/// Somebody may write whom nobody watches, for as long as this is kept.
+#[must_use]
+pub struct Unseen<'a>(&'a Writes);
+
+impl Drop for Unseen<'_> {
+    fn drop(&mut self) {
+        let mut unseen = self.0.unseen.lock().unwrap_or_else(PoisonError::into_inner);
+        *unseen = Some(Instant::now());
+    }
+}
 
 impl Writes {
-    /// Notes the state of an object that the API server answered a write with.
+    fn lock(&self) -> MutexGuard<'_, HashMap<Subject, Write>> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes the state of an object that the API server answered a write with. A subresource such as
+    /// `scale` answers with another kind, of the same version.
     pub fn note(&self, subject: &Subject, object: &Value) {
-        if let Some(version) = object["metadata"]["resourceVersion"].as_str() {
-            let mut writes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            writes.insert(subject.clone(), (version.to_owned(), Instant::now()));
+        if let Some(write) = Write::of(object, Left::All) {
+            self.lock().insert(subject.clone(), write);
         }
+    }
+
+    /// Notes how far the deletion of an object is, which was so before. What was written to a
+    /// successor since stays noted.
+    pub fn note_deletion(&self, subject: &Subject, object: &Value, deletion: Deletion) {
+        let left = match deletion {
+            Deletion::Going => Left::Going,
+            Deletion::Gone | Deletion::Absent => Left::Nothing,
+        };
+        let Some(write) = Write::of(object, left) else {
+            return;
+        };
+        let mut objects = self.lock();
+        let known = objects.get(subject);
+        if known.is_none_or(|known| !known.is_of_a_successor(&write.uid, &write.version)) {
+            objects.insert(subject.clone(), write);
+        }
+    }
+
+    /// Something goes on that may write to any object, until the guard is dropped: a program, a
+    /// command in a pod, a request to a service.
+    pub fn unseen(&self) -> Unseen<'_> {
+        Unseen(self)
+    }
+
+    /// When the last such thing ended.
+    pub fn unseen_until(&self) -> Option<Instant> {
+        *self.unseen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long ago the last write was to an object that is meant, in one cluster.
@@ -30,11 +131,10 @@ impl Writes {
         cluster: Option<&str>,
         is_meant: impl Fn(&ObjectKey) -> bool,
     ) -> Option<Duration> {
-        let writes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        writes
+        self.lock()
             .iter()
             .filter(|(subject, _)| subject.cluster.as_deref() == cluster && is_meant(&subject.key))
-            .map(|(_, (_, answered))| answered.elapsed())
+            .map(|(_, write)| write.answered.elapsed())
             .min()
     }
 
@@ -47,14 +147,76 @@ impl Writes {
         resource: &Resource,
         namespace: Option<&str>,
     ) -> bool {
-        let writes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        writes
+        self.lock()
             .iter()
             .filter(|(subject, _)| {
                 subject.cluster.as_deref() == cluster
                     && subject.key.resource.is_same_kind(resource)
                     && (namespace.is_none() || subject.key.namespace.as_deref() == namespace)
             })
-            .all(|(_, (version, answered))| state.has_seen(version, *answered))
+            .all(|(subject, write)| write.seen_by(state, &subject.key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn object(uid: &str, version: &str) -> Value {
+        json!({"metadata": {"uid": uid, "resourceVersion": version}})
+    }
+
+    fn subject() -> Subject {
+        Subject {
+            cluster: None,
+            key: ObjectKey::new(Resource::pod(), Some("n"), "a"),
+        }
+    }
+
+    #[test]
+    fn what_was_deleted_is_not_seen_where_it_is_still_there() {
+        let mut going = object("1", "11");
+        going["metadata"]["deletionTimestamp"] = "now".into();
+        let (same, other) = (object("1", "10"), object("2", "12"));
+        for (left, of_same, of_going) in [
+            (Left::All, true, true),
+            (Left::Going, false, true),
+            (Left::Nothing, false, false),
+        ] {
+            let write = Write::of(&object("1", "10"), left).unwrap();
+            assert!(write.goes_with(None), "{left:?}");
+            assert!(write.goes_with(Some(&other)), "{left:?}");
+            assert_eq!(write.goes_with(Some(&same)), of_same, "{left:?}");
+            assert_eq!(write.goes_with(Some(&going)), of_going, "{left:?}");
+        }
+    }
+
+    #[test]
+    fn a_deletion_counts_as_a_write_and_not_against_a_successor() {
+        let writes = Writes::default();
+        let left = |writes: &Writes| writes.lock().get(&subject()).map(|write| write.left);
+        let is_pod = |key: &ObjectKey| key.resource.kind == "Pod";
+        assert_eq!(writes.age(None, is_pod), None);
+        writes.note_deletion(&subject(), &object("1", "10"), Deletion::Going);
+        assert!(writes.age(None, is_pod).is_some());
+        assert_eq!(left(&writes), Some(Left::Going));
+        writes.note_deletion(&subject(), &object("1", "10"), Deletion::Gone);
+        assert_eq!(left(&writes), Some(Left::Nothing));
+        writes.note(&subject(), &object("2", "12"));
+        writes.note_deletion(&subject(), &object("1", "10"), Deletion::Gone);
+        assert_eq!(left(&writes), Some(Left::All));
+        writes.note_deletion(&subject(), &object("2", "11"), Deletion::Gone);
+        assert_eq!(left(&writes), Some(Left::Nothing), "the same, read before");
+    }
+
+    #[tokio::test]
+    async fn what_nobody_sees_is_over_when_it_ends() {
+        let writes = Writes::default();
+        let running = writes.unseen();
+        assert_eq!(writes.unseen_until(), None);
+        let before = Instant::now();
+        drop(running);
+        assert!(writes.unseen_until().unwrap() >= before);
     }
 }

@@ -159,6 +159,7 @@ pub(super) async fn take_back(
         longest: remaining + LAST_REQUEST,
         began,
         time: CleanupTime::default(),
+        writes: Arc::default(),
     };
     let entry = Entry {
         subject: Subject { cluster: None, key },

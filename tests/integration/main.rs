@@ -1,7 +1,7 @@
 //! Runs the program as a user does.
 //!
-//! `cli`, `commands`, `connecting`, `credentials`, `destinations`, `elsewhere`, `followed`, `lag`, `reports`, `waiting` and
-//! `webhooks` need no cluster. `chaos`, `cluster`, `faults`, `network`, `ownership`, `panics`, `provisioning`, `signals`,
+//! `cli`, `commands`, `connecting`, `credentials`, `destinations`, `elsewhere`, `followed`, `freshness`, `lag`, `reports`,
+//! `waiting` and `webhooks` need no cluster. `chaos`, `cluster`, `faults`, `network`, `ownership`, `panics`, `provisioning`, `signals`,
 //! `untrusted` and `proxy` need the local one (`ci/cluster up`), as do most of `arrival`, `cleanup`,
 //! `images`, `rbac`, `restoring`, `verbs`, `language`, `whole` and `peers`; they are ignored without it, and
 //! `ci/test` boots it and runs them all. `dual_stack` needs one whose pods have addresses of two families, which
@@ -22,6 +22,7 @@ mod dual_stack;
 mod elsewhere;
 mod faults;
 mod followed;
+mod freshness;
 mod images;
 mod lag;
 mod language;

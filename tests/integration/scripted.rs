@@ -260,6 +260,11 @@ impl Scripted {
 
     /// Runs a suite in the namespace `n`, of what stands under `spec`.
     pub fn run(&self, spec: &str) -> Finished {
+        self.prepare(spec).run()
+    }
+
+    /// The same, to be started.
+    pub fn prepare(&self, spec: &str) -> Kubeproof {
         let arguments = ["run", "suite.yaml", "--kubeconfig", "here.yaml"];
         Kubeproof::new(&[&arguments[..], &["--json", "events.json"]].concat())
             .file("here.yaml", &self.kubeconfig())
@@ -267,7 +272,6 @@ impl Scripted {
                 "suite.yaml",
                 &suite(&format!("  namespace: {{existing: n}}\n{spec}")),
             )
-            .run()
     }
 
     /// What the server's clock shows.

@@ -122,6 +122,61 @@ async fn handles_share_one_watch_which_ends_with_the_last() {
 }
 
 #[tokio::test]
+async fn one_that_may_know_only_what_was_before_is_not_joined() {
+    let fake = Fake::start(|asked| {
+        if asked.line.contains("watch=true") {
+            Answer::Events(vec![], Then::Hang)
+        } else {
+            list(&[pod("a", 10)], 10)
+        }
+    })
+    .await;
+    let cluster = fake.cluster();
+    let before = Instant::now();
+    let pods = |moment| cluster.watch_since(&Resource::pod(), Some("n"), moment);
+    let mut first = cluster.watch(&Resource::pod(), Some("n"));
+    assert!(pods(Some(before)).is_same(&first), "it began since");
+    names(&mut first, &["a"]).await;
+    let moment = Instant::now();
+    let second = pods(Some(moment));
+    assert!(!second.is_same(&first) && !second.is_synced());
+    assert!(first.is_replaced() && !second.is_replaced());
+    for other in [pods(Some(moment)), pods(Some(before)), pods(None)] {
+        assert!(other.is_same(&second), "the later one is for all");
+    }
+    assert!(first.is_synced(), "it goes on");
+    let lists = || {
+        let requests = fake.requests();
+        let lists = requests.iter().filter(|line| !line.contains("watch=true"));
+        lists.count()
+    };
+    let mut second = second;
+    names(&mut second, &["a"]).await;
+    assert_eq!(lists(), 2);
+    assert!(second.read(|state| state.is_listed_since(moment)));
+    assert!(!first.read(|state| state.is_listed_since(moment)));
+}
+
+#[tokio::test]
+async fn what_a_list_is_of_is_known_where_no_object_is_of_it() {
+    let fake = Fake::start(|asked| {
+        if asked.line.contains("watch=true") {
+            Answer::Events(vec![], Then::Hang)
+        } else {
+            list(&[pod("a", 10)], 40)
+        }
+    })
+    .await;
+    let mut watch = fake.cluster().watch(&Resource::pod(), Some("n"));
+    names(&mut watch, &["a"]).await;
+    // what was written and deleted before the list was taken is in none
+    let now = Instant::now();
+    let knows = watch.wait_until(|state| state.has_seen("40", now).then_some(()));
+    timeout(PATIENCE, knows).await.unwrap();
+    assert!(!watch.read(|state| state.has_seen("41", now)));
+}
+
+#[tokio::test]
 async fn an_error_is_told_and_forgotten_when_it_is_over() {
     let fake = Fake::start(|asked| {
         if asked.line.contains("watch=true") {

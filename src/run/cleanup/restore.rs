@@ -8,6 +8,7 @@ use super::{Held, held_by};
 use crate::cluster::{Cluster, ClusterError, PatchKind};
 use crate::run::change::Change;
 use crate::run::ledger::Subject;
+use crate::run::writes::Writes;
 
 /// How often a restoration starts over because somebody else changed the object meanwhile.
 const RESTORE_ATTEMPTS: usize = 5;
@@ -17,6 +18,7 @@ pub(super) async fn restore(
     cluster: &Cluster,
     subject: &Subject,
     change: &Change,
+    writes: &Writes,
 ) -> Result<Vec<Held>, ClusterError> {
     let key = &subject.key;
     let lost = |reason: &str| {
@@ -53,6 +55,7 @@ pub(super) async fn restore(
                 Err(error) => return Err(error),
             };
         }
+        writes.note(subject, &current);
         let reasons = [judged(&current, &now, status_apart, refused), left_alone];
         let reasons: Vec<_> = reasons.into_iter().flatten().collect();
         return match reasons.is_empty() {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::change::Change;
@@ -11,7 +12,7 @@ use super::super::ledger::{Claim, Deed, Ledger, Subject};
 use super::super::scope::Names;
 use super::super::suite::SuiteRun;
 use super::{StepFailure, write};
-use crate::cluster::{Cluster, Identity, ObjectKey};
+use crate::cluster::{Cluster, Identity, ObjectKey, Resource, Watch};
 use crate::event::CaseId;
 use crate::plan::model::{IdentityChoice, ObjectCheck, Step};
 use crate::template::{Scope, Template};
@@ -41,6 +42,8 @@ pub struct StepContext<'a> {
     pub is_patient: bool,
     /// Which testcase the steps are told of; nothing where they are not.
     pub told_of: Option<Arc<CaseId>>,
+    /// Until when, before the step, the run may have written what it does not know of.
+    pub unseen_until: Option<Instant>,
 }
 
 impl StepContext<'_> {
@@ -80,6 +83,25 @@ impl StepContext<'_> {
         own
     }
 
+    /// Follows the objects of a kind, or joins whoever does, unless that may know them only as they
+    /// were before something that may have written to any of them.
+    pub(super) fn watch(&self, resource: &Resource, namespace: Option<&str>) -> Watch {
+        self.cluster
+            .watch_since(resource, namespace, self.unseen_until)
+    }
+
+    /// Whether what such a watch knows is no older than the run's last write to what it follows.
+    pub(super) fn is_current(
+        &self,
+        watch: &Watch,
+        resource: &Resource,
+        namespace: Option<&str>,
+    ) -> bool {
+        let cluster = self.cluster_name.as_deref();
+        let writes = &self.suite.writes;
+        watch.read(|state| state.is_synced() && writes.seen_by(state, cluster, resource, namespace))
+    }
+
     /// Notes what the step waits for.
     pub(super) fn awaits(&self, what: &str) {
         let mut awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
@@ -101,6 +123,7 @@ impl StepContext<'_> {
     pub(super) fn for_step(&self, step: &Step) -> Result<Self, StepFailure> {
         let mut own = self.clone();
         own.awaited = Arc::default();
+        own.unseen_until = self.suite.writes.unseen_until();
         if let Some(name) = &step.cluster {
             own.cluster_name = Some(name.clone());
             own.cluster = self.suite.cluster(Some(name))?.clone();

@@ -63,9 +63,12 @@ pub async fn run(
             &format!("the deletion of {key}"),
             context,
         )?;
-        if deleted.is_some() {
+        if let Some(deleted) = deleted {
             going.push(object["metadata"]["uid"].clone());
-            gone.push(context.subject(&key));
+            let subject = context.subject(&key);
+            let writes = &context.suite.writes;
+            writes.note_deletion(&subject, object, deleted.deletion);
+            gone.push((subject, object));
         }
     }
     // an object that is going is another to `where`, and still there
@@ -92,7 +95,7 @@ pub async fn run(
         })
         .await?;
     // what the suite does not want there needs not be put back, whoever of it has changed it
-    for subject in &gone {
+    for (subject, object) in &gone {
         for ledger in [context.ledger, &context.suite.ledger] {
             if let Some(kept) = ledger.kept(subject)
                 && let Err((left, error)) = kept.remove().await
@@ -101,6 +104,8 @@ pub async fn run(
             }
             ledger.forget_change(subject);
         }
+        let writes = &context.suite.writes;
+        writes.note_deletion(subject, object, Deletion::Gone);
     }
     Ok(StepResult::default().with_objects(objects))
 }

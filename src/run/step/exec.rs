@@ -73,6 +73,7 @@ async fn one(
         .transpose()?;
     let judge = expect::ProcessJudge::new(&exec.expect, &scope)?;
     let what = format!("`{}` in pod/{}", shown(&command), target.pod);
+    let _unseen = context.suite.writes.unseen();
     let result = loop {
         let (stdout, stderr) = judge.intakes();
         let limits = ExecLimits {

@@ -30,8 +30,6 @@ pub struct Followed<'a> {
     selected: &'a Selected<'a>,
     context: &'a StepContext<'a>,
     watch: Watch,
-    /// It begins now, so its first state is newer than every write before.
-    is_new: bool,
     /// How long what does not heal by itself must last to end the wait.
     settle: Duration,
     /// Which objects are chosen.
@@ -57,14 +55,12 @@ pub enum Look {
 impl<'a> Followed<'a> {
     /// Begins to follow, or joins whoever follows the same.
     pub fn new(selected: &'a Selected<'a>, context: &'a StepContext<'a>) -> Self {
-        let watch = context
-            .cluster
-            .watch(&selected.resource, selected.namespace.as_deref());
-        context.suite.keep(&watch, selected.namespace.as_deref());
+        let namespace = selected.namespace.as_deref();
+        let watch = context.watch(&selected.resource, namespace);
+        context.suite.keep(&watch, namespace);
         Self {
             selected,
             context,
-            is_new: !watch.is_synced(),
             watch,
             settle: context.suite.suite.timeouts.settle,
             chosen: Memory::default(),
@@ -81,16 +77,13 @@ impl<'a> Followed<'a> {
 
     /// Whether what the watch knows is no older than the run's last write.
     fn is_current(&self) -> bool {
-        self.watch.read(|state| {
-            state.is_synced()
-                && (self.is_new
-                    || self.context.suite.writes.seen_by(
-                        state,
-                        self.context.cluster_name.as_deref(),
-                        &self.selected.resource,
-                        self.selected.namespace.as_deref(),
-                    ))
-        })
+        let Selected {
+            resource,
+            namespace,
+            ..
+        } = self.selected;
+        self.context
+            .is_current(&self.watch, resource, namespace.as_deref())
     }
 
     /// The objects as they are now; nothing before the watch has caught up.
@@ -229,14 +222,31 @@ impl<'a> Followed<'a> {
     ) -> Result<(), StepFailure> {
         let begun = Instant::now();
         let end = begun + span;
-        let mut is_over = false;
-        while !self.is_current() && !is_over {
-            is_over = timeout_at(end, self.watch.changed()).await.is_err();
+        if self.is_behind {
+            let Selected {
+                resource,
+                namespace,
+                ..
+            } = self.selected;
+            let namespace = namespace.as_deref();
+            let cluster = &self.context.cluster;
+            self.watch = cluster.watch_since(resource, namespace, Some(begun));
+            self.context.suite.keep(&self.watch, namespace);
+        }
+        while !self.is_current() {
+            if timeout_at(end, self.watch.changed()).await.is_err() {
+                let span = human_duration(span);
+                let why = self.watch.last_error().map_or_else(
+                    || "the watch is behind the run's last write".to_owned(),
+                    |error| error.to_string(),
+                );
+                return Err(StepFailure::errored(format!(
+                    "whether it held for {span} was not seen: {why}"
+                )));
+            }
         }
         let mut changes = self.watch.changes();
-        if self.is_behind {
-            is_over = timeout_at(end, changes.next()).await.is_err();
-        }
+        let mut is_over = false;
         while !is_over {
             let objects = self.choose(changes.objects())?;
             if let Some(why) = look(&objects)?.why_not() {

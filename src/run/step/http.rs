@@ -71,6 +71,8 @@ pub async fn run(
         intake: judge.intake(),
     };
     let what = format!("{} {shown}", http.method);
+    let is_safe = SAFE_METHODS.contains(&http.method.as_str());
+    let _unseen = (!is_safe).then(|| context.suite.writes.unseen());
     let reply = loop {
         request.timeout = deadline.remaining();
         match context.cluster.http(&target, &request).await {
@@ -91,6 +93,11 @@ pub async fn run(
     };
     answer.judge(&http.expect, &judge, &what, &scope)
 }
+
+/// What asks for nothing to be written.
+///
+/// See [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#name-safe-methods).
+const SAFE_METHODS: [&str; 4] = ["GET", "HEAD", "OPTIONS", "TRACE"];
 
 /// What is expected of a body that is still to come.
 pub struct BodyJudge(Option<expect::TextJudge>);

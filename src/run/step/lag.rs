@@ -17,7 +17,7 @@ pub fn is_definition(key: &ObjectKey) -> bool {
 }
 
 /// Waits a moment where an answer may come from before a write of the run's own, to an object that
-/// `is_meant`: then it is to be asked for again. Otherwise it is to be believed.
+/// `is_meant`, or before the end of a program that may have written to any: then it is to be asked for again. Otherwise it is to be believed.
 ///
 /// Adds no time-out of its own. The looks of `during` are about what is at each moment, and believe.
 pub async fn may_be_stale(
@@ -25,7 +25,9 @@ pub async fn may_be_stale(
     is_meant: impl Fn(&ObjectKey) -> bool,
 ) -> bool {
     let cluster = context.cluster_name.as_deref();
-    let age = context.suite.writes.age(cluster, is_meant);
+    let own = context.suite.writes.age(cluster, is_meant);
+    let unseen = context.unseen_until.map(|moment| moment.elapsed());
+    let age = [own, unseen].into_iter().flatten().min();
     if !context.is_patient || age.is_none_or(|age| age > LAG) {
         return false;
     }

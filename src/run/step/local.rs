@@ -105,6 +105,7 @@ async fn run(
         stdout,
         stderr,
     };
+    let _unseen = context.suite.writes.unseen();
     // ends the whole group itself, which dropping it midway would do less gently
     let Finished {
         exit,

@@ -6,7 +6,7 @@ use super::changing::Changing;
 use super::select::Selected;
 use super::write::{self, is_ours};
 use super::{StepContext, StepFailure, StepResult};
-use crate::cluster;
+use crate::cluster::{self, Deletion};
 use crate::plan::model::{Patch, PatchKind};
 
 /// Patches exactly one object; changing nothing fails.
@@ -61,13 +61,18 @@ async fn one(patch: &Patch, context: &StepContext<'_>) -> Result<StepResult, Ste
     else {
         return Ok(StepResult::default());
     };
-    // a subresource such as `scale` answers with another kind, of the same version
-    context.suite.writes.note(&subject, &patched.object);
     write::note_secret(&patched.object, context);
     let version = |object: &serde_json::Value| object["metadata"]["resourceVersion"].clone();
     // what was going and has lost its last finalizer is gone, and keeps the version that it had
     let is_gone = patched.object["metadata"]["deletionTimestamp"].is_string()
         && patched.object["metadata"]["finalizers"].is_null();
+    match is_gone {
+        true => context
+            .suite
+            .writes
+            .note_deletion(&subject, before, Deletion::Gone),
+        false => context.suite.writes.note(&subject, &patched.object),
+    }
     let is_same = version(before) == version(&patched.object) && !is_gone;
     if is_same && !patch.allow_no_change {
         let hint = match (&patch.subresource, body.get("status")) {

@@ -16,11 +16,32 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 pub struct Patience<'a> {
     context: &'a StepContext<'a>,
     target: String,
-    settle: Duration,
+    settling: Settling,
     begun: Instant,
-    /// Since when something does not heal by itself.
-    hopeless: Option<Instant>,
     told: Option<Told>,
+}
+
+/// How long something lasts that does not heal by itself.
+#[derive(Debug)]
+struct Settling {
+    /// How long it must last to end the wait.
+    settle: Duration,
+    since: Option<Instant>,
+}
+
+impl Settling {
+    /// It is so at this look; whether it has lasted.
+    fn has_lasted(&mut self) -> bool {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        since.elapsed() >= self.settle
+    }
+
+    /// When to look again, where nothing changes. Once that is past, only a change can end the wait:
+    /// the last look said that what did not heal may pass.
+    fn ends_at(&self) -> Option<Instant> {
+        let end = self.since? + self.settle;
+        (end > Instant::now()).then_some(end)
+    }
 }
 
 /// What was told to keep it, and when.
@@ -35,16 +56,18 @@ impl<'a> Patience<'a> {
         Self {
             context,
             target: target.to_string(),
-            settle,
+            settling: Settling {
+                settle,
+                since: None,
+            },
             begun: Instant::now(),
-            hopeless: None,
             told: None,
         }
     }
 
     /// It is on its way.
     pub fn is_on_its_way(&mut self, why: &str) {
-        self.hopeless = None;
+        self.settling.since = None;
         self.context.awaits(why);
     }
 
@@ -73,19 +96,19 @@ impl<'a> Patience<'a> {
     /// that has lasted.
     pub fn is_hopeless(&mut self, why: &str) -> Option<String> {
         self.is_kept(why);
-        let since = *self.hopeless.get_or_insert_with(Instant::now);
-        (since.elapsed() >= self.settle).then(|| match self.settle.is_zero() {
+        let settle = self.settling.settle;
+        self.settling.has_lasted().then(|| match settle.is_zero() {
             true => why.to_owned(),
             false => format!(
                 "{why} (for {} now, and that does not heal by itself)",
-                human_duration(self.settle)
+                human_duration(settle)
             ),
         })
     }
 
-    /// When the time is over of what does not heal by itself.
+    /// When the time is over of what does not heal by itself; nothing where that is past.
     pub fn ends_at(&self) -> Option<Instant> {
-        self.hopeless.map(|since| since + self.settle)
+        self.settling.ends_at()
     }
 
     /// It came: where something kept it, that and how long it took are told.
@@ -98,5 +121,29 @@ impl<'a> Patience<'a> {
                 took: self.begun.elapsed(),
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::sleep_until;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_kept_after_its_time_is_not_looked_at_without_end() {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let mut settling = Settling {
+            settle: Duration::from_secs(10),
+            since: None,
+        };
+        assert!(!settling.has_lasted());
+        // from here on each look says that it may pass
+        let mut looks = 0;
+        while Instant::now() < deadline {
+            looks += 1;
+            assert!(looks <= 2, "at its time, and at the deadline");
+            sleep_until(settling.ends_at().unwrap_or(deadline)).await;
+        }
+        assert!(settling.has_lasted(), "the next that does not heal ends it");
     }
 }

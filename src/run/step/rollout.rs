@@ -65,8 +65,6 @@ struct Rollout {
     pods: Watch,
     nodes: Watch,
     replica_sets: Option<Watch>,
-    /// The watch of the objects begins now.
-    is_new: bool,
 }
 
 /// How far it is.
@@ -88,11 +86,13 @@ enum Progress {
 impl Rollout {
     fn watch(key: ObjectKey, per_node: bool, context: &StepContext<'_>) -> Self {
         let namespace = key.namespace.as_deref();
-        let watch = |resource: &Resource| context.cluster.watch(resource, namespace);
-        let objects = watch(&key.resource);
+        // without `per_node` the object alone decides that it is done
+        let watch = |resource: &Resource| match per_node {
+            true => context.watch(resource, namespace),
+            false => context.cluster.watch(resource, namespace),
+        };
         Self {
-            is_new: !objects.is_synced(),
-            objects,
+            objects: context.watch(&key.resource, namespace),
             pods: watch(&Resource::pod()),
             nodes: watch(&Resource::node()),
             replica_sets: (key.resource.kind == "Deployment")
@@ -169,30 +169,19 @@ impl Rollout {
     }
 
     fn progress(&self, context: &StepContext<'_>) -> Progress {
-        let is_current = self.is_new
-            || self.objects.read(|state| {
-                context.suite.writes.seen_by(
-                    state,
-                    context.cluster_name.as_deref(),
-                    &self.key.resource,
-                    self.key.namespace.as_deref(),
-                )
+        if !self.is_current(context) {
+            return Progress::Pending(match self.objects.last_error() {
+                Some(error) if !self.objects.is_synced() => {
+                    format!("it could not be read: {error}")
+                }
+                _ => "it was not read yet".to_owned(),
             });
-        if !is_current {
-            return Progress::Pending("it was not read yet".to_owned());
         }
         let Some(object) = self.object() else {
-            return Progress::Pending(if self.objects.is_synced() {
-                "it does not exist".to_owned()
-            } else {
-                match self.objects.last_error() {
-                    Some(error) => format!("it could not be read: {error}"),
-                    None => "it was not read yet".to_owned(),
-                }
-            });
+            return Progress::Pending("it does not exist".to_owned());
         };
         match rolled_out(&object) {
-            Readiness::Ready(_) if self.per_node => self.without_late_nodes(&object),
+            Readiness::Ready(_) if self.per_node => self.without_late_nodes(&object, context),
             Readiness::Ready(_) => Progress::Done,
             Readiness::Failed(why) => Progress::Failed(why),
             Readiness::GivenUp(why) => Progress::Hopeless {
@@ -210,9 +199,19 @@ impl Rollout {
         }
     }
 
+    /// Whether what is known of the object is no older than the run's last write.
+    fn is_current(&self, context: &StepContext<'_>) -> bool {
+        let ObjectKey {
+            resource,
+            namespace,
+            ..
+        } = &self.key;
+        context.is_current(&self.objects, resource, namespace.as_deref())
+    }
+
     /// Rolled out to all nodes that it means, unless one that still comes up will be meant too.
-    fn without_late_nodes(&self, daemon_set: &Value) -> Progress {
-        if !self.nodes.is_synced() {
+    fn without_late_nodes(&self, daemon_set: &Value, context: &StepContext<'_>) -> Progress {
+        if !context.is_current(&self.nodes, &Resource::node(), None) {
             return Progress::Pending("the nodes were not read yet".to_owned());
         }
         let late = |node: &Arc<Value>| match node_excluded_by(daemon_set, node) {
@@ -295,6 +294,14 @@ impl Rollout {
                 if !self.per_node && objects.first().is_some_and(is_rolled_out) =>
             {
                 Ok(Some(objects.swap_remove(0)))
+            }
+            (Ok(_), None) if self.per_node && !self.is_current(context) => {
+                Err(StepFailure::errored(format!(
+                    "whether {} was rolled out {} was not seen: the watch is behind the run's last \
+                     write",
+                    self.key,
+                    deadline.describe()
+                )))
             }
             (Ok(_), None) if self.is_enough_in_the_end() => Ok(None),
             (Ok(_), None) => Err(self.timed_out(context, deadline).await),
@@ -410,7 +417,8 @@ fn is_of_revision(pod: &Value, object: &Value) -> bool {
 /// Whether waiting on makes sense, from the states of the pods.
 ///
 /// Without `per_node` the first pod that does not heal ends it, once that has lasted. With it, it
-/// ends when no pod can still change, and fails only where none is ready.
+/// ends when no pod can still change, and fails only where none is ready. Neither ends before the
+/// controller has seen the present generation: until then, the pods are those of the one before.
 fn judge(
     pending: String,
     states: &BTreeMap<String, PodReadiness>,
@@ -431,7 +439,7 @@ fn judge(
     }
     let all_there = expected.is_some_and(|expected| states.len() as u64 >= expected);
     let waits = per_node && (is_undecided || !kept.is_empty() || !all_there);
-    if !hopeless.is_empty() && !waits {
+    if !hopeless.is_empty() && expected.is_some() && !waits {
         return Progress::Hopeless {
             why: shortened(hopeless),
             is_enough: per_node && any_ready,
@@ -497,6 +505,15 @@ mod tests {
         assert_eq!(
             judge(&[("a", kept()), ("b", hopeless())]),
             ends("pod/b: no such image", false)
+        );
+    }
+
+    #[test]
+    fn pods_of_the_generation_before_end_no_rollout() {
+        let states = states(&[("a", hopeless())]);
+        assert_eq!(
+            judge("not seen yet".to_owned(), &states, None, false),
+            Progress::Pending("not seen yet".to_owned())
         );
     }
 

@@ -50,7 +50,9 @@ pub async fn run(
         Ok(())
     })
     .await?;
+    let unseen = context.suite.writes.unseen();
     let result = to_its_end(run, &judge, &key, context, deadline).await;
+    drop(unseen);
     let cleanup = context.suite.cleanup();
     let entry = Entry {
         subject: subject.clone(),
