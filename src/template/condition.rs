@@ -19,8 +19,8 @@ use crate::source::{Place, Span};
 ///
 /// A field that is not set is nothing at any depth: comparisons with it are false
 /// (`!=` is true, and `== none`), nothing is in it, its length is 0, tests of it do not
-/// hold, and filters, functions and methods make nothing of it. Calculating with it is an
-/// error that names it. A root name that is not there is an error.
+/// hold, and filters, functions, methods and calculations make nothing of it. A root name
+/// that is not there is an error.
 #[derive(Clone, Debug)]
 pub struct Condition {
     pub(super) parsed: Arc<Parsed>,
@@ -192,7 +192,7 @@ impl Condition {
     fn parts(&self) -> Vec<Span> {
         let comparisons = || {
             let chains = self.parsed.syntax.chains.iter();
-            chains.filter(|chain| !chain.operators[0].is_sum())
+            chains.filter(|chain| !chain.operators[0].is_calculation())
         };
         let contains =
             |outer: &Span, inner: &Span| outer.start <= inner.start && inner.end <= outer.end;

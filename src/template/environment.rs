@@ -38,6 +38,7 @@ pub(super) static SCALARS: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_formatter(write_scalar);
     environment.set_unknown_method_callback(method);
     operators::add_to(&mut environment);
+    operators::add_ordering_to(&mut environment);
     filters::add_to(&mut environment);
     environment
 });

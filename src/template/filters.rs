@@ -6,13 +6,14 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
-use minijinja::value::{Object, Rest, ValueKind};
+use minijinja::value::{Object, Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior};
 use regex::Regex;
 
 use super::Scope;
 use super::environment::SCALARS;
 use super::error::engine_error;
+use super::operators::plain;
 use super::scope::scope_value;
 use super::typed::Typed;
 use crate::value::{Duration, Quantity, Time, ValueError, Version};
@@ -134,12 +135,12 @@ pub(super) fn add_for_conditions(environment: &mut Environment<'static>) {
     for name in OF_ONE_VALUE {
         environment.add_filter(
             name,
-            move |value: Scope, arguments: Rest<Scope>| -> Result<Scope, Error> {
+            move |value: Scope, arguments: Rest<ValueOrKwargs>| -> Result<Scope, Error> {
                 if value.is_undefined() || value.is_none() {
                     return Ok(Scope::UNDEFINED);
                 }
                 let mut all = vec![value];
-                all.extend(arguments.iter().cloned());
+                all.extend(plain(&arguments));
                 SCALARS.empty_state().apply_filter(name, &all)
             },
         );

@@ -1,4 +1,4 @@
-//! The operators of templates: comparing, containing, adding.
+//! The operators of templates: comparing, containing, calculating.
 //!
 //! minijinja orders any two values, by their kind where nothing else is left:
 //! `"512Mi" >= "1Gi"` and `"30+" >= 99` are both true to it. Here what has no
@@ -6,12 +6,13 @@
 //! `rewrite` puts these in the place of minijinja's operators, as filters.
 //!
 //! In conditions a field that is not set is minijinja's undefined value: every
-//! comparison with it is false but `!=`, it equals `none`, and nothing is in it.
+//! comparison with it is false but `!=`, it equals `none`, and nothing is in it. What is
+//! calculated with it is not set either: nobody knows whether it is meant to be 0.
 
 use std::cmp::Ordering;
 use std::sync::LazyLock;
 
-use minijinja::value::ValueKind;
+use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, Expression, State, UndefinedBehavior};
 
 use super::Scope;
@@ -33,6 +34,13 @@ pub(super) fn filter_of(operator: Operator) -> &'static str {
         Operator::NotIn => "__not_in",
         Operator::Plus => "__plus",
         Operator::Minus => "__minus",
+        Operator::Join => "__join",
+        Operator::Times => "__times",
+        Operator::Divide => "__divide",
+        Operator::DivideWhole => "__divide_whole",
+        Operator::Remainder => "__remainder",
+        Operator::Power => "__power",
+        Operator::Negative => "__negative",
     }
 }
 
@@ -74,8 +82,15 @@ pub(super) fn add_to(environment: &mut Environment<'static>) {
             contained(state, item, container).map(|is_in| !is_in)
         },
     );
-    environment.add_filter(filter_of(Operator::Plus), plus);
-    environment.add_filter(filter_of(Operator::Minus), minus);
+    for (operator, sign, plain) in &*PLAIN {
+        environment.add_filter(
+            filter_of(*operator),
+            |state: &State, left: Scope, right: Scope| {
+                calculate(state, left, right, *operator, sign, plain)
+            },
+        );
+    }
+    environment.add_filter(filter_of(Operator::Negative), negative);
 }
 
 /// Whether unset fields are an error here: in templates, not in conditions.
@@ -174,50 +189,50 @@ fn contained(state: &mut State, item: Scope, container: Scope) -> Result<bool, E
     state.perform_test("in", &[item, container])
 }
 
-/// minijinja's own `+` and `-`, which its interface does not have as functions.
-struct PlainOperators {
-    plus: Expression<'static, 'static>,
-    minus: Expression<'static, 'static>,
-}
-
-static PLAIN: LazyLock<PlainOperators> = LazyLock::new(|| {
-    static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
-        let mut environment = Environment::empty();
-        environment.set_fuel(Some(super::environment::FUEL));
-        environment
-    });
-    let compile = |expression| {
-        ENVIRONMENT
-            .compile_expression(expression)
-            .expect("two names and a sign are an expression")
-    };
-    PlainOperators {
-        plus: compile("a + b"),
-        minus: compile("a - b"),
-    }
+static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::empty();
+    environment.set_fuel(Some(super::environment::FUEL));
+    environment
 });
 
-fn plus(state: &State, left: Scope, right: Scope) -> Result<Scope, Error> {
-    sum(state, left, right, "+", &PLAIN.plus, |left, right| {
-        left.plus(right)
-    })
+fn compile(expression: &str) -> Expression<'static, 'static> {
+    ENGINE
+        .compile_expression_owned(expression.to_owned())
+        .expect("names and a sign are an expression")
 }
 
-fn minus(state: &State, left: Scope, right: Scope) -> Result<Scope, Error> {
-    sum(state, left, right, "-", &PLAIN.minus, |left, right| {
-        left.minus(right)
-    })
-}
+/// An operator of minijinja's own: its interface does not have them as functions.
+type Plain = (Operator, &'static str, Expression<'static, 'static>);
 
-fn sum(
+static PLAIN: LazyLock<[Plain; 8]> = LazyLock::new(|| {
+    [
+        (Operator::Plus, "+"),
+        (Operator::Minus, "-"),
+        (Operator::Join, "~"),
+        (Operator::Times, "*"),
+        (Operator::Divide, "/"),
+        (Operator::DivideWhole, "//"),
+        (Operator::Remainder, "%"),
+        (Operator::Power, "**"),
+    ]
+    .map(|(operator, sign)| (operator, sign, compile(&format!("a {sign} b"))))
+});
+
+static MINUS_ONE: LazyLock<Expression<'static, 'static>> = LazyLock::new(|| compile("-a"));
+
+fn calculate(
     state: &State,
     left: Scope,
     right: Scope,
+    operator: Operator,
     sign: &str,
     plain: &Expression<'_, '_>,
-    typed: impl Fn(&Typed<'_>, &Typed<'_>) -> Option<Result<Scope, Error>>,
 ) -> Result<Scope, Error> {
     refuse_undefined(state, [&left, &right])?;
+    let has_nothing = is_nothing(&left) || is_nothing(&right);
+    if has_nothing && !is_strict(state) {
+        return Ok(Scope::UNDEFINED);
+    }
     let cannot = || {
         Err(engine_error(ValueError {
             message: format!(
@@ -229,21 +244,125 @@ fn sum(
                 .then(|| "give what is not set a value: `x | default(0)`".to_owned()),
         }))
     };
-    if is_nothing(&left) || is_nothing(&right) {
-        return cannot();
-    }
-    match (Typed::of(&left), Typed::of(&right)) {
-        (None, None) => {
-            let result = plain.eval(Scope::from_pairs([("a", left), ("b", right)]))?;
-            charge(state, &result)?;
-            Ok(result)
+    if operator.is_sum() {
+        if has_nothing {
+            return cannot();
         }
-        (Some(left_typed), Some(right_typed)) => match typed(&left_typed, &right_typed) {
-            Some(result) => result,
-            None => cannot(),
-        },
-        _ => cannot(),
+        match (Typed::of(&left), Typed::of(&right)) {
+            (None, None) => {}
+            (Some(one), Some(other)) => {
+                let result = match operator {
+                    Operator::Plus => one.plus(&other),
+                    _ => one.minus(&other),
+                };
+                return result.unwrap_or_else(cannot);
+            }
+            _ => return cannot(),
+        }
     }
+    let result = plain.eval(Scope::from_pairs([("a", left), ("b", right)]))?;
+    charge(state, &result)?;
+    Ok(result)
+}
+
+fn negative(state: &State, value: Scope) -> Result<Scope, Error> {
+    refuse_undefined(state, [&value, &value])?;
+    match is_nothing(&value) && !is_strict(state) {
+        true => Ok(Scope::UNDEFINED),
+        false => MINUS_ONE.eval(Scope::from_pairs([("a", value)])),
+    }
+}
+
+/// The filters that find an order among the items of a list, and would find one by their kinds
+/// where there is none.
+const ORDERING: [&str; 3] = ["max", "min", "sort"];
+
+/// Puts filters in the place of minijinja's that refuse what has no order.
+pub(super) fn add_ordering_to(environment: &mut Environment<'static>) {
+    static PLAIN: LazyLock<[Environment<'static>; 2]> = LazyLock::new(|| {
+        [UndefinedBehavior::Chainable, UndefinedBehavior::Strict].map(|behavior| {
+            let mut environment = Environment::new();
+            environment.set_undefined_behavior(behavior);
+            environment.set_fuel(Some(super::environment::FUEL));
+            environment
+        })
+    });
+    for name in ORDERING {
+        environment.add_filter(
+            name,
+            move |state: &State, arguments: Rest<ValueOrKwargs>| -> Result<Scope, Error> {
+                let arguments = plain(&arguments);
+                for keys in keys_of(state, name, &arguments)? {
+                    let mut keys = keys.iter().filter(|key| !is_nothing(key));
+                    let Some(first) = keys.next() else { continue };
+                    if let Some(other) = keys.find(|key| !is_of_one_kind(first, key)) {
+                        return Err(incomparable(first, other));
+                    }
+                }
+                let own = &PLAIN[usize::from(is_strict(state))];
+                own.empty_state().apply_filter(name, &arguments)
+            },
+        );
+    }
+}
+
+fn is_of_one_kind(left: &Scope, right: &Scope) -> bool {
+    match (Typed::of(left), Typed::of(right)) {
+        (Some(left), Some(right)) => left.filter() == right.filter(),
+        // of what only the run will know nothing is said before
+        _ if [left, right].iter().any(|value| is_opaque(value)) => true,
+        _ => left.kind() == right.kind(),
+    }
+}
+
+fn is_opaque(value: &Scope) -> bool {
+    value.kind() == ValueKind::Plain && Typed::of(value).is_none()
+}
+
+/// Arguments to be handed on, those with names too.
+pub(super) fn plain(arguments: &[ValueOrKwargs]) -> Vec<Scope> {
+    arguments
+        .iter()
+        .map(|argument| (**argument).clone())
+        .collect()
+}
+
+/// The items that a filter works on, or the attributes of them by which it does, as lists of one
+/// meaning; none where it is not given a list.
+pub(super) fn keys_of(
+    state: &State,
+    filter: &str,
+    arguments: &[Scope],
+) -> Result<Vec<Vec<Scope>>, Error> {
+    let Some((list, options)) = arguments.split_first() else {
+        return Ok(Vec::new());
+    };
+    let is_list = matches!(list.kind(), ValueKind::Seq | ValueKind::Iterable);
+    if !is_list {
+        return Ok(Vec::new());
+    }
+    charge(state, list)?;
+    let items: Vec<Scope> = list.try_iter()?.collect();
+    let named = options.iter().find(|option| option.is_kwargs());
+    let attribute = match options.first() {
+        Some(first) if filter == "sum" && first.as_str().is_some() => Some(first.clone()),
+        _ => named.and_then(|options| options.get_attr("attribute").ok()),
+    };
+    let Some(attributes) = attribute.as_ref().and_then(|attribute| attribute.as_str()) else {
+        return Ok(vec![items]);
+    };
+    let of_item = |item: &Scope, path: &str| {
+        let mut parts = path.split('.');
+        let found = parts.try_fold(item.clone(), |value, part| match part.parse::<usize>() {
+            Ok(index) => value.get_item_by_index(index),
+            Err(_) => value.get_attr(part),
+        });
+        found.unwrap_or(Scope::UNDEFINED)
+    };
+    let attributes = attributes.split(',').map(str::trim);
+    Ok(attributes
+        .map(|path| items.iter().map(|item| of_item(item, path)).collect())
+        .collect())
 }
 
 /// Work on long values costs, so that a loop of it ends.

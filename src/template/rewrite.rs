@@ -16,7 +16,8 @@ use crate::source::Span;
 /// Which operators are replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operators {
-    /// All but `in`, which loops are written with too.
+    /// Comparisons but `in`, which loops are written with too, and sums. (What else calculates means
+    /// the same to minijinja, and nothing that is not set comes so far in a template.)
     OfTemplates,
     /// All.
     OfConditions,
@@ -52,7 +53,7 @@ impl Rewritten {
                     || chain
                         .operators
                         .iter()
-                        .any(|operator| !matches!(operator, Operator::In | Operator::NotIn))
+                        .any(|operator| is_replaced_in_templates(*operator))
             })
             .collect();
         let mut writer = Writer {
@@ -86,6 +87,11 @@ impl Rewritten {
             None => offset,
         }
     }
+}
+
+fn is_replaced_in_templates(operator: Operator) -> bool {
+    let is_membership = matches!(operator, Operator::In | Operator::NotIn);
+    operator.is_sum() || !(is_membership || operator.is_calculation())
 }
 
 /// Where a `+` keeps white space: behind the opening braces of each block that is not alone
@@ -161,7 +167,12 @@ impl Writer<'_> {
     fn replace(&mut self, chain: &Chain, inner: &[&Chain]) {
         let operands = &chain.operands;
         self.put("(");
-        if chain.operators[0].is_sum() {
+        if chain.operators[0] == Operator::Negative {
+            self.put("(");
+            self.copy(operands[0].span, inner);
+            self.put(")|");
+            self.put(filter_of(Operator::Negative));
+        } else if chain.operators[0].is_calculation() {
             // from the left: ((a - b) + c)
             for _ in 1..chain.operators.len() {
                 self.put("(");

@@ -15,7 +15,7 @@ use crate::source::Span;
 /// What was found in one source, in the order of the source.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Syntax {
-    /// Comparisons and sums.
+    /// Comparisons and calculations.
     pub chains: Vec<Chain>,
     /// `object.status.phase`, `nodes`, `labels['a/b']`: names, and what is asked
     /// of them.
@@ -37,11 +37,12 @@ pub(super) struct Method {
     pub receiver: Span,
 }
 
-/// Operands with operators of one precedence between them: `a < b`, `a - b + c`.
+/// Operands with operators of one precedence between them: `a < b`, `a - b + c`; or one with a
+/// sign before it.
 #[derive(Clone, Debug)]
 pub(super) struct Chain {
     pub span: Span,
-    /// One more than operators.
+    /// One more than operators; with a sign as many.
     pub operands: Vec<Operand>,
     pub operators: Vec<Operator>,
 }
@@ -73,6 +74,16 @@ pub(super) enum Operator {
     NotIn,
     Plus,
     Minus,
+    /// `~`.
+    Join,
+    Times,
+    Divide,
+    /// `//`.
+    DivideWhole,
+    Remainder,
+    Power,
+    /// The `-` before one operand.
+    Negative,
 }
 
 impl Operator {
@@ -82,6 +93,21 @@ impl Operator {
             self,
             Self::Less | Self::AtMost | Self::Greater | Self::AtLeast
         )
+    }
+
+    /// Whether it makes a value of values, and says nothing of them.
+    pub fn is_calculation(self) -> bool {
+        self.is_sum()
+            || matches!(
+                self,
+                Self::Join
+                    | Self::Times
+                    | Self::Divide
+                    | Self::DivideWhole
+                    | Self::Remainder
+                    | Self::Power
+                    | Self::Negative
+            )
     }
 
     /// `+` or `-`.
@@ -276,15 +302,37 @@ impl<'a> Reader<'_, 'a> {
     }
 
     fn sum(&mut self) -> Read {
-        self.chain(Self::term, |reader| {
-            if reader.skip("+") {
-                Some(Operator::Plus)
-            } else if reader.skip("-") {
-                Some(Operator::Minus)
-            } else {
-                None
-            }
+        const SIGNS: [(&str, Operator); 2] = [("+", Operator::Plus), ("-", Operator::Minus)];
+        self.chain(Self::joined, |reader| reader.sign(&SIGNS))
+    }
+
+    fn joined(&mut self) -> Read {
+        self.chain(Self::product, |reader| {
+            reader.sign(&[("~", Operator::Join)])
         })
+    }
+
+    fn product(&mut self) -> Read {
+        const SIGNS: [(&str, Operator); 4] = [
+            ("*", Operator::Times),
+            ("/", Operator::Divide),
+            ("//", Operator::DivideWhole),
+            ("%", Operator::Remainder),
+        ];
+        self.chain(Self::power, |reader| reader.sign(&SIGNS))
+    }
+
+    fn power(&mut self) -> Read {
+        self.chain(Self::factor, |reader| {
+            reader.sign(&[("**", Operator::Power)])
+        })
+    }
+
+    /// The operator whose sign comes next.
+    fn sign(&mut self, signs: &[(&str, Operator)]) -> Option<Operator> {
+        let mut signs = signs.iter();
+        let (_, operator) = signs.find(|(sign, _)| self.skip(sign))?;
+        Some(*operator)
     }
 
     fn chain(
@@ -341,17 +389,6 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
-    /// All that binds tighter than `+`.
-    fn term(&mut self) -> Read {
-        const TIGHT: [&str; 6] = ["~", "*", "/", "//", "%", "**"];
-        loop {
-            self.factor()?;
-            if !TIGHT.iter().any(|sign| self.skip(sign)) {
-                return Some(());
-            }
-        }
-    }
-
     fn factor(&mut self) -> Read {
         self.signed_value()?;
         loop {
@@ -400,7 +437,28 @@ impl<'a> Reader<'_, 'a> {
 
     /// A value with what is asked of it, and the signs before it.
     fn signed_value(&mut self) -> Read {
-        while self.skip("-") {}
+        let sign = self.at;
+        if !self.skip("-") {
+            return self.value();
+        }
+        let start = self.at;
+        self.signed_value()?;
+        let kind = self.operand_kind(start);
+        // a number with its sign is a number
+        if kind != OperandKind::Literal {
+            self.found.chains.push(Chain {
+                span: self.span_from(sign),
+                operands: vec![Operand {
+                    span: self.span_from(start),
+                    kind,
+                }],
+                operators: vec![Operator::Negative],
+            });
+        }
+        Some(())
+    }
+
+    fn value(&mut self) -> Read {
         let first = self.at;
         let token = self.next()?;
         let mut path = None;
@@ -545,9 +603,32 @@ mod tests {
     fn operands_end_where_something_looser_begins() {
         for (source, expected) in [
             ("a < b", vec![vec!["a", "b"]]),
-            ("not a|f < -b.c[0] and d", vec![vec!["a|f", "-b.c[0]"]]),
+            (
+                "not a|f < -b.c[0] and d",
+                vec![vec!["a|f", "-b.c[0]"], vec!["b.c[0]"]],
+            ),
             ("a if b < c else d", vec![vec!["b", "c"]]),
-            ("a ~ b * c >= d ** 2", vec![vec!["a ~ b * c", "d ** 2"]]),
+            (
+                "a ~ b * c >= d ** 2",
+                vec![
+                    vec!["a ~ b * c", "d ** 2"],
+                    vec!["a", "b * c"],
+                    vec!["b", "c"],
+                    vec!["d", "2"],
+                ],
+            ),
+            (
+                "a // -b.c|f % 2 ** d ~ --e - 1",
+                vec![
+                    vec!["a // -b.c|f % 2 ** d ~ --e", "1"],
+                    vec!["a // -b.c|f % 2 ** d", "--e"],
+                    vec!["a", "-b.c|f", "2 ** d"],
+                    vec!["b.c"],
+                    vec!["2", "d"],
+                    vec!["-e"],
+                    vec!["e"],
+                ],
+            ),
             ("a - b + c", vec![vec!["a", "b", "c"]]),
             ("a + 1 < b", vec![vec!["a + 1", "b"], vec!["a", "1"]]),
             (

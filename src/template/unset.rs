@@ -2,17 +2,17 @@
 //!
 //! A field that comes later must not end a wait: a filter, a function or a method makes nothing
 //! of nothing, whether it is what they work on or an argument, and a test of nothing does not
-//! hold. Calculating is not among them (`operators`): nobody knows whether nothing is meant to
-//! be 0.
+//! hold. The same goes for operators (`operators`), and so for what adds up the items of a list,
+//! or finds the most of them: what one of them is not, the whole is not.
 
 use std::sync::LazyLock;
 
-use minijinja::value::Rest;
+use minijinja::value::{Rest, ValueOrKwargs};
 use minijinja::{Environment, Error, State, UndefinedBehavior};
 
 use super::Scope;
 use super::environment::{SCALARS, method};
-use super::operators::{charge, is_nothing};
+use super::operators::{charge, is_nothing, keys_of, plain};
 
 /// minijinja's own, to be called by ours of the same name.
 static PLAIN: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -52,6 +52,10 @@ const FILTERS: [&str; 26] = [
     "zip",
 ];
 
+/// Those that make one value of all items. minijinja passes over an item that is not set, or
+/// takes it for the least.
+const OF_ALL_ITEMS: [&str; 4] = ["join", "max", "min", "sum"];
+
 /// The tests that compare texts: to minijinja every text starts with nothing.
 const TESTS: [&str; 3] = ["containing", "endingwith", "startingwith"];
 
@@ -65,10 +69,17 @@ pub(super) fn add_to(environment: &mut Environment<'static>) {
         }
         environment.add_filter(
             name,
-            move |state: &State, arguments: Rest<Scope>| -> Result<Scope, Error> {
+            move |state: &State, arguments: Rest<ValueOrKwargs>| -> Result<Scope, Error> {
+                let arguments = plain(&arguments);
                 arguments
                     .first()
                     .map_or(Ok(()), |value| charge(state, value))?;
+                if OF_ALL_ITEMS.contains(&name) {
+                    let keys = keys_of(state, name, &arguments)?;
+                    if keys.iter().flatten().any(is_nothing) {
+                        return Ok(Scope::UNDEFINED);
+                    }
+                }
                 let result = PLAIN.empty_state().apply_filter(name, &arguments);
                 match result {
                     Err(_) if arguments.iter().any(is_nothing) => Ok(Scope::UNDEFINED),
