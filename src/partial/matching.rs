@@ -1,4 +1,8 @@
 //! A value held against a pattern.
+//!
+//! Not every value can be compared with every pattern: `latest` is neither more than 2 nor not. So
+//! there are more answers than yes and no, and what a map or a list comes to is decided by the
+//! parts that are known, wherever they decide it (the logic of Kleene).
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -42,28 +46,150 @@ impl fmt::Display for Mismatch {
 
 const NOT_SET: &str = "is not set";
 
-/// Where a value is not what a pattern says, in the order of the pattern; empty
-/// for a match. At most some fifty are told.
-pub fn mismatches(pattern: &Value, actual: &Value) -> Vec<Mismatch> {
-    let mut found = Found(Vec::new());
-    found.compare(pattern, Some(actual), "");
-    found.0.truncate(MOST);
-    found.0
+/// Whether a value is what a pattern says. What must hold together is as good as the worst of it,
+/// what is one of several as good as the best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Answer {
+    /// It is not, whatever else of it cannot be compared.
+    No,
+    /// What is there cannot be compared with what is asked. Who asserts it finds it wrong; who
+    /// chooses by it, or denies it, has no answer.
+    Incomparable,
+    /// It cannot be said: what cannot be compared stands under `$not` or `$none`.
+    Unknown,
+    /// It is.
+    Yes,
 }
 
-struct Found(Vec<Mismatch>);
+impl Answer {
+    fn negated(self) -> Self {
+        match self {
+            Self::No => Self::Yes,
+            Self::Incomparable | Self::Unknown => Self::Unknown,
+            Self::Yes => Self::No,
+        }
+    }
+}
+
+/// What became of a value that was held against a pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comparison {
+    /// Whether it is so.
+    pub answer: Answer,
+    /// Where it is not, or cannot be compared, in the order of the pattern; empty for a match. At
+    /// most some fifty are told.
+    pub mismatches: Vec<Mismatch>,
+}
+
+/// Holds a value against a pattern.
+pub fn compare(pattern: &Value, actual: &Value) -> Comparison {
+    let mut found = Found::default();
+    found.compare(pattern, Some(actual), "");
+    found.told.truncate(MOST);
+    Comparison {
+        answer: found.answer,
+        mismatches: found.told,
+    }
+}
+
+/// What was found of things that must hold together.
+struct Found {
+    answer: Answer,
+    told: Vec<Mismatch>,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self {
+            answer: Answer::Yes,
+            told: Vec::new(),
+        }
+    }
+}
 
 impl Found {
+    /// What a pattern alone comes to.
+    fn of(pattern: &Value, actual: Option<&Value>, at: &str) -> Self {
+        let mut found = Self::default();
+        found.compare(pattern, actual, at);
+        found
+    }
+
+    /// Whether more would change nothing.
+    fn is_full(&self) -> bool {
+        self.answer == Answer::No && self.told.len() > MOST
+    }
+
+    fn push(&mut self, answer: Answer, mismatch: Mismatch) {
+        if self.told.len() <= MOST {
+            self.told.push(mismatch);
+        } else if answer < self.answer {
+            // what decides is told whatever came before
+            self.told.insert(0, mismatch);
+        }
+        self.answer = self.answer.min(answer);
+    }
+
     fn add(&mut self, path: &str, expected: String, actual: String) {
-        self.0.push(Mismatch {
+        self.is(Answer::No, path, expected, actual);
+    }
+
+    fn is(&mut self, answer: Answer, path: &str, expected: String, actual: String) {
+        let mismatch = Mismatch {
             path: path.to_owned(),
             expected: describe::shortened(&expected),
             actual: describe::shortened(&actual),
+        };
+        self.push(answer, mismatch);
+    }
+
+    /// The kinds that an operator works on are others; what is not set is none of any kind.
+    fn is_of_another_kind(
+        &mut self,
+        path: &str,
+        expected: String,
+        actual: Option<&Value>,
+        kinds: &[&str],
+    ) {
+        let is_other = actual
+            .filter(|value| !value.is_null())
+            .is_some_and(|value| !kinds.contains(&describe::kind(value)));
+        let answer = match is_other {
+            true => Answer::Incomparable,
+            false => Answer::No,
+        };
+        self.is(answer, path, expected, with_kind(actual, kinds));
+    }
+
+    /// With what parts of an operand came to that cannot be compared.
+    fn is_undecided(&mut self, answer: Answer, path: &str, expected: String, parts: &[Mismatch]) {
+        let actual = match parts.iter().all(|part| part.path == path) {
+            true => parts.first().map(|part| part.actual.clone()),
+            false => None,
+        };
+        let actual = actual.unwrap_or_else(|| {
+            let parts: Vec<String> = parts.iter().take(3).map(Mismatch::to_string).collect();
+            let why = format!("which cannot be told: {}", parts.join("; "));
+            describe::cut(&why, 2 * describe::LONGEST)
         });
+        let mismatch = Mismatch {
+            path: path.to_owned(),
+            expected: describe::shortened(&expected),
+            actual,
+        };
+        self.push(answer, mismatch);
+    }
+
+    /// With all that was found of a part.
+    fn and(&mut self, part: Self) {
+        for mismatch in part.told {
+            self.push(part.answer, mismatch);
+        }
+        self.answer = self.answer.min(part.answer);
     }
 
     fn compare(&mut self, pattern: &Value, actual: Option<&Value>, at: &str) {
-        if self.0.len() > MOST {
+        if self.is_full() {
             return;
         }
         match (pattern, actual) {
@@ -84,7 +210,9 @@ impl Found {
                     _ => self.differs(pattern, actual, at),
                 },
                 // `check_pattern` tells it before; a pattern out of a value is seen here first
-                Err(problem) => self.add(at, "a pattern".to_owned(), problem.message),
+                Err(problem) => {
+                    self.is(Answer::Unknown, at, "a pattern".to_owned(), problem.message);
+                }
             },
             (Value::Array(patterns), Some(Value::Array(items))) => {
                 if patterns.len() == items.len() {
@@ -113,11 +241,12 @@ impl Found {
 
     /// The same where both were shortened with care.
     fn add_as_it_is(&mut self, path: &str, expected: String, actual: String) {
-        self.0.push(Mismatch {
+        let mismatch = Mismatch {
             path: path.to_owned(),
             expected,
             actual,
-        });
+        };
+        self.push(Answer::No, mismatch);
     }
 
     fn differs(&mut self, pattern: &Value, actual: Option<&Value>, at: &str) {
@@ -145,21 +274,33 @@ impl Found {
                 }
             }
             Operator::Not => {
-                if matches(operand, actual, at) {
-                    self.add(at, expected, found(actual));
+                let inner = Self::of(operand, actual, at);
+                match inner.answer.negated() {
+                    Answer::Yes => {}
+                    Answer::No => self.add(at, expected, found(actual)),
+                    answer => self.is_undecided(answer, at, expected, &inner.told),
                 }
             }
-            Operator::In => {
-                let holds = match operand {
-                    Value::Array(patterns) => {
-                        patterns.iter().any(|pattern| matches(pattern, actual, at))
+            Operator::In => match operand {
+                Value::Array(patterns) => {
+                    let mut best = Self {
+                        answer: Answer::No,
+                        told: Vec::new(),
+                    };
+                    for pattern in patterns {
+                        let inner = Self::of(pattern, actual, at);
+                        if inner.answer > best.answer {
+                            best = inner;
+                        }
                     }
-                    _ => false,
-                };
-                if !holds {
-                    self.add(at, expected, found(actual));
+                    match best.answer {
+                        Answer::Yes => {}
+                        Answer::No => self.add(at, expected, found(actual)),
+                        answer => self.is_undecided(answer, at, expected, &best.told),
+                    }
                 }
-            }
+                _ => self.is(Answer::Unknown, at, expected, found(actual)),
+            },
             Operator::Any | Operator::Each | Operator::None => {
                 self.over_elements(operator, operand, actual, at);
             }
@@ -174,11 +315,13 @@ impl Found {
             },
             Operator::Matches => match (operand.as_str().map(Regex::new), actual) {
                 (Some(Ok(pattern)), Some(Value::String(text))) if pattern.is_match(text) => {}
-                (Some(Ok(_)), _) => self.add(at, expected, with_kind(actual, &["text"])),
+                (Some(Ok(_)), _) => self.is_of_another_kind(at, expected, actual, &["text"]),
                 (Some(Err(error)), _) => {
-                    self.add(at, "a regular expression".to_owned(), error.to_string());
+                    let regex = "a regular expression".to_owned();
+                    self.is(Answer::Unknown, at, regex, error.to_string());
                 }
-                (None, _) => self.add(
+                (None, _) => self.is(
+                    Answer::Unknown,
                     at,
                     "a regular expression".to_owned(),
                     format!("the pattern has {}", describe::kind(operand)),
@@ -191,7 +334,8 @@ impl Found {
                 match order::order(value, operand) {
                     Some(order) if is_within(operator, order) => {}
                     Some(_) => self.add(at, expected, found(actual)),
-                    None => self.add(
+                    None => self.is(
+                        Answer::Incomparable,
                         at,
                         expected,
                         format!("{}, which cannot be compared with it", found(actual)),
@@ -205,33 +349,54 @@ impl Found {
     fn contains(&mut self, part: &Value, actual: Option<&Value>, at: &str) {
         let expected = describe::operator(Operator::Contains, part);
         match (actual, part) {
-            (Some(Value::String(text)), Value::String(part)) if text.contains(part) => {}
+            (Some(Value::String(text)), Value::String(part)) => {
+                if !text.contains(part) {
+                    self.add(at, expected, found(actual));
+                }
+            }
             (Some(Value::Array(items)), Value::Object(_)) => {
                 self.any(part, &of_list(items, at), expected, at);
             }
-            (Some(Value::Array(items)), part)
-                if items.iter().any(|item| matches(part, Some(item), at)) => {}
-            _ => self.add(at, expected, with_kind(actual, &["text", "a list"])),
+            (Some(Value::Array(items)), part) => {
+                let found_of = items.iter().map(|item| Self::of(part, Some(item), at));
+                let best = found_of.max_by_key(|found| found.answer);
+                match best.map(|best| (best.answer, best.told)) {
+                    Some((Answer::Yes, _)) => {}
+                    None | Some((Answer::No, _)) => self.add(at, expected, found(actual)),
+                    Some((answer, told)) => self.is_undecided(answer, at, expected, &told),
+                }
+            }
+            // a text has texts in it, and nothing else
+            (Some(Value::String(_)), _) => {
+                self.is_of_another_kind(at, expected, actual, &["a list"]);
+            }
+            _ => self.is_of_another_kind(at, expected, actual, &["text", "a list"]),
         }
     }
 
     /// One of the elements is so; otherwise the one that was most likely meant is told.
     fn any(&mut self, pattern: &Value, elements: &[(String, &Value)], expected: String, at: &str) {
-        let mut nearest: Option<((bool, usize), Vec<Mismatch>)> = None;
+        let mut best = Answer::No;
+        let mut nearest: Option<((Answer, bool, usize), Vec<Mismatch>)> = None;
         for (path, element) in elements {
-            let mut inner = Self(Vec::new());
-            inner.compare(pattern, Some(element), path);
-            if inner.0.is_empty() {
+            let inner = Self::of(pattern, Some(element), path);
+            if inner.answer == Answer::Yes {
                 return;
             }
-            let distance = (!is_called_so(pattern, element), inner.0.len());
+            best = best.max(inner.answer);
+            // one that may be it comes before those that are not
+            let is_other = !is_called_so(pattern, element);
+            let distance = (inner.answer.negated(), is_other, inner.told.len());
             if nearest.as_ref().is_none_or(|(least, _)| distance < *least) {
-                nearest = Some((distance, inner.0));
+                nearest = Some((distance, inner.told));
             }
         }
         let Some((_, nearest)) = nearest else {
             return self.add(at, expected, "is empty".to_owned());
         };
+        if best != Answer::No {
+            return self.is_undecided(best, at, expected, &nearest);
+        }
         let near: Vec<String> = nearest.iter().take(3).map(Mismatch::to_string).collect();
         let none = format!(
             "none of {} is; nearest: {}",
@@ -261,22 +426,22 @@ impl Found {
                 .iter()
                 .map(|(key, value)| (path::field(at, key), value))
                 .collect(),
-            _ => return self.add(at, expected, with_kind(actual, &["a list", "a map"])),
+            _ => return self.is_of_another_kind(at, expected, actual, &["a list", "a map"]),
         };
         if operator == Operator::Any {
             return self.any(operand, &elements, expected, at);
         }
         for (path, element) in &elements {
-            let mut inner = Self(Vec::new());
-            inner.compare(operand, Some(element), path);
+            let inner = Self::of(operand, Some(element), path);
             match operator {
-                Operator::None if inner.0.is_empty() => {
-                    self.add(path, expected.clone(), found(Some(element)));
-                }
-                Operator::Each => self.0.append(&mut inner.0),
-                _ => {}
+                Operator::None => match inner.answer.negated() {
+                    Answer::Yes => {}
+                    Answer::No => self.add(path, expected.clone(), found(Some(element))),
+                    answer => self.is_undecided(answer, path, expected.clone(), &inner.told),
+                },
+                _ => self.and(inner),
             }
-            if self.0.len() > MOST {
+            if self.is_full() {
                 return;
             }
         }
@@ -300,7 +465,7 @@ fn is_called_so(pattern: &Value, element: &Value) -> bool {
         .find_map(|name| fields.get_key_value(*name))
         .or_else(|| fields.iter().next());
     named.is_some_and(|(name, pattern)| {
-        !name.starts_with('$') && matches(pattern, element.get(name), "")
+        !name.starts_with('$') && Found::of(pattern, element.get(name), "").answer == Answer::Yes
     })
 }
 
@@ -310,12 +475,6 @@ fn of_list<'v>(items: &'v [Value], at: &str) -> Vec<(String, &'v Value)> {
         .enumerate()
         .map(|(index, item)| (path::element(at, index), item))
         .collect()
-}
-
-fn matches(pattern: &Value, actual: Option<&Value>, at: &str) -> bool {
-    let mut found = Found(Vec::new());
-    found.compare(pattern, actual, at);
-    found.0.is_empty()
 }
 
 fn is_within(operator: Operator, order: Ordering) -> bool {

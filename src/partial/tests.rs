@@ -5,6 +5,12 @@ use serde_json::{Value, json};
 
 use super::*;
 
+fn mismatches(pattern: &Value, actual: &Value) -> Vec<Mismatch> {
+    let Comparison { answer, mismatches } = compare(pattern, actual);
+    assert_eq!(answer == Answer::Yes, mismatches.is_empty(), "{pattern}");
+    mismatches
+}
+
 fn told(pattern: Value, actual: Value) -> Vec<String> {
     let found = mismatches(&pattern, &actual);
     found.iter().map(ToString::to_string).collect()
@@ -261,6 +267,152 @@ fn mismatches_name_the_field_and_both_sides() {
         assert_eq!(check_pattern(&pattern), Ok(()), "{pattern}");
         assert_eq!(told(pattern.clone(), actual), [expected], "{pattern}");
     }
+}
+
+#[test]
+fn what_cannot_be_compared_is_neither_so_nor_not() {
+    use Answer::{Incomparable, No, Unknown, Yes};
+    // more than 2: clear, clear, not to be said
+    let (yes, no, odd) = (json!(3), json!(1), json!("latest"));
+    let more = json!({"$gt": 2});
+    for (pattern, actual, expected) in [
+        (json!({"$gt": 2}), odd.clone(), Incomparable),
+        (json!({"$lte": "1Gi"}), json!("5s"), Incomparable),
+        (
+            json!({"$lt": "2026-11-23T20:00:00Z"}),
+            json!("soon"),
+            Incomparable,
+        ),
+        (json!({"$gte": 1}), json!([]), Incomparable),
+        (json!({"$gte": 1}), json!({"a": 1}), Incomparable),
+        (json!({"$matches": "1"}), json!(1), Incomparable),
+        (json!({"$contains": "1"}), json!(1), Incomparable),
+        (json!({"$contains": 1}), json!("1"), Incomparable),
+        (json!({"$contains": {"a": 1}}), json!("a"), Incomparable),
+        (json!({"$any": 1}), json!("1"), Incomparable),
+        (json!({"$each": 1}), json!(true), Incomparable),
+        (json!({"$none": 1}), json!(2), Incomparable),
+        // what is not set can be said to be no such thing
+        (json!({"a": {"$gt": 2}}), json!({}), No),
+        (json!({"a": {"$gt": 2}}), json!({"a": null}), No),
+        (json!({"a": {"$matches": "x"}}), json!({}), No),
+        (json!({"a": {"$contains": "x"}}), json!({"a": null}), No),
+        (json!({"a": {"$any": 1}}), json!({}), No),
+        (json!({"a": {"$not": {"$gt": 2}}}), json!({}), Yes),
+        (json!({"a": {"$none": {"$gt": 2}}}), json!({}), Yes),
+        // any two values are equal or not
+        (json!(2), json!("2"), No),
+        (json!({"$not": 2}), json!("2"), Yes),
+        (json!({"a": 1}), json!("a"), No),
+        (json!({"$in": [1, 2]}), json!("1"), No),
+        (json!({"$absent": false}), odd.clone(), Yes),
+        // all must hold
+        (
+            json!({"a": more, "b": 1}),
+            json!({"a": odd, "b": 1}),
+            Incomparable,
+        ),
+        (json!({"a": more, "b": 1}), json!({"a": odd, "b": 2}), No),
+        (json!({"$gt": 2, "$not": "latest"}), odd.clone(), No),
+        (json!([more, more]), json!([odd, yes]), Incomparable),
+        (json!([more, more]), json!([odd, no]), No),
+        (json!([more]), json!([odd, odd]), No),
+        (json!({"$each": more}), json!([yes, odd]), Incomparable),
+        (json!({"$each": more}), json!([odd, no]), No),
+        (
+            json!({"$contains": [more, 1]}),
+            json!([odd, 1]),
+            Incomparable,
+        ),
+        (json!({"$contains": [more, 1]}), json!([odd, 2]), No),
+        // one is enough
+        (json!({"$any": more}), json!([no, odd, yes]), Yes),
+        (json!({"$any": more}), json!([no, odd]), Incomparable),
+        (json!({"$any": more}), json!([no]), No),
+        (json!({"$contains": more}), json!([odd, yes]), Yes),
+        (json!({"$contains": more}), json!([odd, no]), Incomparable),
+        (json!({"$contains": [[more]]}), json!([[odd]]), Incomparable),
+        (json!({"$in": [more, "latest"]}), odd.clone(), Yes),
+        (json!({"$in": [1, more]}), odd.clone(), Incomparable),
+        (json!({"$in": [0, more]}), no.clone(), No),
+        // none may be
+        (json!({"$none": more}), json!([odd, no]), Unknown),
+        (json!({"$none": more}), json!([odd, yes]), No),
+        (json!({"$none": more}), json!({"a": no}), Yes),
+        (json!({"$not": more}), odd.clone(), Unknown),
+        (json!({"$not": {"$not": more}}), odd.clone(), Unknown),
+        (
+            json!({"$not": {"a": more, "b": 1}}),
+            json!({"a": odd, "b": 2}),
+            Yes,
+        ),
+        (json!({"$not": {"$any": more}}), json!([odd, yes]), No),
+        (json!({"$not": {"$each": more}}), json!([odd, no]), Yes),
+        (json!({"$not": {"$in": [1, more]}}), odd.clone(), Unknown),
+        (json!({"$not": {"$contains": "1"}}), json!(1), Unknown),
+        (json!({"$not": {"$none": 1}}), json!(2), Unknown),
+        // what is wrong to who asserts it stays so beside what is unknown
+        (
+            json!({"a": more, "b": {"$not": more}}),
+            json!({"a": odd, "b": odd}),
+            Incomparable,
+        ),
+        (json!({"$in": [more, {"$not": more}]}), odd.clone(), Unknown),
+        // no pattern
+        (json!({"$get": 1}), json!(1), Unknown),
+        (json!({"$not": {"$get": 1}}), json!(1), Unknown),
+        (json!({"$not": {"$matches": "("}}), json!("x"), Unknown),
+    ] {
+        let found = compare(&pattern, &actual);
+        assert_eq!(found.answer, expected, "{pattern} {actual}");
+        assert_eq!(
+            found.mismatches.is_empty(),
+            expected == Yes,
+            "{pattern} {actual}"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_compared_is_told_with_its_path_and_value() {
+    for (pattern, actual, expected) in [
+        (
+            json!({"spec": {"replicas": {"$not": {"$gt": 2}}}}),
+            json!({"spec": {"replicas": "latest"}}),
+            "spec.replicas: expected not more than 2, is \"latest\", which cannot be compared with it",
+        ),
+        (
+            json!({"$not": {"spec": {"replicas": {"$gt": 2}}}}),
+            json!({"spec": {"replicas": "latest"}}),
+            "the value: expected not {\"spec\":{\"replicas\":{\"$gt\":2}}}, which cannot be told: \
+             spec.replicas: expected more than 2, is \"latest\", which cannot be compared with it",
+        ),
+        (
+            json!({"l": {"$any": {"n": {"$gt": 2}}}}),
+            json!({"l": [{"n": 1}, {"n": "latest"}]}),
+            "l: expected any element that is {\"n\":{\"$gt\":2}}, which cannot be told: l[1].n: \
+             expected more than 2, is \"latest\", which cannot be compared with it",
+        ),
+        (
+            json!({"l": {"$none": {"$gt": 2}}}),
+            json!({"l": [1, "latest"]}),
+            "l[1]: expected no element that is more than 2, is \"latest\", which cannot be compared with it",
+        ),
+        (
+            json!({"$not": {"$matches": "1"}}),
+            json!(1),
+            "the value: expected not to match /1/, is 1 (a number)",
+        ),
+    ] {
+        assert_eq!(told(pattern.clone(), actual), [expected], "{pattern}");
+    }
+    // what decides is told behind whatever cannot be compared
+    let mut many = vec![json!("latest"); 100];
+    many.push(json!(1));
+    let found = compare(&json!({"$each": {"$gt": 2}}), &json!(many));
+    assert_eq!(found.answer, Answer::No);
+    assert_eq!(found.mismatches.len(), 50);
+    assert_eq!(found.mismatches[0].path, "[100]");
 }
 
 /// A text of so many lines of which one is another.

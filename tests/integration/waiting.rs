@@ -219,6 +219,121 @@ fn what_a_where_cannot_be_asked_of_is_errored_at_every_look() {
     }
 }
 
+/// The label `v` is `latest`, which is neither more than 2 nor not; there is no label `w`.
+#[test]
+fn what_cannot_be_compared_decides_no_verdict() {
+    let more = |label: &str| format!("{{metadata: {{labels: {{{label}: {{$gt: 2}}}}}}}}");
+    let (odd, unset) = (more("v"), more("w"));
+    let not = |label: &str| format!("{{metadata: {{labels: {{{label}: {{$not: {{$gt: 2}}}}}}}}}}");
+    let (not_odd, not_unset) = (not("v"), not("w"));
+    let other = "{metadata: {name: other, labels: {v: {$gt: 2}}}}";
+    let errored = [
+        ("none", format!("assert: {{target: pod, none: {{match: {odd}}}}}")),
+        ("absent", format!("absent: {{target: pod, where: {{match: {odd}}}}}")),
+        ("count", format!("assert: {{target: pod, where: {{match: {odd}}}, count: 0}}")),
+        ("where", format!("assert: {{target: pod, where: {{match: {odd}}}, allowEmpty: true, each: {{that: \"true\"}}}}")),
+        ("get", format!("get: {{target: pod, where: {{match: {odd}}}}}")),
+        ("not", format!("assert: {{target: pod, match: {not_odd}}}")),
+        ("any not", format!("assert: {{target: pod, any: {{match: {not_odd}}}}}")),
+        ("where not", format!("absent: {{target: pod, where: {{match: {not_odd}}}}}")),
+        ("until not", format!("wait: {{target: pod/one, until: {{match: {not_odd}}}}}")),
+        ("unless", format!("wait: {{target: pod/one, until: exists, unless: {{match: {odd}}}}}")),
+        ("gone", format!("wait: {{target: pod, where: {{match: {odd}}}, until: deleted}}")),
+        ("during", format!("during: {{every: 100ms, absent: {{target: pod, where: {{match: {odd}}}}}, steps: [{{sleep: 500ms}}]}}")),
+        (
+            "output",
+            "script: {text: 'printf ''{\"v\": \"latest\"}'''}\n          expect: {stdout: {json: {v: {$not: {$gt: 2}}}}}".to_owned(),
+        ),
+    ];
+    let failed = [
+        (
+            "match",
+            format!("assert: {{target: pod/one, match: {odd}}}"),
+        ),
+        (
+            "any",
+            format!("assert: {{target: pod, any: {{match: {odd}}}}}"),
+        ),
+        (
+            "until",
+            format!("wait: {{target: pod/one, until: {{match: {odd}}}}}"),
+        ),
+        (
+            "both",
+            format!("assert: {{target: pod, none: {{match: {odd}}}, count: 7}}"),
+        ),
+    ];
+    let passed = [
+        ("none unset", format!("assert: {{target: pod, none: {{match: {unset}}}}}")),
+        ("not unset", format!("assert: {{target: pod, match: {not_unset}}}")),
+        ("absent unset", format!("absent: {{target: pod, where: {{match: {unset}}}}}")),
+        ("other", format!("absent: {{target: pod, where: {{match: {other}}}}}")),
+        ("guarded", "absent: {target: pod, where: {match: {metadata: {name: other}}, that: \"object.metadata.labels.v | version < '2' | version\"}}".to_owned()),
+    ];
+    let mut suite = "\n  cases:\n".to_owned();
+    for (name, step) in errored.iter().chain(&failed).chain(&passed) {
+        suite += &format!("    - name: {name}\n      steps:\n        - {step}\n");
+        if !step.starts_with("during") {
+            suite += "          timeout: 1s\n";
+        }
+    }
+    let server = Scripted::start(pod_that(ready(), Vec::new()));
+    let run = server.run(&suite);
+    run.assert_code(1);
+    for (name, step) in &errored {
+        let words: &[&str] = match step.starts_with("script") {
+            true => &["v: expected not more than 2, is \"latest\""],
+            false => &["pod/one", "metadata.labels.v", "\"latest\""],
+        };
+        assert_errored(&run, name, words);
+    }
+    for (name, step) in &failed {
+        let words: &[&str] = match step.contains("count") {
+            true => &["expected 7"],
+            false => &["pod/one: metadata.labels.v: expected more than 2, is \"latest\""],
+        };
+        assert_failed(&run, name, words);
+    }
+    for (name, _) in &passed {
+        assert_passed(&run, name);
+    }
+}
+
+#[test]
+fn what_is_calculated_of_fields_that_come_later_is_waited_for() {
+    let counts = |number: u32, a: Option<u64>| {
+        let mut status = ready();
+        status["b"] = json!(3);
+        status["a"] = json!(a);
+        changed("MODIFIED", &pod(number, status))
+    };
+    let second = Duration::from_secs(1);
+    let later = vec![
+        (second, vec![counts(2, None)]),
+        (second, vec![counts(3, Some(2))]),
+        (second, vec![counts(4, Some(3))]),
+    ];
+    let server = Scripted::start(pod_that(ready(), later));
+    let run = server.run(
+        r#"
+  cases:
+    - name: difference
+      steps: [{wait: {target: pod/one, until: {that: "object.status.a - object.status.b == 0"}}}]
+    - name: product
+      steps: [{assert: {target: pod/one, that: "object.status.a * object.status.b == 9"}}]
+    - name: sum
+      steps: [{wait: {target: pod/one, until: {that: "[object.status.a, object.status.b] | sum == 6"}}}]
+    - name: never
+      steps: [{wait: {target: pod/one, until: {that: "object.status.never // 2 == 0"}}, timeout: 1s}]
+"#,
+    );
+    run.assert_code(1);
+    for case in ["difference", "product", "sum"] {
+        assert_passed(&run, case);
+    }
+    assert_failed(&run, "never", &["object.status.never", "is not set"]);
+}
+
 #[test]
 fn a_break_is_seen_however_short_it_is() {
     let gone = json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}]});

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::super::deadline::Deadline;
-use super::check::Question;
+use super::check::{Finding, Question};
 use super::follow::{Followed, Look};
 use super::memory::Memory;
 use super::select::Selected;
@@ -56,11 +56,13 @@ fn look(
     objects: &[Arc<Value>],
     selected: &Selected<'_>,
     context: &StepContext<'_>,
-    memory: &mut Memory<Vec<String>>,
+    memory: &mut Memory<Finding>,
 ) -> Result<Look, StepFailure> {
     memory.next_look();
     let context = &context.with_objects(object_checks(assert), objects);
     let mut wrong = Vec::new();
+    // what cannot be said matters only where nothing is wrong for sure
+    let mut unknown = None;
     // beside a count, too, nothing was looked at where there is nothing
     let only_counts = assert
         .checks
@@ -73,30 +75,42 @@ fn look(
         match assert_check {
             AssertCheck::Each(check) => {
                 let question = Question::new(number, check);
-                let bad = failing(question, objects, selected, context, memory)?;
-                wrong.extend(shortened(bad));
+                let found = ask(question, objects, selected, context, memory)?;
+                if found.bad.is_empty() {
+                    unknown = unknown.or(found.unknown);
+                }
+                wrong.extend(shortened(found.bad));
             }
             AssertCheck::Any(check) => {
                 let question = Question::new(number, check);
-                let bad = failing(question, objects, selected, context, memory)?;
-                if bad.len() == objects.len() {
+                let found = ask(question, objects, selected, context, memory)?;
+                if !found.has_good {
+                    unknown = unknown.or(found.unknown);
+                }
+                if found.bad.len() == objects.len() {
                     wrong.push(format!(
                         "none of {} {} is so: {}",
                         objects.len(),
                         selected.describe(),
-                        shortened(bad).join("; ")
+                        shortened(found.bad).join("; ")
                     ));
                 }
             }
             AssertCheck::None(check) => {
                 let question = Question::new(number, check);
                 let mut good = Vec::new();
+                let mut doubt = None;
                 for object in objects {
-                    if question.problems(object, memory, context)?.is_empty() {
-                        good.push(selected.key(object).to_string());
+                    let key = selected.key(object);
+                    match question.find(object, memory, context)?.decided(&key) {
+                        Ok(true) => good.push(key.to_string()),
+                        Ok(false) => {}
+                        Err(failure) => doubt = doubt.or(Some(failure.about("`none`"))),
                     }
                 }
-                if !good.is_empty() {
+                if good.is_empty() {
+                    unknown = unknown.or(doubt);
+                } else {
                     wrong.push(format!(
                         "expected none with {}, but there is {}",
                         check::describe(check, context)?,
@@ -112,10 +126,11 @@ fn look(
             }
         }
     }
-    Ok(match wrong.is_empty() {
-        true => Look::Holds,
-        false => Look::NotYet(wrong.join("; ")),
-    })
+    match (wrong.is_empty(), unknown) {
+        (true, None) => Ok(Look::Holds),
+        (true, Some(unknown)) => Err(unknown),
+        (false, _) => Ok(Look::NotYet(wrong.join("; "))),
+    }
 }
 
 fn object_checks(assert: &Assert) -> impl Iterator<Item = &ObjectCheck> {
@@ -127,22 +142,33 @@ fn object_checks(assert: &Assert) -> impl Iterator<Item = &ObjectCheck> {
     })
 }
 
-/// The objects of which a check does not hold, with what does not.
-fn failing(
+/// What a check that is asserted says of the objects.
+#[derive(Default)]
+struct Found {
+    has_good: bool,
+    /// Of which it does not hold, with what does not.
+    bad: Vec<String>,
+    /// The first of which it cannot be said.
+    unknown: Option<StepFailure>,
+}
+
+fn ask(
     question: Question<'_>,
     objects: &[Arc<Value>],
     selected: &Selected<'_>,
     context: &StepContext<'_>,
-    memory: &mut Memory<Vec<String>>,
-) -> Result<Vec<String>, StepFailure> {
-    let mut failing = Vec::new();
+    memory: &mut Memory<Finding>,
+) -> Result<Found, StepFailure> {
+    let mut found = Found::default();
     for object in objects {
-        let problems = question.problems(object, memory, context)?;
-        if !problems.is_empty() {
-            failing.push(format!("{}: {}", selected.key(object), problems.join(", ")));
+        let key = selected.key(object);
+        match question.find(object, memory, context)?.asserted(&key) {
+            Ok(problems) if problems.is_empty() => found.has_good = true,
+            Ok(problems) => found.bad.push(format!("{key}: {}", problems.join(", "))),
+            Err(failure) => found.unknown = found.unknown.or(Some(failure)),
         }
     }
-    Ok(failing)
+    Ok(found)
 }
 
 fn shortened(mut list: Vec<String>) -> Vec<String> {

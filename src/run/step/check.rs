@@ -1,35 +1,94 @@
 //! What must hold of one object, and what does not.
+//!
+//! What cannot be compared is wrong to a step that asserts it, with the value that is there. To
+//! whoever chooses objects by it, or denies it, it is no answer at all: errored.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::memory::Memory;
 use super::{StepContext, StepFailure};
-use crate::partial;
+use crate::partial::{self, Answer};
 use crate::plan::model::ObjectCheck;
-use crate::template::{Condition, Scope, Tree};
+use crate::template::{Condition, Scope, TemplateError, Tree};
 
 /// How much of a value is quoted in a message.
 const QUOTED: usize = 160;
 
-/// What does not hold of an object, each with what was expected and what is there.
-pub fn problems(
+/// What a check says of an object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// Whether it holds.
+    pub answer: Answer,
+    /// What does not, or cannot be compared, each with what was expected and what is there.
+    pub problems: Vec<String>,
+}
+
+impl Finding {
+    /// What is wrong to whoever asserts it; empty where it holds. `what` is the object.
+    ///
+    /// # Errors
+    /// Where that cannot be said.
+    pub fn asserted(self, what: impl fmt::Display) -> Result<Vec<String>, StepFailure> {
+        match self.answer {
+            Answer::Yes | Answer::No | Answer::Incomparable => Ok(self.problems),
+            Answer::Unknown => Err(self.undecided(what)),
+        }
+    }
+
+    /// Whether it holds, to whoever chooses by it or denies it. `what` is the object.
+    ///
+    /// # Errors
+    /// Where that cannot be said.
+    pub fn decided(self, what: impl fmt::Display) -> Result<bool, StepFailure> {
+        match self.answer {
+            Answer::Yes => Ok(true),
+            Answer::No => Ok(false),
+            Answer::Incomparable | Answer::Unknown => Err(self.undecided(what)),
+        }
+    }
+
+    fn undecided(&self, what: impl fmt::Display) -> StepFailure {
+        StepFailure::errored(format!(
+            "whether {what} is so cannot be said: {}",
+            self.problems.join(", ")
+        ))
+    }
+}
+
+/// Holds an object against a check. The pattern guards the condition: where it does not match for
+/// sure, the condition may be one that cannot be evaluated.
+pub fn find(
     check: &ObjectCheck,
     object: &Value,
     context: &StepContext<'_>,
-) -> Result<Vec<String>, StepFailure> {
-    let mut problems = Vec::new();
+) -> Result<Finding, StepFailure> {
+    let mut finding = Finding {
+        answer: Answer::Yes,
+        problems: Vec::new(),
+    };
     if let Some(pattern) = &check.pattern {
         let pattern = rendered(pattern, &context.scope_of(object))?;
-        let mismatches = partial::mismatches(&pattern, object);
-        problems.extend(mismatches.iter().map(ToString::to_string));
+        let compared = partial::compare(&pattern, object);
+        finding.answer = compared.answer;
+        let mismatches = compared.mismatches.iter();
+        finding.problems.extend(mismatches.map(ToString::to_string));
     }
     if let Some(that) = &check.that {
-        problems.extend(unmet(that, &context.scope_of(object))?);
+        match reason_against(that, &context.scope_of(object)) {
+            Ok(None) => {}
+            Ok(Some(why)) => {
+                finding.answer = Answer::No;
+                finding.problems.push(why);
+            }
+            Err(error) if finding.answer == Answer::No && !error.is_mistake => {}
+            Err(error) => return Err(error.into()),
+        }
     }
-    Ok(problems)
+    Ok(finding)
 }
 
 /// A check that is asked of many objects, again and again.
@@ -52,14 +111,14 @@ impl<'c> Question<'c> {
         }
     }
 
-    /// [`problems`] of an object, which may be known from an earlier look.
-    pub fn problems(
+    /// [`find`] of an object, which may be known from an earlier look.
+    pub fn find(
         self,
         object: &Arc<Value>,
-        memory: &mut Memory<Vec<String>>,
+        memory: &mut Memory<Finding>,
         context: &StepContext<'_>,
-    ) -> Result<Vec<String>, StepFailure> {
-        let find = || problems(self.check, object, context);
+    ) -> Result<Finding, StepFailure> {
+        let find = || find(self.check, object, context);
         match self.is_timeless {
             true => memory.of(self.number, object, find),
             false => find(),
@@ -110,6 +169,10 @@ pub fn describe(check: &ObjectCheck, context: &StepContext<'_>) -> Result<String
 
 /// Why a condition does not hold; nothing where it does.
 pub fn unmet(condition: &Condition, scope: &Scope) -> Result<Option<String>, StepFailure> {
+    Ok(reason_against(condition, scope)?)
+}
+
+fn reason_against(condition: &Condition, scope: &Scope) -> Result<Option<String>, TemplateError> {
     let verdict = condition.evaluate(scope)?;
     if verdict.holds {
         return Ok(None);

@@ -5,6 +5,7 @@ use futures::stream::FuturesUnordered;
 use serde_json::{Value, json};
 
 use super::super::deadline::Deadline;
+use super::check::Finding;
 use super::{StepContext, StepFailure, StepResult};
 use crate::partial;
 use crate::plan::model::During;
@@ -95,7 +96,7 @@ impl Tally {
         }
         // where those that could not look make the difference, nothing was found out
         let without = json!({"total": self.total, "failed": self.failed - self.errored});
-        let (wrong, wrong_without) = (wrong(pattern, &counts), wrong(pattern, &without));
+        let (wrong, wrong_without) = (wrong(pattern, &counts)?, wrong(pattern, &without)?);
         let failure = match (wrong.is_empty(), wrong_without.is_empty()) {
             (true, true) => {
                 return Ok(StepResult::default()
@@ -113,9 +114,14 @@ impl Tally {
     }
 }
 
-fn wrong(pattern: &Value, counts: &Value) -> Vec<String> {
-    let mismatches = partial::mismatches(pattern, counts);
-    mismatches.iter().map(ToString::to_string).collect()
+fn wrong(pattern: &Value, counts: &Value) -> Result<Vec<String>, StepFailure> {
+    let compared = partial::compare(pattern, counts);
+    let told = compared.mismatches.iter().map(ToString::to_string);
+    let finding = Finding {
+        answer: compared.answer,
+        problems: told.collect(),
+    };
+    finding.asserted("the number of looks")
 }
 
 #[cfg(test)]

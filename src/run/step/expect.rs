@@ -12,7 +12,7 @@ use super::super::deadline::human_duration;
 use super::{StepFailure, StepResult};
 use crate::matcher::{ExitExpectation, Judge, OutputExpectation, not_whole};
 use crate::output::{Intake, Look, Text};
-use crate::partial;
+use crate::partial::{self, Answer, Comparison};
 use crate::plan::model::{CountExpectation, ProcessExpectation, TextExpectation, TookExpectation};
 use crate::template::{Scope, Template};
 
@@ -20,7 +20,10 @@ use crate::template::{Scope, Template};
 #[derive(Debug, Default, PartialEq)]
 pub struct Findings {
     wrong: Vec<String>,
+    /// What was not seen.
     unknown: Vec<String>,
+    /// What was seen and cannot be compared with what is expected.
+    incomparable: Vec<String>,
 }
 
 impl Findings {
@@ -33,19 +36,39 @@ impl Findings {
     pub fn add(&mut self, other: Self) {
         self.wrong.extend(other.wrong);
         self.unknown.extend(other.unknown);
+        self.incomparable.extend(other.incomparable);
+    }
+
+    /// With what a value that was expected to match came to.
+    fn compared(&mut self, name: &str, compared: &Comparison) {
+        let told = compared.mismatches.iter();
+        let told = told.map(|mismatch| format!("{name}: {mismatch}"));
+        match compared.answer {
+            Answer::Yes | Answer::No | Answer::Incomparable => self.wrong.extend(told),
+            Answer::Unknown => self.incomparable.extend(told),
+        }
     }
 
     /// Failed where something does not hold for sure, whatever else is not known; errored where
     /// only that is so. `help` says how to see what was not seen.
     pub fn judge(self, what: &str, help: &str) -> Result<(), StepFailure> {
-        let Self { wrong, unknown } = self;
-        match (wrong.is_empty(), unknown.is_empty()) {
-            (true, true) => Ok(()),
-            (true, false) => Err(StepFailure::errored(format!(
-                "{what}: {}: {help}",
-                unknown.join("; ")
+        let Self {
+            wrong,
+            unknown,
+            mut incomparable,
+        } = self;
+        if !wrong.is_empty() {
+            return Err(StepFailure::failed(format!("{what}: {}", wrong.join("; "))));
+        }
+        if !unknown.is_empty() {
+            incomparable.push(format!("{}: {help}", unknown.join("; ")));
+        }
+        match incomparable.is_empty() {
+            true => Ok(()),
+            false => Err(StepFailure::errored(format!(
+                "{what}: {}",
+                incomparable.join("; ")
             ))),
-            (false, _) => Err(StepFailure::failed(format!("{what}: {}", wrong.join("; ")))),
         }
     }
 }
@@ -84,11 +107,7 @@ impl TextJudge {
                 .unknown
                 .push(format!("{name} cannot be read as JSON: {}", not_whole(cut))),
             Text::Whole(text) => match serde_json::from_str::<Value>(text) {
-                Ok(value) => findings.wrong.extend(
-                    partial::mismatches(pattern, &value)
-                        .iter()
-                        .map(|mismatch| format!("{name}: {mismatch}")),
-                ),
+                Ok(value) => findings.compared(name, &partial::compare(pattern, &value)),
                 Err(error) => findings.wrong.push(format!("{name} is no JSON: {error}")),
             },
         }
@@ -192,18 +211,18 @@ fn verdict(judge: &Judge, name: &str, actual: &Text) -> Result<Findings, StepFai
     Ok(Findings {
         wrong: told.collect(),
         unknown: verdict.unknown,
+        incomparable: Vec::new(),
     })
 }
 
-/// What does not hold of a text that is there, read as text and as JSON.
+/// What is found of a text that is there, read as text and as JSON.
 pub fn text(
     expectation: &TextExpectation,
     name: &str,
     actual: &str,
     scope: &Scope,
-) -> Result<Vec<String>, StepFailure> {
-    let judge = TextJudge::new(expectation, scope)?;
-    Ok(judge.judge(name, &Text::from(actual))?.wrong)
+) -> Result<Findings, StepFailure> {
+    TextJudge::new(expectation, scope)?.judge(name, &Text::from(actual))
 }
 
 /// What does not hold of a text that is there, as text.
@@ -269,11 +288,36 @@ mod tests {
     use super::*;
     use crate::event::Outcome;
 
+    #[test]
+    fn what_cannot_be_compared_is_wrong_to_who_asserts_it_and_unknown_to_who_denies_it() {
+        use serde_json::json;
+        let judged = |pattern: Value| {
+            let mut findings = Findings::default();
+            let compared = partial::compare(&pattern, &json!({"n": "latest", "m": 1}));
+            findings.compared("stdout", &compared);
+            let judged = findings.judge("`a`", "print less");
+            judged.map_err(|failure| (failure.outcome, failure.why.message))
+        };
+        let (_, message) = judged(json!({"n": {"$gt": 2}})).unwrap_err();
+        assert_eq!(
+            judged(json!({"n": {"$gt": 2}})),
+            Err((Outcome::Failed, message.clone()))
+        );
+        assert!(message.contains("\"latest\""), "{message}");
+        let denied = judged(json!({"n": {"$not": {"$gt": 2}}}));
+        let expected = "`a`: stdout: n: expected not more than 2, is \"latest\", which cannot be \
+                        compared with it";
+        assert_eq!(denied, Err((Outcome::Errored, expected.to_owned())));
+        let (outcome, _) = judged(json!({"n": {"$not": {"$gt": 2}}, "m": 2})).unwrap_err();
+        assert_eq!(outcome, Outcome::Failed, "wrong for sure");
+    }
+
     fn found(wrong: &[&str], unknown: &[&str]) -> Result<(), (Outcome, String)> {
         let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         let findings = Findings {
             wrong: own(wrong),
             unknown: own(unknown),
+            incomparable: Vec::new(),
         };
         let judged = findings.judge("`a`", "print less");
         judged.map_err(|failure| (failure.outcome, failure.why.message))

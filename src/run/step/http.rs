@@ -155,7 +155,7 @@ impl Answer {
             match found {
                 Some((_, value)) => {
                     let name = format!("the header {name}");
-                    findings.wrong(expect::text(expectation, &name, value, scope)?);
+                    findings.add(expect::text(expectation, &name, value, scope)?);
                 }
                 None => findings.wrong([format!("the header {name} is not set")]),
             }

@@ -85,6 +85,9 @@ impl<'a> Selected<'a> {
     }
 
     /// Whether an object is one of them.
+    ///
+    /// # Errors
+    /// Where the filter cannot be asked of it.
     pub fn has(&self, object: &Value, context: &StepContext<'_>) -> Result<bool, StepFailure> {
         let metadata = &object["metadata"];
         if self
@@ -100,7 +103,12 @@ impl<'a> Selected<'a> {
             return Ok(false);
         }
         match self.filter {
-            Some(filter) => Ok(check::problems(filter, object, context)?.is_empty()),
+            Some(filter) => {
+                let finding = check::find(filter, object, context)?;
+                finding
+                    .decided(self.key(object))
+                    .map_err(|failure| failure.about("`where`"))
+            }
             None => Ok(true),
         }
     }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::super::deadline::Deadline;
-use super::check::Question;
+use super::check::{Finding, Question};
 use super::follow::{Followed, Look};
 use super::memory::Memory;
 use super::select::Selected;
 use super::{StepContext, StepFailure, StepResult, check, rollout, write};
 use crate::cluster::{
-    ConditionState, PodReadiness, condition_state, job_failed, pod_state, pods_refused,
+    ConditionState, ObjectKey, PodReadiness, condition_state, job_failed, pod_state, pods_refused,
 };
+use crate::partial::Answer;
 use crate::plan;
 use crate::plan::model::{ObjectCheck, Until, Wait};
 
@@ -48,7 +49,7 @@ async fn roll_out(
     deadline: &Deadline,
 ) -> Result<StepResult, StepFailure> {
     let keys = match &selected.name {
-        Some(name) if !selected.is_narrowed() => vec![crate::cluster::ObjectKey::new(
+        Some(name) if !selected.is_narrowed() => vec![ObjectKey::new(
             selected.resource.clone(),
             selected.namespace.as_deref(),
             name,
@@ -112,19 +113,30 @@ fn ended_by(
     objects: &[Arc<Value>],
     selected: &Selected<'_>,
     context: &StepContext<'_>,
-    memory: &mut Memory<Vec<String>>,
+    memory: &mut Memory<Finding>,
 ) -> Result<Option<String>, StepFailure> {
     let Some(unless) = &wait.unless else {
         return Ok(None);
     };
     let asked = Asked::new(1, unless);
+    // what cannot be said matters only where it holds of no other
+    let mut unknown = None;
     for object in objects {
-        if not_yet(&asked, object, context, memory)?.is_none() {
-            let (key, what) = (selected.key(object), describe(unless));
-            return Ok(Some(format!("{key}: {what} holds, which ends the wait")));
+        let key = selected.key(object);
+        let holds = match not_yet(&asked, object, context, memory)? {
+            Some(finding) => finding.decided(&key),
+            None => Ok(true),
+        };
+        match holds {
+            Ok(true) => {
+                let what = describe(unless);
+                return Ok(Some(format!("{key}: {what} holds, which ends the wait")));
+            }
+            Ok(false) => {}
+            Err(failure) => unknown = unknown.or(Some(failure.about("`unless`"))),
         }
     }
-    Ok(None)
+    unknown.map_or(Ok(None), Err)
 }
 
 fn look(
@@ -132,7 +144,7 @@ fn look(
     objects: &[Arc<Value>],
     selected: &Selected<'_>,
     context: &StepContext<'_>,
-    memory: &mut Memory<Vec<String>>,
+    memory: &mut Memory<Finding>,
 ) -> Result<Look, StepFailure> {
     let is_deletion = matches!(wait.until, Until::Deleted);
     match objects {
@@ -153,10 +165,20 @@ fn look(
     }
     let until = Asked::new(0, &wait.until);
     let (mut pending, mut kept, mut hopeless) = (Vec::new(), Vec::new(), Vec::new());
+    let mut unknown = None;
     for object in objects {
         let key = selected.key(object);
-        let Some(why) = not_yet(&until, object, context, memory)? else {
-            continue;
+        let why = match not_yet(&until, object, context, memory)? {
+            Some(finding) => finding.asserted(&key),
+            None => continue,
+        };
+        let why = match why {
+            Ok(problems) => problems.join(", "),
+            // another object may be wrong for sure, and waited for
+            Err(failure) => {
+                unknown = unknown.or(Some(failure));
+                continue;
+            }
         };
         // what waits for a condition to be anything but good does not fail by being bad
         let obstacle = match wants_success(&wait.until) {
@@ -170,14 +192,12 @@ fn look(
             Obstacle::Final(why) => return Ok(Look::Never(format!("{key}: {why}"))),
         }
     }
-    Ok(
-        match (pending.as_slice(), kept.as_slice(), hopeless.as_slice()) {
-            ([], [], []) => Look::Holds,
-            (_, [], []) => Look::NotYet(pending.join("; ")),
-            (_, _, []) => Look::Kept(kept.join("; ")),
-            _ => Look::Hopeless(hopeless.join("; ")),
-        },
-    )
+    match (pending.as_slice(), kept.as_slice(), hopeless.as_slice()) {
+        ([], [], []) => unknown.map_or(Ok(Look::Holds), Err),
+        (_, [], []) => Ok(Look::NotYet(pending.join("; "))),
+        (_, _, []) => Ok(Look::Kept(kept.join("; "))),
+        _ => Ok(Look::Hopeless(hopeless.join("; "))),
+    }
 }
 
 /// What is asked of each object.
@@ -207,9 +227,9 @@ fn not_yet(
     asked: &Asked<'_>,
     object: &Arc<Value>,
     context: &StepContext<'_>,
-    memory: &mut Memory<Vec<String>>,
-) -> Result<Option<String>, StepFailure> {
-    Ok(match asked.until {
+    memory: &mut Memory<Finding>,
+) -> Result<Option<Finding>, StepFailure> {
+    let why = match asked.until {
         Until::Exists | Until::RolledOut { .. } => None,
         Until::Deleted => Some("is there".to_owned()),
         Until::Condition { kind, status } => match condition_state(object, kind, status) {
@@ -229,10 +249,14 @@ fn not_yet(
                 number: asked.number,
                 is_timeless: asked.is_timeless,
             };
-            let problems = question.problems(object, memory, context)?;
-            (!problems.is_empty()).then(|| problems.join(", "))
+            let finding = question.find(object, memory, context)?;
+            return Ok((finding.answer != Answer::Yes).then_some(finding));
         }
-    })
+    };
+    Ok(why.map(|why| Finding {
+        answer: Answer::No,
+        problems: vec![why],
+    }))
 }
 
 /// What a JSONPath finds, held against what it should.
