@@ -8,15 +8,17 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, stream};
 use http::{Request, Response, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Either, Full};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, BodyStream, Full, StreamBody};
+use hyper::body::{Bytes, Frame, Incoming};
 use hyper::rt::{Read, Write};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
@@ -32,16 +34,22 @@ use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Layer as _, Service, ServiceExt as _};
 
 use super::credentials::Credentials;
-use super::foreign::{foreign, is_suspect};
+use super::foreign::{
+    AUDIT_ID, Foreign, Sign, foreign, is_for_people, is_login_refused, is_suspect,
+};
 use super::issuer::Proof;
 use super::proxy;
+use super::route::Route;
 use super::trust::Trust;
 
 /// How long it may take until a connection stands where nothing else is said.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A body that is still to come, or one that was read to know whose it is.
-type Answer = Either<Incoming, Full<Bytes>>;
+/// How much is read of an answer that the API server passes on, to know whose it is.
+const PEEKED: usize = 16 * 1024;
+
+/// A body that is still to come, or of which some was read to know whose it is.
+type Answer = UnsyncBoxBody<Bytes, hyper::Error>;
 /// One pool of connections.
 type Pool = BoxCloneSyncService<Request<Body>, Response<Incoming>, BoxError>;
 /// Makes a pool without connections.
@@ -76,6 +84,8 @@ pub(super) fn client(
         certificate,
         new_pool: new_pool(config, tls)?,
         pool: Mutex::default(),
+        base: config.cluster_url.path().trim_end_matches('/').to_owned(),
+        sends_audit_ids: AtomicBool::new(false),
     });
     let service = tower::service_fn(move |request| Arc::clone(&way).send(request).boxed());
     let service = config.base_uri_layer().layer(service);
@@ -238,6 +248,10 @@ struct Way {
     new_pool: NewPool,
     /// Of the proof with this number, where proofs hold certificates.
     pool: Mutex<Option<(u64, Pool)>>,
+    /// What the paths of requests begin with, where the API server is not at the root.
+    base: String,
+    /// Whether an answer of the API server's own ever had an [`AUDIT_ID`]: then all have.
+    sends_audit_ids: AtomicBool,
 }
 
 impl Way {
@@ -245,6 +259,7 @@ impl Way {
         let (parts, body) = request.into_parts();
         // at hand already: what is sent is always whole
         let body = body.collect_bytes().await?;
+        let asked = self.asked(&parts);
         let mut is_second = false;
         loop {
             let proof = self.credentials.current().await?;
@@ -262,13 +277,78 @@ impl Way {
                 took = ?begun.elapsed(),
                 "{} {}", parts.method, parts.uri
             );
-            if response.status() != StatusCode::UNAUTHORIZED {
+            let (response, is_refused) = told_apart(&asked, response).await;
+            if !is_refused {
                 proof.accepted();
-            } else if !is_second && self.credentials.was_refused(&proof) {
-                is_second = true;
-                continue;
+            } else if !is_second && self.credentials.was_refused(&proof).await {
+                // what is passed on may have reached somebody, whatever the answer says
+                let may_repeat = !asked.is_passed_on() || parts.method.is_safe();
+                if may_repeat {
+                    is_second = true;
+                    continue;
+                }
             }
-            return judged(&parts, response).await;
+            return self.judged(&asked, response).await;
+        }
+    }
+
+    fn asked(&self, request: &http::request::Parts) -> Asked {
+        let path = request.uri.path();
+        // what refuses an upgrade may be the node's own web server
+        if request.headers.contains_key(header::UPGRADE) {
+            return Asked::Upgrade;
+        }
+        match Route::of(path.strip_prefix(self.base.as_str()).unwrap_or(path)) {
+            Route::Proxied => Asked::Proxied,
+            _ if request.extensions.get::<AnyAnswer>().is_some() => Asked::Any,
+            route => Asked::Own(route),
+        }
+    }
+
+    /// The answer, unless it is somebody else's.
+    async fn judged(
+        &self,
+        asked: &Asked,
+        response: Response<Answer>,
+    ) -> Result<Response<Answer>, BoxError> {
+        let (parts, mut body) = response.into_parts();
+        let code = parts.status.as_u16();
+        let has_id = parts.headers.contains_key(AUDIT_ID);
+        // an id on what is passed on may be another's
+        if has_id && !asked.is_passed_on() {
+            self.sends_audit_ids.store(true, Ordering::Relaxed);
+        }
+        let sends_ids = self.sends_audit_ids.load(Ordering::Relaxed);
+        let lacks_id = sends_ids && !has_id;
+        let is_past = lacks_id
+            && match asked {
+                // these may be any text
+                Asked::Proxied => true,
+                Asked::Own(Route::Log) => code < 300,
+                // distributions have paths of their own beside the API server's
+                Asked::Any => is_for_people(code, &parts.headers),
+                Asked::Own(_) | Asked::Upgrade => false,
+            };
+        if is_past {
+            let (beginning, _) = beginning(&mut body).await;
+            let foreign = Foreign::of(code, &parts.headers, &beginning, Sign::NoAuditId);
+            return Err(Box::new(foreign));
+        }
+        let Asked::Own(route) = asked else {
+            return Ok(Response::from_parts(parts, body));
+        };
+        if !is_suspect(code, &parts.headers) {
+            return Ok(Response::from_parts(parts, body));
+        }
+        let body = body.collect().await?.to_bytes();
+        // of an older server, only what is known to be answered so
+        let may_be_unserved = has_id || (!sends_ids && *route == Route::Discovery);
+        match foreign(code, &parts.headers, &body, may_be_unserved) {
+            Some(foreign) => Err(Box::new(foreign)),
+            None => {
+                let body = Full::new(body).map_err(|never| match never {});
+                Ok(Response::from_parts(parts, body.boxed_unsync()))
+            }
         }
     }
 
@@ -289,30 +369,71 @@ impl Way {
     }
 }
 
-/// Whoever asks for any answer takes also those that are not the API server's own: what answers
-/// behind a proxy of it is somebody else by design.
+/// Whoever asks for any answer takes also what the API server never says of an object.
 #[derive(Clone, Copy)]
 pub(super) struct AnyAnswer;
 
-/// The answer, unless it is somebody else's.
-async fn judged(
-    request: &http::request::Parts,
-    response: Response<Incoming>,
-) -> Result<Response<Answer>, BoxError> {
-    let (parts, body) = response.into_parts();
-    let code = parts.status.as_u16();
-    // what refuses an upgrade may be the node's own web server
-    let is_any = request.extensions.get::<AnyAnswer>().is_some()
-        || request.headers.contains_key(header::UPGRADE)
-        || request.uri.path().contains("/proxy/");
-    if is_any || !is_suspect(code, &parts.headers) {
-        return Ok(Response::from_parts(parts, Either::Left(body)));
+/// Who may answer a request.
+enum Asked {
+    /// The API server alone.
+    Own(Route),
+    /// The API server, with whatever it has at a path.
+    Any,
+    /// Somebody behind the API server's proxy.
+    Proxied,
+    /// Somebody behind the API server, who may not upgrade the connection.
+    Upgrade,
+}
+
+impl Asked {
+    fn is_passed_on(&self) -> bool {
+        match self {
+            Self::Proxied | Self::Upgrade => true,
+            Self::Own(_) | Self::Any => false,
+        }
     }
-    let body = body.collect().await?.to_bytes();
-    match foreign(code, &parts.headers, &body) {
-        Some(foreign) => Err(Box::new(foreign)),
-        None => Ok(Response::from_parts(parts, Either::Right(Full::new(body)))),
+}
+
+/// Tells whether the API server refused the credentials, and not somebody behind it some others.
+async fn told_apart(asked: &Asked, response: Response<Incoming>) -> (Response<Answer>, bool) {
+    let is_refused = response.status() == StatusCode::UNAUTHORIZED;
+    if !is_refused || !asked.is_passed_on() {
+        return (response.map(|body| body.boxed_unsync()), is_refused);
     }
+    let (parts, mut body) = response.into_parts();
+    let (beginning, rest) = beginning(&mut body).await;
+    // another API server behind this one gives an id of its own
+    let is_from_one = parts.headers.get_all(AUDIT_ID).iter().count() < 2;
+    let is_refused = matches!(rest, Rest::None) && is_from_one && is_login_refused(&beginning);
+    let first = stream::iter([Ok(Frame::data(Bytes::from(beginning)))]);
+    let rest = match rest {
+        Rest::Broken(error) => stream::iter([Err(error)]).left_stream(),
+        Rest::None | Rest::More => BodyStream::new(body).right_stream(),
+    };
+    let whole = StreamBody::new(first.chain(rest)).boxed_unsync();
+    (Response::from_parts(parts, whole), is_refused)
+}
+
+/// What comes after the beginning of a body.
+enum Rest {
+    None,
+    More,
+    Broken(hyper::Error),
+}
+
+/// The beginning of a body, as much as tells whose it is.
+async fn beginning(
+    body: &mut (impl hyper::body::Body<Data = Bytes, Error = hyper::Error> + Unpin),
+) -> (Vec<u8>, Rest) {
+    let mut bytes = Vec::new();
+    while bytes.len() <= PEEKED {
+        match body.frame().await {
+            None => return (bytes, Rest::None),
+            Some(Err(error)) => return (bytes, Rest::Broken(error)),
+            Some(Ok(frame)) => bytes.extend(frame.into_data().unwrap_or_default()),
+        }
+    }
+    (bytes, Rest::More)
 }
 
 /// The certificate to show in the next session: a plugin's, or else the kubeconfig's.

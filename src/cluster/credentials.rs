@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -11,26 +11,37 @@ use http::HeaderValue;
 use tokio::time::Instant;
 
 use super::issuer::{Issuer, Proof};
-use super::memory::{Memory, is_read_again};
+use super::memory::Memory;
 use super::plugin::NoCredentials;
 
 /// How long a token that was read from a file is taken to be the one in it.
 const FRESH: Duration = Duration::from_secs(60);
+/// How long a request that was refused waits for what is in the file now.
+const RENEWAL_TIME: Duration = Duration::from_secs(2);
 
 /// Where the proof comes from.
 pub(super) enum Credentials {
     /// Always the same, or none.
     Fixed(Arc<Proof>),
     /// A token in a file, which somebody may replace.
-    File(TokenFile),
+    File(Arc<TokenFile>),
     /// A plugin, which may be others' too.
     Plugin(Arc<Issuer>),
 }
 
-/// A token in a file, read again each minute.
+/// A token in a file, read again each minute. Nobody waits for that but who was refused: the file may
+/// be on a file system that hangs.
 pub(super) struct TokenFile {
     path: PathBuf,
-    last: Mutex<(Instant, Arc<Proof>)>,
+    memory: Memory,
+    last: Mutex<Last>,
+}
+
+/// What was read last.
+struct Last {
+    proof: Arc<Proof>,
+    at: Instant,
+    is_under_way: bool,
 }
 
 impl Credentials {
@@ -57,10 +68,15 @@ impl Credentials {
     pub(super) async fn token_file(path: &Path, memory: &Memory) -> Result<Self, String> {
         let bytes = memory.read(path).await?;
         let header = header_of(&bytes)?;
-        Ok(Self::File(TokenFile {
+        Ok(Self::File(Arc::new(TokenFile {
             path: path.to_owned(),
-            last: Mutex::new((Instant::now(), Proof::of_header(Some(header), 0))),
-        }))
+            memory: memory.clone(),
+            last: Mutex::new(Last {
+                proof: Proof::of_header(Some(header), 0),
+                at: Instant::now(),
+                is_under_way: false,
+            }),
+        })))
     }
 
     /// Gets them for the first time; whoever gives up ends a plugin that is under way.
@@ -75,17 +91,21 @@ impl Credentials {
     pub(super) async fn current(&self) -> Result<Arc<Proof>, NoCredentials> {
         match self {
             Self::Fixed(proof) => Ok(Arc::clone(proof)),
-            Self::File(file) => Ok(file.current(FRESH)),
+            Self::File(file) => Ok(file.current()),
             Self::Plugin(issuer) => issuer.current().await,
         }
     }
 
     /// The server refused a proof (401): whether another one may be had.
-    pub(super) fn was_refused(&self, proof: &Proof) -> bool {
+    pub(super) async fn was_refused(&self, proof: &Proof) -> bool {
         match self {
             Self::Fixed(_) => false,
             // it may have been replaced this moment
-            Self::File(file) => file.current(Duration::ZERO).number != proof.number,
+            Self::File(file) => {
+                let reading = file.read_again();
+                let _late = tokio::time::timeout(RENEWAL_TIME, reading).await;
+                file.last().proof.number != proof.number
+            }
             Self::Plugin(issuer) => issuer.was_refused(proof),
         }
     }
@@ -104,18 +124,33 @@ impl fmt::Debug for Credentials {
 
 impl TokenFile {
     /// The last one that could be read: some take the file away once it has been.
-    fn current(&self, fresh: Duration) -> Arc<Proof> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.0.elapsed() >= fresh && is_read_again(&self.path) {
-            last.0 = Instant::now();
-            let read = std::fs::read(&self.path).ok();
-            if let Some(header) = read.and_then(|bytes| header_of(&bytes).ok())
-                && last.1.header.as_ref() != Some(&header)
-            {
-                last.1 = Proof::of_header(Some(header), last.1.number + 1);
-            }
+    fn current(self: &Arc<Self>) -> Arc<Proof> {
+        let mut last = self.last();
+        if last.at.elapsed() >= FRESH && !last.is_under_way {
+            last.is_under_way = true;
+            let file = Arc::clone(self);
+            tokio::spawn(async move {
+                file.read_again().await;
+                file.last().is_under_way = false;
+            });
         }
-        Arc::clone(&last.1)
+        Arc::clone(&last.proof)
+    }
+
+    async fn read_again(&self) {
+        let read = self.memory.read(&self.path).await;
+        let mut last = self.last();
+        last.at = Instant::now();
+        if let Some(header) = read.ok().and_then(|bytes| header_of(&bytes).ok())
+            && last.proof.header.as_ref() != Some(&header)
+        {
+            last.proof = Proof::of_header(Some(header), last.proof.number + 1);
+        }
+    }
+
+    /// Held for a moment only, and never while something is read.
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -159,13 +194,70 @@ mod tests {
         let credentials = Credentials::token_file(&path, &memory).await.unwrap();
         assert_eq!(shown(&credentials).await, "Bearer one");
         let proof = credentials.current().await.unwrap();
-        assert!(!credentials.was_refused(&proof));
+        assert!(!credentials.was_refused(&proof).await);
         std::fs::write(&path, "two\n").unwrap();
         assert_eq!(shown(&credentials).await, "Bearer one");
-        assert!(credentials.was_refused(&proof));
+        assert!(credentials.was_refused(&proof).await);
         assert_eq!(shown(&credentials).await, "Bearer two");
         std::fs::remove_file(&path).unwrap();
-        assert!(credentials.was_refused(&proof));
+        assert!(credentials.was_refused(&proof).await);
+        assert_eq!(shown(&credentials).await, "Bearer two");
+    }
+
+    /// A lease that somebody holds on a file lets nobody open it for 45 s, as a file system that hangs.
+    #[tokio::test]
+    #[cfg(target_os = "linux")]
+    async fn a_file_that_hangs_holds_back_nobody() {
+        use std::io::BufRead as _;
+        const HOLDER: &str = "import fcntl, os, signal, sys\n\
+            signal.signal(signal.SIGIO, signal.SIG_IGN)\n\
+            file = os.open(sys.argv[1], os.O_WRONLY)\n\
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)\n\
+            print('held', flush=True)\n\
+            sys.stdin.read()\n";
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, "one").unwrap();
+        let memory = Memory::default();
+        let credentials = Credentials::token_file(&path, &memory).await.unwrap();
+        let proof = credentials.current().await.unwrap();
+        let mut holder = std::process::Command::new("python3")
+            .args(["-c", HOLDER])
+            .arg(&path)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        let stdout = holder.stdout.as_mut().unwrap();
+        std::io::BufReader::new(stdout)
+            .read_line(&mut said)
+            .unwrap();
+        assert_eq!(said, "held\n");
+        let Credentials::File(file) = &credentials else {
+            panic!("a token file");
+        };
+        file.last().at = Instant::now() - FRESH;
+        let begun = Instant::now();
+        assert_eq!(shown(&credentials).await, "Bearer one");
+        assert!(begun.elapsed() < RENEWAL_TIME, "{:?}", begun.elapsed());
+        // meanwhile all else goes on, on this one thread
+        let refused = futures::future::join(
+            credentials.was_refused(&proof),
+            tokio::time::timeout(RENEWAL_TIME / 4, std::future::pending::<()>()),
+        );
+        let (may_be_renewed, _) = refused.await;
+        assert!(!may_be_renewed);
+        assert!(begun.elapsed() < RENEWAL_TIME * 4, "{:?}", begun.elapsed());
+        // it is read once it can be
+        drop(holder.stdin.take());
+        holder.wait().unwrap();
+        std::fs::write(&path, "two").unwrap();
+        // the first may still give what was there before
+        while !credentials.was_refused(&proof).await {
+            assert!(begun.elapsed() < RENEWAL_TIME * 20);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         assert_eq!(shown(&credentials).await, "Bearer two");
     }
 

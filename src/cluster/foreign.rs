@@ -3,29 +3,77 @@
 
 use std::fmt;
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use serde_json::Value;
 
 use super::error::beginning;
 
 /// How much of a foreign answer is told.
 const TOLD: usize = 120;
+/// The id that the API server gives to each request, and sends with whatever it answers or passes on:
+/// all since Kubernetes 1.21, older ones where they are told to.
+///
+/// See [auditing](https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/).
+pub(super) const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 
 /// An answer that the API server did not give.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Foreign {
     pub(super) code: u16,
     words: String,
+    sign: Sign,
+}
+
+/// By what a foreign answer is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// The API server never answers so.
+    Words,
+    /// It has no [`AUDIT_ID`], as all others of this API server have.
+    NoAuditId,
+}
+
+impl Foreign {
+    /// Of an answer that is known to be one: tells what came.
+    pub(super) fn of(code: u16, headers: &HeaderMap, body: &[u8], sign: Sign) -> Self {
+        let words = if (300..400).contains(&code) {
+            match headers
+                .get(header::LOCATION)
+                .and_then(|it| it.to_str().ok())
+            {
+                Some(place) => format!("it sends to {}", without_query(place)),
+                None => "it sends elsewhere".to_owned(),
+            }
+        } else if is_page(headers, body) {
+            match title(body) {
+                Some(title) => format!("a web page came back: {title:?}"),
+                None => "a web page came back".to_owned(),
+            }
+        } else {
+            match first_words(body) {
+                Some(words) => format!("{words:?} came back"),
+                None => "an answer without a word came back".to_owned(),
+            }
+        };
+        Self { code, words, sign }
+    }
 }
 
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} (HTTP {}), which is no answer of the API server: something stands before it, or \
-             the address is not its own",
-            self.words, self.code
-        )
+        let Self { code, words, sign } = self;
+        match sign {
+            Sign::Words => write!(
+                f,
+                "{words} (HTTP {code}), which is no answer of the API server: something stands \
+                 before it, or the address is not its own"
+            ),
+            Sign::NoAuditId => write!(
+                f,
+                "{words} (HTTP {code}), which did not come through the API server, since it has no \
+                 Audit-Id: something stands before it"
+            ),
+        }
     }
 }
 
@@ -44,33 +92,40 @@ pub(super) fn is_suspect(code: u16, headers: &HeaderMap) -> bool {
 
 /// What a suspect answer is, where it is not the API server's.
 ///
-/// The API server answers with a `Status`, but for paths that it does not know at all. Of 401, it
-/// is enough that it is no page: the credentials were not accepted, by whomever.
-pub(super) fn foreign(code: u16, headers: &HeaderMap, body: &[u8]) -> Option<Foreign> {
-    let words = if (300..400).contains(&code) {
-        match headers
-            .get(header::LOCATION)
-            .and_then(|it| it.to_str().ok())
-        {
-            Some(place) => format!("it sends to {}", without_query(place)),
-            None => "it sends elsewhere".to_owned(),
-        }
-    } else if is_page(headers, body) {
-        match title(body) {
-            Some(title) => format!("a web page came back: {title:?}"),
-            None => "a web page came back".to_owned(),
-        }
-    } else if code < 400 || code == 401 || is_status(body) {
-        return None;
-    } else {
-        match first_words(body) {
-            // what Go's web server says of a path that nobody serves
-            Some(words) if code == 404 && words == "404 page not found" => return None,
-            Some(words) => format!("{words:?} came back"),
-            None => "an answer without a word came back".to_owned(),
-        }
-    };
-    Some(Foreign { code, words })
+/// The API server answers with a `Status`, but for paths that it does not serve at all: whether its
+/// words for these can be its own is up to the caller. Of 401, it is enough that it is no page: the
+/// credentials were not accepted, by whomever.
+pub(super) fn foreign(
+    code: u16,
+    headers: &HeaderMap,
+    body: &[u8],
+    may_be_unserved: bool,
+) -> Option<Foreign> {
+    let is_redirect = (300..400).contains(&code);
+    let is_own = !is_redirect
+        && !is_page(headers, body)
+        && (code < 400
+            || code == 401
+            || is_status(body)
+            || (may_be_unserved && says_unserved(code, body)));
+    (!is_own).then(|| Foreign::of(code, headers, body, Sign::Words))
+}
+
+/// Whether it is what Go's web server says of a path that nobody serves. So do others that are
+/// written in Go.
+pub(super) fn says_unserved(code: u16, body: &[u8]) -> bool {
+    code == 404 && body.trim_ascii() == b"404 page not found"
+}
+
+/// Whether these are the words by which the API server does not let in who asks.
+pub(super) fn is_login_refused(body: &[u8]) -> bool {
+    let status: Value = serde_json::from_slice(body).unwrap_or_default();
+    is_status(body) && (status["reason"] == "Unauthorized" || status["message"] == "Unauthorized")
+}
+
+/// Whether an answer redirects, or is a page for people, by its head.
+pub(super) fn is_for_people(code: u16, headers: &HeaderMap) -> bool {
+    (300..400).contains(&code) || is_page(headers, b"")
 }
 
 /// In words what a text is that should have been JSON.
@@ -98,9 +153,13 @@ pub(super) fn headline(body: &[u8]) -> Option<String> {
     }
 }
 
+/// Whether it is a `Status`. Gateways say why in JSON as well, but not so.
+///
+/// Like client-go, this takes one without its `apiVersion`, as a server of one's own may send it.
 fn is_status(body: &[u8]) -> bool {
     let status: Value = serde_json::from_slice(body).unwrap_or_default();
-    status["kind"] == "Status" || status["message"].is_string()
+    let version = &status["apiVersion"];
+    status["kind"] == "Status" && (version == "v1" || version.is_null())
 }
 
 fn is_page(headers: &HeaderMap, body: &[u8]) -> bool {
@@ -173,7 +232,7 @@ mod tests {
         if !is_suspect(code, &headers) {
             return None;
         }
-        foreign(code, &headers, body.as_bytes()).map(|foreign| foreign.words)
+        foreign(code, &headers, body.as_bytes(), false).map(|foreign| foreign.words)
     }
 
     #[test]
@@ -183,8 +242,11 @@ mod tests {
             (200, json, "{}"),
             (200, "text/plain", "a line of a log: <html>"),
             (403, json, r#"{"kind": "Status", "code": 403}"#),
-            (422, json, r#"{"message": "no"}"#),
-            (404, "text/plain", "404 page not found\n"),
+            (
+                422,
+                json,
+                r#"{"kind": "Status", "apiVersion": "v1", "message": "no"}"#,
+            ),
             (401, "text/plain", "Unauthorized"),
             (401, json, ""),
             (304, json, ""),
@@ -225,6 +287,24 @@ mod tests {
             ),
             (403, "", "", "an answer without a word came back"),
             (
+                404,
+                "text/plain",
+                "404 page not found\n",
+                "\"404 page not found\" came back",
+            ),
+            (
+                404,
+                "application/json",
+                r#"{"message": "no Route matched with those values"}"#,
+                r#""{\"message\": \"no Route matched with those values\"}" came back"#,
+            ),
+            (
+                403,
+                "application/json",
+                r#"{"kind": "Status", "apiVersion": "example.com/v1"}"#,
+                r#""{\"kind\": \"Status\", \"apiVersion\": \"example.com/v1\"}" came back"#,
+            ),
+            (
                 403,
                 "application/json",
                 r#"{"error": 1}"#,
@@ -247,5 +327,28 @@ mod tests {
         assert_eq!(instead_of_json(page.as_bytes()), "a web page: \"Sign in\"");
         assert_eq!(instead_of_json(b"hello\nyou"), "\"hello\"");
         assert_eq!(instead_of_json(b""), "nothing");
+    }
+
+    #[test]
+    fn what_nobody_serves_is_told_by_its_words_alone() {
+        let is_own =
+            |code, body: &str| foreign(code, &HeaderMap::new(), body.as_bytes(), true).is_none();
+        assert!(is_own(404, "404 page not found\n"));
+        assert!(!is_own(403, "404 page not found\n"));
+        assert!(!is_own(404, "404 page not found: try another\n"));
+    }
+
+    #[test]
+    fn a_refused_login_is_known_by_its_status() {
+        let own = r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"Unauthorized","reason":"Unauthorized","code":401}"#;
+        assert!(is_login_refused(own.as_bytes()));
+        for other in [
+            "Unauthorized",
+            r#"{"message": "Unauthorized"}"#,
+            r#"{"kind": "Status", "apiVersion": "v1", "message": "no token"}"#,
+            "",
+        ] {
+            assert!(!is_login_refused(other.as_bytes()), "{other}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use base64::Engine as _;
 use serde_json::{Map, Value};
 
 use super::connect_error::ConnectError;
-use super::memory::Memory;
+use super::memory::{Memory, Unread};
 use crate::source::SourceFile;
 use crate::yaml::{self, Node, NodeKind};
 
@@ -62,10 +62,13 @@ pub(super) struct Entry {
 }
 
 /// Looks in the places kubectl looks in: the flag alone, the files of `KUBECONFIG`,
-/// `~/.kube/config`, the pod. Of several files, those that are missing are skipped.
+/// `~/.kube/config`, the pod. Of several files, those that are missing are skipped, as client-go does:
+/// what cannot be looked at is not missing.
 pub(super) async fn find(places: &Places<'_>, memory: &Memory) -> Result<Found, ConnectError> {
     if let Some(path) = places.flag {
-        return read_all(&[path.to_path_buf()], memory).await;
+        let bytes = memory.read(path).await;
+        let bytes = bytes.map_err(|cause| unreadable(path, cause))?;
+        return merged(&[(path.to_path_buf(), bytes)]);
     }
     let mut looked_at = Vec::new();
     let variable = places.variable.filter(|value| !value.is_empty());
@@ -81,9 +84,16 @@ pub(super) async fn find(places: &Places<'_>, memory: &Memory) -> Result<Found, 
     } else {
         Vec::new()
     };
-    let present: Vec<PathBuf> = candidates.into_iter().filter(|p| p.exists()).collect();
+    let mut present = Vec::new();
+    for path in candidates {
+        match memory.read_if_there(&path).await {
+            Ok(bytes) => present.push((path, bytes)),
+            Err(Unread::Missing(_)) => {}
+            Err(Unread::Failed(cause)) => return Err(unreadable(&path, cause)),
+        }
+    }
     if !present.is_empty() {
-        return read_all(&present, memory).await;
+        return merged(&present);
     }
     if places.is_in_cluster {
         return Ok(Found::InCluster);
@@ -92,20 +102,22 @@ pub(super) async fn find(places: &Places<'_>, memory: &Memory) -> Result<Found, 
     Err(ConnectError::NoKubeconfig { looked_at })
 }
 
-async fn read_all(paths: &[PathBuf], memory: &Memory) -> Result<Found, ConnectError> {
-    let names: Vec<_> = paths
+fn unreadable(path: &Path, cause: String) -> ConnectError {
+    ConnectError::Unreadable {
+        path: path.to_owned(),
+        cause,
+    }
+}
+
+fn merged(files: &[(PathBuf, Arc<Vec<u8>>)]) -> Result<Found, ConnectError> {
+    let names: Vec<_> = files
         .iter()
-        .map(|path| path.display().to_string())
+        .map(|(path, _)| path.display().to_string())
         .collect();
     let names = names.join(if cfg!(windows) { ";" } else { ":" });
     let mut merged = Kubeconfig::default();
-    for path in paths {
-        let bytes = memory.read(path).await;
-        let bytes = bytes.map_err(|cause| ConnectError::Unreadable {
-            path: path.clone(),
-            cause,
-        })?;
-        merged.add(read(path, &bytes)?);
+    for (path, bytes) in files {
+        merged.add(read(path, bytes)?);
     }
     Ok(Found::Files {
         names,

@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::OnceCell;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared};
 
 use super::cause::without_number;
 use super::error::seconds;
@@ -22,41 +23,115 @@ const READING_TIME: Duration = Duration::from_secs(30);
 const LARGEST: u64 = 16 << 20;
 
 type Bytes = Arc<Vec<u8>>;
+type Flight = Shared<BoxFuture<'static, Result<Bytes, Unread>>>;
+
+/// Why a file could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// There is none. A place that cannot be looked at may have one.
+    Missing(String),
+    /// In words.
+    Failed(String),
+}
+
+impl Unread {
+    fn of(error: &io::Error) -> Self {
+        let words = without_number(&error.to_string());
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::Missing(words),
+            _ => Self::Failed(words),
+        }
+    }
+
+    /// Why, in words.
+    pub(super) fn words(self) -> String {
+        match self {
+            Self::Missing(words) | Self::Failed(words) => words,
+        }
+    }
+}
 
 /// Shared by the connections of a run, which are made with clones of it.
 #[derive(Clone, Default)]
 pub struct Memory {
     /// Of pipes and devices, from which there is nothing to be had a second time.
-    read_once: Arc<Mutex<HashMap<PathBuf, Arc<OnceCell<Bytes>>>>>,
+    read_once: Arc<Mutex<HashMap<PathBuf, Bytes>>>,
+    /// What is being read at the moment.
+    under_way: Arc<Mutex<HashMap<PathBuf, Flight>>>,
     plugins: Arc<Mutex<HashMap<Plugin, Arc<Issuer>>>>,
 }
 
 impl Memory {
     /// What is in a file; of a pipe, what was in it when it was read first. In words why not.
     pub(super) async fn read(&self, path: &Path) -> Result<Bytes, String> {
+        self.read_if_there(path).await.map_err(Unread::words)
+    }
+
+    /// As [`Memory::read`], with what is missing told apart.
+    ///
+    /// Whoever waits for a file that hangs waits for the same thread: it cannot be ended.
+    pub(super) async fn read_if_there(&self, path: &Path) -> Result<Bytes, Unread> {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        if is_read_again(&absolute) {
-            return read(absolute).await;
-        }
-        let cell = {
-            let mut known = self
-                .read_once
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(known.entry(absolute.clone()).or_default())
+        let flight = {
+            let mut under_way = self.under_way();
+            // what has arrived is kept before it is no longer under way
+            if let Some(flight) = under_way.get(&absolute) {
+                flight.clone()
+            } else if let Some(bytes) = self.kept(&absolute) {
+                return Ok(bytes);
+            } else {
+                let flight = self.depart(&absolute);
+                under_way.insert(absolute, flight.clone());
+                flight
+            }
         };
-        cell.get_or_try_init(|| read(absolute)).await.cloned()
+        tokio::time::timeout(READING_TIME, flight)
+            .await
+            .unwrap_or_else(|_elapsed| {
+                let time = seconds(READING_TIME);
+                Err(Unread::Failed(format!(
+                    "nobody wrote all of it within {time}"
+                )))
+            })
+    }
+
+    /// Reads in a thread of its own, which hangs where nobody writes, until the program ends: that
+    /// does not wait for it.
+    fn depart(&self, path: &Path) -> Flight {
+        let (memory, path) = (self.clone(), path.to_owned());
+        let reading = tokio::task::spawn_blocking(move || {
+            let read = read(&path);
+            if let Ok((bytes, Kind::Once)) = &read {
+                memory.read_once().insert(path.clone(), Arc::clone(bytes));
+            }
+            memory.under_way().remove(&path);
+            read.map(|(bytes, _)| bytes)
+        });
+        let reading = async move {
+            reading
+                .await
+                .unwrap_or_else(|error| Err(Unread::Failed(error.to_string())))
+        };
+        reading.boxed().shared()
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, HashMap<PathBuf, Flight>> {
+        self.under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read_once(&self) -> MutexGuard<'_, HashMap<PathBuf, Bytes>> {
+        self.read_once
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What was read of something that can be read only once; nothing of a file.
     #[must_use]
     pub fn kept(&self, path: &Path) -> Option<Arc<Vec<u8>>> {
         let absolute = std::path::absolute(path).ok()?;
-        let known = self
-            .read_once
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        known.get(&absolute)?.get().cloned()
+        self.read_once().get(&absolute).cloned()
     }
 
     /// The one who gets credentials from a plugin, the same for all who are to run it in the same way.
@@ -76,30 +151,31 @@ impl fmt::Debug for Memory {
     }
 }
 
-/// Whether a file has the same to say each time: also one that is not there yet.
-pub(super) fn is_read_again(path: &Path) -> bool {
-    std::fs::metadata(path).map_or(true, |it| it.is_file() || it.is_dir())
+/// How often something has all of it to say.
+enum Kind {
+    Always,
+    Once,
 }
 
-/// A thread that nobody writes to hangs until the program ends, which does not wait for it.
-async fn read(path: PathBuf) -> Result<Bytes, String> {
-    let reading = tokio::task::spawn_blocking(move || {
-        let mut bytes = Vec::new();
+/// Blocks for as long as the file does: it may be on a file system that is away, or a pipe.
+fn read(path: &Path) -> Result<(Bytes, Kind), Unread> {
+    let mut bytes = Vec::new();
+    let mut read = || -> io::Result<Kind> {
         let file = std::fs::File::open(path)?;
+        let about = file.metadata()?;
         file.take(LARGEST + 1).read_to_end(&mut bytes)?;
-        std::io::Result::Ok(bytes)
-    });
-    match tokio::time::timeout(READING_TIME, reading).await {
-        Ok(Ok(Ok(bytes))) if bytes.len() as u64 > LARGEST => {
-            Err(format!("it has more than {} MiB", LARGEST >> 20))
-        }
-        Ok(Ok(Ok(bytes))) => Ok(Arc::new(bytes)),
-        Ok(Ok(Err(error))) => Err(without_number(&error.to_string())),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_elapsed) => Err(format!(
-            "nobody wrote all of it within {}",
-            seconds(READING_TIME)
-        )),
+        Ok(match about.is_file() {
+            true => Kind::Always,
+            false => Kind::Once,
+        })
+    };
+    match read() {
+        Ok(_) if bytes.len() as u64 > LARGEST => Err(Unread::Failed(format!(
+            "it has more than {} MiB",
+            LARGEST >> 20
+        ))),
+        Ok(kind) => Ok((Arc::new(bytes), kind)),
+        Err(error) => Err(Unread::of(&error)),
     }
 }
 

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use http_body_util::{BodyExt as _, Limited};
 use jiff::Timestamp;
@@ -18,7 +20,9 @@ use super::cause::Cause;
 use super::clock::Clock;
 use super::connector::AnyAnswer;
 use super::error::ClusterError;
+use super::foreign::{is_login_refused, says_unserved};
 use super::retry::{Repeat, Setback};
+use super::route::Route;
 
 /// A request that can be sent more than once.
 #[derive(Debug, Clone)]
@@ -251,10 +255,15 @@ impl Transport {
         let code = parts.status.as_u16();
         let is_answer = match call.answers {
             Answers::Good => code < 400,
-            Answers::Any => code != 401 && code != 429,
+            // who answers behind the proxy may let in others
+            Answers::Any if code == 401 => {
+                Route::of(&call.path) == Route::Proxied && !is_login_refused(&body)
+            }
+            Answers::Any => code != 429,
         };
         if !is_answer {
-            return Err(bad_answer(code, &parts.headers, &body));
+            let failed = bad_answer(code, &parts.headers, &body);
+            return Err(self.in_doubt(call, failed, &body).await);
         }
         Ok(Reply {
             code,
@@ -275,14 +284,62 @@ impl Transport {
             }
             let (parts, body) = response.into_parts();
             let body = body.collect_bytes().await?;
-            Ok(Err(bad_answer(
-                parts.status.as_u16(),
-                &parts.headers,
-                &body,
-            )))
+            let failed = bad_answer(parts.status.as_u16(), &parts.headers, &body);
+            Ok(Err((failed, body)))
         };
-        let body = self.in_time(call, exchange).await??;
-        Ok(Opened { body })
+        match self.in_time(call, exchange).await? {
+            Ok(body) => Ok(Opened { body }),
+            Err((failed, body)) => Err(self.in_doubt(call, failed, &body).await),
+        }
+    }
+
+    /// That nobody serves a path is no answer where discovery has the kind: servers that have just
+    /// been started say so, and others on the way.
+    fn in_doubt<'a>(
+        &'a self,
+        call: &'a Call,
+        failed: Failed,
+        body: &'a [u8],
+    ) -> BoxFuture<'a, Failed> {
+        async move {
+            let code = failed.error.code().unwrap_or_default();
+            let Route::Kind { version, plural } = Route::of(&call.path) else {
+                return failed;
+            };
+            if !says_unserved(code, body) {
+                return failed;
+            }
+            let list = match self.send_once(&Call::get(&version)).await {
+                Ok(reply) => reply.json().map_err(Failed::hopeless),
+                Err(unserved) if unserved.error.is_not_found() => return failed,
+                Err(unknown) => Err(unknown),
+            };
+            let list = match list {
+                Ok(list) => list,
+                Err(unknown) => return unknown,
+            };
+            let Some(kinds) = list["resources"].as_array() else {
+                let cause = format!("what it sent for the request GET {version} is no list");
+                return Failed::hopeless(ClusterError::Unavailable { cause });
+            };
+            if !kinds.iter().any(|kind| kind["name"] == plural.as_str()) {
+                return failed;
+            }
+            let cause = format!("it answered \"404 page not found\", and {version} has {plural}");
+            Failed {
+                error: ClusterError::Failing {
+                    cause: cause.clone(),
+                },
+                cause: None,
+                attempts: 1,
+                setback: Setback::Answer {
+                    code: 503,
+                    retry_after: None,
+                    message: cause,
+                },
+            }
+        }
+        .boxed()
     }
 
     async fn in_time<T>(

@@ -33,6 +33,11 @@ impl Deadline {
         }
     }
 
+    /// The same later by a time that does not count.
+    pub fn put_off(&mut self, by: Duration) {
+        self.at += by;
+    }
+
     /// Whether it is to be looked once only.
     pub fn is_zero(&self) -> bool {
         self.span.is_zero()

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::super::client::Cluster;
 use super::super::container::PodTarget;
-use super::places::Place;
+use super::places::ExecPlace;
 
 /// What was asked for this recently may not run yet, when it is told to end.
 const MAY_NOT_RUN_YET: Duration = Duration::from_secs(2);
@@ -29,7 +29,7 @@ pub(super) struct UnderWay<'a> {
     target: &'a PodTarget,
     command: &'a [String],
     begun: Instant,
-    place: Option<Place>,
+    place: Option<ExecPlace>,
 }
 
 impl<'a> UnderWay<'a> {
@@ -37,7 +37,7 @@ impl<'a> UnderWay<'a> {
         cluster: &'a Cluster,
         target: &'a PodTarget,
         command: &'a [String],
-        place: Place,
+        place: ExecPlace,
     ) -> Self {
         Self {
             cluster,

@@ -11,6 +11,7 @@ mod stop;
 mod witness;
 
 pub(super) use abandoned::Ends;
+pub use places::ExecPlace;
 pub(super) use places::Places;
 pub use session::{ExecError, ExecLimits, ExecReached, ExecResult};
 pub(super) use witness::Shellless;

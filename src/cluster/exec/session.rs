@@ -21,6 +21,7 @@ use super::super::resource::{Resource, encoded};
 use super::super::retry::{Repeat, Setback};
 use super::super::transport;
 use super::abandoned::UnderWay;
+use super::places::ExecPlace;
 use super::status::{Ending, ending};
 use super::stop;
 use super::witness::{Witness, lacks_shell};
@@ -42,8 +43,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(2);
 /// How much a command may take.
 #[derive(Debug, Clone)]
 pub struct ExecLimits {
-    /// The time for all of it, connecting included; 30 s by default. Waiting until fewer than
-    /// [`MAX_CONCURRENT_EXECS`](super::super::MAX_CONCURRENT_EXECS) others run does not count.
+    /// The time for all of it, connecting included; 30 s by default.
     pub timeout: Duration,
     /// How stdout is taken in; 1 MiB of it is kept by default.
     pub stdout: Intake,
@@ -186,13 +186,13 @@ impl Cluster {
     /// lines are no part of stderr.
     pub(in super::super) async fn exec_bare(
         &self,
+        place: ExecPlace,
         target: &PodTarget,
         command: &[String],
         stdin: Option<Vec<u8>>,
         limits: &ExecLimits,
         witness: &mut Witness,
     ) -> Result<ExecResult, ExecError> {
-        let place = self.inner.shared.execs.take(target).await;
         let under_way = UnderWay::new(self, target, command, place);
         let begun = under_way.begun();
         let mut progress = Progress::new(&limits.stdout, &limits.stderr, witness);

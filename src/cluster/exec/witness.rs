@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::super::client::Cluster;
 use super::super::container::PodTarget;
+use super::places::ExecPlace;
 use super::session::{ExecError, ExecLimits, ExecReached, ExecResult};
 
 /// Run as `sh -c SCRIPT kubeproof TOKEN COMMAND…`.
@@ -183,7 +184,8 @@ impl Shellless {
 }
 
 impl Cluster {
-    /// Runs a command in a container, once, and waits until it ends.
+    /// Runs a command in a container, once, and waits until it ends. The place is one that
+    /// [`Cluster::exec_place`] gave for the same pod.
     ///
     /// Without `stdin`, the command has none; with it, it is sent whole and then closed, which
     /// needs Kubernetes 1.30. The command is not interpreted by a shell, but where the container has
@@ -199,6 +201,7 @@ impl Cluster {
     /// get to it: never where the command may have started.
     pub async fn exec(
         &self,
+        place: ExecPlace,
         target: &PodTarget,
         command: &[String],
         stdin: Option<Vec<u8>>,
@@ -209,7 +212,9 @@ impl Cluster {
             let token = format!("kubeproof-{}", uuid::Uuid::new_v4().simple());
             let wrapped = wrapped(&token, command);
             let mut witness = Witness::of(&token);
-            let ended = self.exec_bare(target, &wrapped, stdin.clone(), limits, &mut witness);
+            let input = stdin.clone();
+            let ended =
+                self.exec_bare(place.clone(), target, &wrapped, input, limits, &mut witness);
             match ended.await {
                 Err(ExecError::NotStarted { cause }) if lacks_shell(&cause) => {
                     self.inner.shared.shellless.add(target);
@@ -217,13 +222,27 @@ impl Cluster {
                 ended => return heard(&witness, command, ended),
             }
         }
-        let limits = ExecLimits {
+        let rest = ExecLimits {
             timeout: limits.timeout.saturating_sub(begun.elapsed()),
             ..limits.clone()
         };
         let mut nobody = Witness::none();
-        self.exec_bare(target, command, stdin, &limits, &mut nobody)
-            .await
+        let ended = self.exec_bare(place, target, command, stdin, &rest, &mut nobody);
+        ended.await.map_err(|error| match error {
+            // what looking for a shell took is a part of it
+            ExecError::TimedOut {
+                reached,
+                stdout,
+                stderr,
+                ..
+            } => ExecError::TimedOut {
+                reached,
+                after: limits.timeout,
+                stdout,
+                stderr,
+            },
+            error => error,
+        })
     }
 }
 

@@ -51,10 +51,15 @@ impl Cluster {
                 problem: error.to_string(),
             })?;
         let connection = self.transport().client.connect(request).await;
-        let connection = connection.map_err(|error| match Cause::of(&error) {
-            Cause::Answer { code: 404, message } => HttpError::NotReached { cause: message },
-            cause => HttpError::NotAsked {
-                cause: cause.to_string(),
+        let connection = connection.map_err(|error| match &error {
+            // its own words, and not those of somebody on the way
+            kube::Error::Api(status) if status.code == 404 && status.reason == "NotFound" => {
+                HttpError::NotReached {
+                    cause: status.message.clone(),
+                }
+            }
+            error => HttpError::NotAsked {
+                cause: Cause::of(error).to_string(),
             },
         })?;
         let (near, far) = tokio::io::duplex(BUFFER);

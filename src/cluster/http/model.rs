@@ -195,14 +195,16 @@ pub enum HttpError {
         problem: String,
     },
 
-    /// The way to the target does not work: the API server did not answer, or lets us not pass.
+    /// The way to the target does not work: the API server did not answer, or lets us not pass; a
+    /// resolver does not answer, this machine has no route or no more ports.
     #[error("the request could not be sent: {cause}")]
     NotAsked {
         /// What happened.
         cause: String,
     },
 
-    /// The target does not listen: no such service or pod, no endpoint, no such name, refused.
+    /// The target does not listen: no such service or pod, no endpoint, no such name, refused. Somebody
+    /// said so.
     ///
     /// The API server's proxy tells so with a 503, which is not the service's own.
     #[error("{cause}")]

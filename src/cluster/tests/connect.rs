@@ -206,6 +206,58 @@ async fn several_files_are_merged_and_missing_ones_skipped() {
     }
 }
 
+/// What cannot be looked at may be the file that is meant: kubectl ends there too.
+#[tokio::test]
+#[cfg(unix)]
+async fn a_file_that_cannot_be_reached_is_not_one_that_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = write(
+        folder.path(),
+        "other",
+        &kubeconfig("https://127.0.0.1:1", "{}"),
+    );
+    let circle = folder.path().join("circle");
+    std::os::unix::fs::symlink(&circle, &circle).unwrap();
+    let nowhere = folder.path().join("nowhere");
+    std::os::unix::fs::symlink(folder.path().join("missing"), &nowhere).unwrap();
+    let folder = folder.path().to_owned();
+    for (first, is_told) in [
+        (other.join("config"), true),
+        (circle, true),
+        (folder, true),
+        (nowhere, false),
+    ] {
+        let variable = std::env::join_paths([&first, &other]).unwrap();
+        for is_in_cluster in [true, false] {
+            let places = Places {
+                variable: Some(&variable),
+                is_in_cluster,
+                ..Places::default()
+            };
+            match find(&places, &Memory::default()).await {
+                Ok(found) => {
+                    assert!(!is_told, "{}", first.display());
+                    assert!(matches!(found, Found::Files { .. }));
+                }
+                Err(error) => {
+                    assert!(is_told, "{error}");
+                    let expected = format!("cannot read {}", first.display());
+                    assert!(error.to_string().starts_with(&expected), "{error}");
+                }
+            }
+        }
+        // alone, it hides the pod's service account
+        let alone = first.clone().into_os_string();
+        let places = Places {
+            variable: Some(&alone),
+            is_in_cluster: true,
+            ..Places::default()
+        };
+        let found = find(&places, &Memory::default()).await;
+        assert_eq!(found.is_err(), is_told, "{}", first.display());
+    }
+}
+
 #[tokio::test]
 async fn the_places_are_those_of_kubectl() {
     let folder = tempfile::tempdir().unwrap();

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::super::exec::Witness;
-use super::super::{ExecError, ExecLimits, ExecReached, ExecResult, ExecTarget};
+use super::super::{
+    ExecError, ExecLimits, ExecReached, ExecResult, ExecTarget, MAX_CONCURRENT_EXECS_PER_POD,
+};
 use super::fake::{Answer, Fake, Then};
 use crate::output::Intake;
 
@@ -33,8 +36,10 @@ async fn run(
     };
     let stdin = stdin.map(<[u8]>::to_vec);
     let mut nobody = Witness::none();
-    fake.cluster()
-        .exec_bare(&target, &command, stdin, &limits, &mut nobody)
+    let cluster = fake.cluster();
+    let place = cluster.exec_place(&target).await;
+    cluster
+        .exec_bare(place, &target, &command, stdin, &limits, &mut nobody)
         .await
 }
 
@@ -245,7 +250,8 @@ async fn a_command_that_nobody_waits_for_is_told_to_end() {
         container: None,
     };
     let mut nobody = Witness::none();
-    let session = cluster.exec_bare(&target, &command, None, &limits, &mut nobody);
+    let place = cluster.exec_place(&target).await;
+    let session = cluster.exec_bare(place, &target, &command, None, &limits, &mut nobody);
     let given_up = tokio::time::timeout(Duration::from_millis(500), session).await;
     assert!(given_up.is_err());
     cluster.commands_ended().await;
@@ -257,8 +263,9 @@ async fn a_command_that_nobody_waits_for_is_told_to_end() {
         assert!(stop.ends_with("command=kubeproof&command=0&command=true"));
     }
     // what came to its end is left alone
+    let place = cluster.exec_place(&target).await;
     let ended = cluster
-        .exec_bare(&target, &command, None, &limits, &mut nobody)
+        .exec_bare(place, &target, &command, None, &limits, &mut nobody)
         .await;
     assert_eq!(ended.unwrap().exit, 0);
     cluster.commands_ended().await;
@@ -280,9 +287,52 @@ async fn a_command_whose_connection_broke_is_told_to_end() {
     };
     let (command, limits) = (["true".to_owned()], ExecLimits::default());
     let mut nobody = Witness::none();
-    let broken = cluster.exec_bare(&target, &command, None, &limits, &mut nobody);
+    let place = cluster.exec_place(&target).await;
+    let broken = cluster.exec_bare(place, &target, &command, None, &limits, &mut nobody);
     let error = broken.await.unwrap_err();
     assert!(matches!(error, ExecError::Broken { .. }), "{error:?}");
     cluster.commands_ended().await;
     assert!(fake.requests()[1].contains("command=sh&command=-c&"));
+}
+
+#[tokio::test]
+async fn waiting_for_a_place_takes_nothing_of_a_commands_time() {
+    const NO_SHELL: &[u8] = b"\x03{\"status\":\"Failure\",\"message\":\"exec: \\\"sh\\\": executable file not found in $PATH\"}";
+    let fake = Fake::start(|asked| match asked.before {
+        1 => Answer::Exec(vec![b"\x01it runs".to_vec()], Then::Hang),
+        _ => Answer::Exec(vec![NO_SHELL.to_vec()], Then::Close),
+    })
+    .await;
+    let cluster = fake.cluster();
+    let target = ExecTarget {
+        namespace: "n".into(),
+        pod: "p".into(),
+        container: None,
+    };
+    let mut others = Vec::new();
+    for _ in 0..MAX_CONCURRENT_EXECS_PER_POD {
+        others.push(cluster.exec_place(&target).await);
+    }
+    let (waiting, time) = (Duration::from_millis(700), Duration::from_millis(1000));
+    tokio::spawn(async move {
+        tokio::time::sleep(waiting).await;
+        drop(others);
+    });
+    let place = cluster.exec_place(&target).await;
+    assert!(place.waited() >= waiting, "{:?}", place.waited());
+    let begun = Instant::now();
+    let limits = ExecLimits {
+        timeout: time,
+        ..ExecLimits::default()
+    };
+    let command = ["true".to_owned()];
+    let ended = cluster.exec(place, &target, &command, None, &limits);
+    let error = ended.await.unwrap_err();
+    assert!(begun.elapsed() >= time, "{:?}", begun.elapsed());
+    assert_eq!(error.to_string(), "the command did not end within 1s");
+    // the place is free again
+    for _ in 0..MAX_CONCURRENT_EXECS_PER_POD {
+        let place = cluster.exec_place(&target).await;
+        assert!(place.waited() < time);
+    }
 }

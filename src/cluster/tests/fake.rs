@@ -25,6 +25,8 @@ pub(super) enum Answer {
     Json(u16, Value),
     /// A document with a header.
     WithHeader(u16, &'static str, &'static str, Value),
+    /// A text as it is, with lines of headers.
+    Text(u16, &'static str, &'static str),
     /// The beginning of a watch: an event a line.
     Events(Vec<Value>, Then),
     /// A body in pieces.
@@ -169,6 +171,14 @@ async fn answer(mut stream: TcpStream, head: &str, answer: Answer) {
         Answer::Json(code, body) => document(&mut stream, code, "", &body).await,
         Answer::WithHeader(code, name, value, body) => {
             document(&mut stream, code, &format!("{name}: {value}\r\n"), &body).await;
+        }
+        Answer::Text(code, headers, body) => {
+            let text = format!(
+                "HTTP/1.1 {code} X\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n{body}",
+                body.len()
+            );
+            let _ = stream.write_all(text.as_bytes()).await;
+            let _ = stream.shutdown().await;
         }
         Answer::Events(events, then) => {
             let lines = events.iter().map(|event| format!("{event}\n").into_bytes());

@@ -202,15 +202,15 @@ async fn an_answer_that_breaks_off_with_the_server_is_not_the_services() {
 
 #[tokio::test]
 async fn the_way_to_a_pod_is_told_from_the_pod() {
-    let refused = async |code: u16, message: &'static str| {
+    let refused = async |code: u16, reason: &'static str, message: &'static str| {
         let body = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-                          "message": message, "code": code});
+                          "reason": reason, "message": message, "code": code});
         let fake = Fake::start(move |_| Answer::Json(code, body.clone())).await;
         ask(&fake, &forwarded()).await.unwrap_err()
     };
-    let gone = refused(404, "pods \"p\" not found").await;
+    let gone = refused(404, "NotFound", "pods \"p\" not found").await;
     assert!(matches!(gone, HttpError::NotReached { .. }));
-    let forbidden = refused(403, "pods \"p\" is forbidden").await;
+    let forbidden = refused(403, "Forbidden", "pods \"p\" is forbidden").await;
     assert!(matches!(forbidden, HttpError::NotAsked { .. }));
     let hanging = Fake::start(|_| Answer::Nothing(Then::Hang)).await;
     let error = ask(&hanging, &forwarded()).await.unwrap_err();
@@ -250,6 +250,20 @@ async fn a_url_where_nothing_listens_is_not_reached() {
         .unwrap_err();
     assert_eq!(error.to_string(), format!("{address}: connection refused"));
     assert!(!error.is_environment());
+}
+
+/// To an address of all there is no connection, so that the system says that there is no way.
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_url_to_which_there_is_no_way_from_here_is_not_judged() {
+    let fake = Fake::start(|_| Answer::Json(200, json!({}))).await;
+    let target = HttpTarget::Url("http://127.255.255.255:80/".into());
+    let error = fake.cluster().http(&target, &request()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the request could not be sent: 127.255.255.255:80: Network is unreachable"
+    );
+    assert!(error.is_environment());
 }
 
 /// The runner moves all of these between threads.

@@ -180,8 +180,15 @@ async fn rights(cluster: &Cluster, namespace: &str) {
         pod: "x".into(),
         container: None,
     };
+    let place = as_account.exec_place(&target).await;
     let error = as_account
-        .exec(&target, &["true".into()], None, &ExecLimits::default())
+        .exec(
+            place,
+            &target,
+            &["true".into()],
+            None,
+            &ExecLimits::default(),
+        )
         .await
         .unwrap_err();
     assert!(error.to_string().contains(&account.user), "{error}");
@@ -276,8 +283,10 @@ async fn http(cluster: &Cluster, namespace: &str) {
         assert!(tries < 50);
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+    let place = cluster.exec_place(&web).await;
     let exec = cluster
         .exec(
+            place,
             &web,
             &["cat".into(), "/tmp/w/index.html".into()],
             None,

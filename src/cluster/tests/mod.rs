@@ -6,6 +6,7 @@ mod connect;
 mod discovery;
 mod exec;
 mod fake;
+mod foreign;
 mod http;
 mod live;
 mod logs;

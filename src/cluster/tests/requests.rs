@@ -404,8 +404,9 @@ async fn an_identity_is_on_whatever_is_sent() {
     };
     let limits = ExecLimits::default();
     let mut nobody = super::super::exec::Witness::none();
+    let place = other.exec_place(&target).await;
     let result = other
-        .exec_bare(&target, &["true".into()], None, &limits, &mut nobody)
+        .exec_bare(place, &target, &["true".into()], None, &limits, &mut nobody)
         .await;
     assert_eq!(result.unwrap().exit, 0);
     let mut watch = other.watch(&Resource::pod(), Some("n"));

@@ -169,8 +169,9 @@ fn exec() {
         };
         let (command, mut nobody) = (["true".to_owned()], Witness::none());
         let cluster = fake.cluster();
+        let place = cluster.exec_place(&target()).await;
         let result = cluster
-            .exec_bare(&target(), &command, None, &limits, &mut nobody)
+            .exec_bare(place, &target(), &command, None, &limits, &mut nobody)
             .await
             .unwrap();
         let text = match channel {

@@ -47,18 +47,20 @@ pub async fn run(
                 .collect::<Result<_, _>>()?
         }
     };
+    let mut deadline = deadline.clone();
     let mut result = StepResult::default();
     for target in &targets {
-        result = one(exec, target, context, deadline).await?;
+        result = one(exec, target, context, &mut deadline).await?;
     }
     Ok(result)
 }
 
+/// Waiting until one more command may run in the pod takes nothing of its time.
 async fn one(
     exec: &Exec,
     target: &ExecTarget,
     context: &StepContext<'_>,
-    deadline: &Deadline,
+    deadline: &mut Deadline,
 ) -> Result<StepResult, StepFailure> {
     let scope = context.scope();
     let command = exec
@@ -75,6 +77,8 @@ async fn one(
     let what = format!("`{}` in pod/{}", shown(&command), target.pod);
     let _unseen = context.suite.writes.unseen();
     let result = loop {
+        let place = context.cluster.exec_place(target).await;
+        deadline.put_off(place.waited());
         let (stdout, stderr) = judge.intakes();
         let limits = ExecLimits {
             timeout: deadline.remaining(),
@@ -82,7 +86,10 @@ async fn one(
             stderr,
         };
         let input = stdin.clone().map(String::into_bytes);
-        match context.cluster.exec(target, &command, input, &limits).await {
+        let ended = context
+            .cluster
+            .exec(place, target, &command, input, &limits);
+        match ended.await {
             Ok(result) => break result,
             Err(ExecError::NotStarted { cause })
                 if is_too_early(&cause)
