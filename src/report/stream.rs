@@ -348,9 +348,13 @@ mod tests {
             .drain(&|| Duration::from_secs(60))
             .unwrap();
         stream.write_all(b"::error::of a pod\n").unwrap();
-        let expected = "[… 8 bytes left out: nobody read stderr …]\n:\\:error::of a pod\n";
-        let mut text = vec![0; expected.len()];
-        reader.read_exact(&mut text).unwrap();
-        assert_eq!(String::from_utf8(text).unwrap(), expected);
+        stream.settle(&|| Duration::from_secs(60)).unwrap();
+        drop((stream, file));
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(
+            text,
+            "[… 8 bytes left out: nobody read stderr …]\n:\\:error::of a pod\n"
+        );
     }
 }

@@ -64,12 +64,23 @@ fn what_leads_to_stdout_is_stdout() {
 
 #[test]
 fn what_leads_to_stderr_is_stderr() {
-    let program = with_links(on_server(&["--quiet", "--json", "stderr"], PASSES));
-    let run = program.run();
-    run.assert_code(0);
-    assert!(is_link(&run.path("stderr")));
-    assert!(is_events(&run.stderr), "{run}");
-    assert!(run.stdout.contains("PASSED: 1 passed"), "{run}");
+    for path in ["stderr", "/proc/self/fd/2", "log"] {
+        let program = with_links(on_server(&["--json", path], PASSES));
+        let run = program.stderr_to("log").run();
+        run.assert_code(0);
+        assert!(is_link(&run.path("stderr")), "{path}");
+        assert!(run.stdout.contains("PASSED: 1 passed"), "{run}");
+        // beside what goes on, and neither is written over the other
+        let log = run.read("log");
+        let (events, others): (Vec<_>, Vec<_>) = log.lines().partition(|it| it.starts_with('{'));
+        assert!(is_events(&events.join("\n")), "{path}: {log}");
+        let is_done = |line: &&str| line.starts_with("s: 1 case done, 0 not passed, in ");
+        assert!(others.iter().any(is_done), "{path}: {log}");
+        assert!(
+            others.iter().all(|line| !line.contains('}')),
+            "{path}: {log}"
+        );
+    }
 }
 
 #[test]

@@ -90,6 +90,13 @@ impl Kubeproof {
         self
     }
 
+    /// With its stderr in a file of its folder, as by `2>`.
+    pub fn stderr_to(mut self, name: &str) -> Self {
+        let file = File::create(self.path(name)).expect("a file");
+        self.command.stderr(file);
+        self
+    }
+
     /// With stdout and stderr in one, as by `2>&1`.
     pub fn output_to(mut self, file: impl Into<OwnedFd>) -> Self {
         let file = file.into();
