@@ -272,7 +272,7 @@ mod tests {
         let late = async || {
             let over = tokio::time::sleep(Duration::from_millis(50));
             let id = id("s", 0, "c");
-            artifacts.write(&id, 1, "late", "x", over).await;
+            artifacts.write(&id, 1, 1, "late", "x", over).await;
         };
         late().await;
         go_on.send(()).unwrap();
@@ -292,7 +292,7 @@ mod tests {
         let patience = || Duration::from_secs(60);
         assert!(outlet.drain(&patience).is_err());
         let (id, over) = (id("s", 0, "c"), std::future::pending());
-        artifacts.write(&id, 1, "logs", "x", over).await;
+        artifacts.write(&id, 1, 1, "logs", "x", over).await;
         let mut reporters = crate::report::Reporters::new();
         let report = ArtifactsReport::new(&artifacts);
         reporters.push_behind(report, artifacts.outlet(), crate::report::Loss::Counts);

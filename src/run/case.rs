@@ -280,7 +280,9 @@ async fn collect(
                     () = tokio::time::sleep_until(over) => {}
                 }
             };
-            artifacts.write(id, attempt, number + 1, &title, &text, over).await;
+            artifacts
+                .write(id, attempt, number + 1, &title, &text, over)
+                .await;
         }
         failure = failure.with_detail(&format!("onFailure: {title}"), &text);
     }

@@ -125,7 +125,7 @@ fn late_config_map() -> impl Fn(&Asked) -> Option<Reply> + Send + Sync {
     move |asked| {
         let (verb, path) = asked.line.split_once(' ')?;
         let going = |version: u32| {
-            let mut object = made.lock().unwrap().clone().unwrap_or_default();
+            let mut object = made.lock().expect("a lock").clone().unwrap_or_default();
             object["metadata"]["resourceVersion"] = version.to_string().into();
             object["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
             object["metadata"]["finalizers"] = json!(["example.com/held"]);
@@ -133,7 +133,7 @@ fn late_config_map() -> impl Fn(&Asked) -> Option<Reply> + Send + Sync {
         };
         match (verb, path.strip_prefix(CONFIG_MAPS)?) {
             _ if asked.is_watch => {
-                let there = made.lock().unwrap().clone()?;
+                let there = made.lock().expect("a lock").clone()?;
                 let events = vec![
                     changed("ADDED", &there),
                     changed("MODIFIED", &going(21)),
@@ -151,10 +151,10 @@ fn late_config_map() -> impl Fn(&Asked) -> Option<Reply> + Send + Sync {
                 let mut object = asked.body.clone();
                 object["metadata"]["uid"] = "late".into();
                 object["metadata"]["resourceVersion"] = "20".into();
-                *made.lock().unwrap() = Some(object.clone());
+                *made.lock().expect("a lock") = Some(object.clone());
                 Some(Reply::Json(201, object))
             }
-            ("GET", "/late") => Some(match made.lock().unwrap().clone() {
+            ("GET", "/late") => Some(match made.lock().expect("a lock").clone() {
                 Some(object) => Reply::Json(200, object),
                 None => not_found("late"),
             }),

@@ -30,6 +30,9 @@ pub struct Asked {
     pub before: usize,
 }
 
+/// Writes to the socket whatever it wants to.
+type Streaming = Box<dyn FnOnce(&mut TcpStream) -> io::Result<()>>;
+
 /// What it is answered.
 pub enum Reply {
     Json(u16, Value),
@@ -40,7 +43,7 @@ pub enum Reply {
     /// comes any more.
     Watch(Vec<(Duration, Vec<Value>)>),
     /// Whatever is written, the head included.
-    Stream(Box<dyn FnOnce(&mut TcpStream) -> io::Result<()>>),
+    Stream(Streaming),
 }
 
 /// The server; it serves until the tests end.
