@@ -318,6 +318,8 @@ fn all_that_comes_after_a_program_shares_one_list() {
 "#,
     );
     run.assert_code(0);
+    let two = assert_passed(&run, "two");
+    assert!(two.took < 10.0, "not by a last look: {}", two.took);
     assert_eq!(lists.load(Ordering::SeqCst), 2, "{run}");
 }
 
