@@ -357,14 +357,25 @@ fn secret_arguments<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
             continue;
         };
         match flag.split_once('=') {
-            Some((flag, value)) if names_a_secret(flag) => found.push(value),
-            None if names_a_secret(flag) => found.extend(arguments.get(at + 1).copied()),
+            Some((flag, value)) if is_for_a_secret(flag) => found.push(value),
+            None if is_for_a_secret(flag) => found.extend(arguments.get(at + 1).copied()),
             _ => {}
         }
     }
     // one flag may follow another, which has no value
     found.retain(|value| !value.starts_with('-'));
     found
+}
+
+/// `--client-secret`, and neither `--token-cache-dir` nor `--token-cache-storage`: what these are
+/// given, such as `disk`, is an ordinary word, and would be masked wherever it stands.
+fn is_for_a_secret(flag: &str) -> bool {
+    const ABOUT: [&str; 13] = [
+        "audience", "cache", "dir", "duration", "endpoint", "file", "name", "path", "storage",
+        "ttl", "type", "uri", "url",
+    ];
+    let last = flag.rsplit(['_', '-']).next().unwrap_or_default();
+    names_a_secret(flag) && !ABOUT.contains(&last.to_ascii_lowercase().as_str())
 }
 
 /// `AWS_SECRET_ACCESS_KEY`, `API_KEY` and `oidc-client-secret`, and not `AWS_PROFILE` or
@@ -480,7 +491,7 @@ users:
 - name: f
   user: {exec: {env: [{name: AWS_PROFILE, value: no}, {name: MY_SECRET, value: a-secret}, {name: API_KEY, value: an-api-key}]}}
 - name: g
-  user: {exec: {args: [get-token, --oidc-client-secret=in-an-argument, --login, no, --passphrase, a-passphrase, --token, --no-value]}}
+  user: {exec: {args: [get-token, --oidc-client-secret=in-an-argument, --login, no, --passphrase, a-passphrase, --token-cache-storage=disk, --token-cache-dir, no, --token, --no-value]}}
 clusters:
 - {name: c, cluster: {server: 'https://me:of-a-server@host/a@b', proxy-url: 'http://me:of-a-proxy@p'}}
 ";

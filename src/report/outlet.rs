@@ -13,6 +13,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, poll};
+
 /// So many bytes may wait for a reader.
 const ROOM: usize = 4 << 20;
 
@@ -297,11 +299,22 @@ impl Pipe {
                         rest = &rest[length..];
                     }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => until_taken(file)?,
                     Err(error) => return Err(error),
                 }
             }
             Ok(())
         })
+    }
+}
+
+/// Waits until a pipe takes bytes again. Whoever has the same pipe may have made it one that does not
+/// block, as a Node.js program does that was started beside: that counts for all of them.
+fn until_taken(file: &File) -> io::Result<()> {
+    let mut waited_for = [PollFd::new(file, PollFlags::OUT)];
+    match poll(&mut waited_for, None) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -337,6 +350,25 @@ mod tests {
     use super::*;
 
     const LONG: Duration = Duration::from_secs(60);
+
+    /// A reader that takes its time, at a pipe that somebody else has made one that does not block.
+    #[test]
+    fn a_pipe_that_does_not_block_loses_nothing() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&writer, true).unwrap();
+        let file = File::from(std::os::fd::OwnedFd::from(writer));
+        let outlet = Outlet::new();
+        let pipe = Pipe::new(outlet.clone(), move || Ok(file));
+        let text = vec![b'x'; 1 << 20];
+        pipe.push(text.clone()).unwrap();
+        drop(pipe);
+        std::thread::sleep(SHORT);
+        let mut read = vec![0; text.len()];
+        io::Read::read_exact(&mut reader, &mut read).unwrap();
+        assert_eq!(read, text);
+        outlet.drain(&|| LONG).unwrap();
+    }
+
     const SHORT: Duration = Duration::from_millis(50);
 
     #[test]
