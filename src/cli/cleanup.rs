@@ -15,7 +15,7 @@ use crate::cluster::{Cluster, ClusterError, ConnectOptions};
 use crate::report::{sanitize, stream};
 use crate::run;
 use crate::secret::Mask;
-use crate::sweep::{self, Fate, Found, Left, MarkedRun, SweepError, Wish};
+use crate::sweep::{self, Fate, Found, Left, MarkedRun, SECRETS, SweepError, Wish};
 
 /// Shows, asks, removes.
 pub fn execute(args: &CleanupArgs, mask: &Mask, runtime: &Runtime) -> Exit {
@@ -112,9 +112,10 @@ pub fn execute(args: &CleanupArgs, mask: &Mask, runtime: &Runtime) -> Exit {
             Err(exit) => return exit,
         }
     }
+    let namespace = args.namespace.as_deref();
     let removing = chosen
         .iter()
-        .map(|(seen, chosen)| sweep::remove(&seen.cluster, chosen, args.timeout));
+        .map(|(seen, chosen)| sweep::remove(&seen.cluster, chosen, namespace, args.timeout));
     let left = match runtime.until_signal(futures::future::join_all(removing)) {
         Ok(left) => left,
         Err(exit) => return exit,
@@ -146,11 +147,12 @@ impl Seen {
     }
 
     /// The kinds of which the cluster did not say what there is of them. Those that one may not
-    /// list, or nobody can, are not among them: it has answered.
+    /// list, or nobody can, are not among them: it has answered. But Secrets say what runs changed,
+    /// and whoever made them needed no right to list them.
     fn unseen(&self) -> impl Iterator<Item = String> {
         let kinds = self.found.not_looked_at.iter();
         kinds
-            .filter(|(_, error)| !matches!(error.code(), Some(403..=405)))
+            .filter(|(kind, error)| kind == SECRETS || !matches!(error.code(), Some(403..=405)))
             .map(|(kind, _)| format!("{}{kind}", prefix(self.name.as_deref())))
     }
 }
@@ -211,6 +213,13 @@ fn notes(found: &Found, wish: &Wish) -> Vec<String> {
     }
     for (why, kinds) in reasons {
         notes.push(format!("not looked at: {} ({why})", kinds.join(", ")));
+    }
+    if found.is_blind_to_changes() {
+        notes.push(
+            "what killed runs changed is written down in Secrets: without a look at them nothing is \
+             put back, and the Leases beside them stay"
+                .to_owned(),
+        );
     }
     notes
 }

@@ -82,7 +82,7 @@ impl Change {
             let (before, after) = (contents(before, name), contents(after, name));
             let mut undo = diff(&after, &before);
             if let Some(earlier) = self.through.get(name) {
-                merge(&mut undo, earlier);
+                compose(&mut undo, &after, earlier);
             }
             self.through.insert(name.to_owned(), undo);
             self.did(name, &diff(&before, &after));
@@ -103,8 +103,12 @@ impl Change {
     }
 
     fn did(&mut self, name: &str, more: &Value) {
+        let was = match name {
+            "" => written(&self.snapshot),
+            name => contents(&self.snapshot, name),
+        };
         let did = self.did.entry(name.to_owned()).or_insert_with(empty);
-        merge(did, more);
+        compose(did, &was, more);
     }
 
     /// `metadata.uid` of the object.
@@ -289,7 +293,7 @@ pub(super) fn diff(from: &Value, to: &Value) -> Value {
     patch.into()
 }
 
-/// Lays a merge patch over another one: what it removes stays to be removed.
+/// Lays a merge patch over a value: what it removes is null there.
 pub(super) fn merge(value: &mut Value, patch: &Value) {
     let (Value::Object(value), Value::Object(patch)) = (&mut *value, patch) else {
         *value = patch.clone();
@@ -297,6 +301,25 @@ pub(super) fn merge(value: &mut Value, patch: &Value) {
     };
     for (field, patch) in patch {
         merge(value.entry(field.clone()).or_insert(Value::Null), patch);
+    }
+}
+
+/// Makes one merge patch of two that follow each other; `base` is what the first was made for.
+///
+/// What the first took away, and the second makes a map, has none of what was in it before: a merge
+/// patch has to say so of each field.
+fn compose(first: &mut Value, base: &Value, second: &Value) {
+    let (Value::Object(fields), Value::Object(more)) = (&mut *first, second) else {
+        *first = diff(base, second);
+        return;
+    };
+    for (field, more) in more {
+        match fields.get_mut(field) {
+            Some(first) => compose(first, &base[field], more),
+            None => {
+                fields.insert(field.clone(), more.clone());
+            }
+        }
     }
 }
 
@@ -440,6 +463,25 @@ mod tests {
             undo,
             [("status".to_owned(), json!({"status": {"beats": 1}}))]
         );
+    }
+
+    #[test]
+    fn a_status_that_was_taken_away_and_made_anew_is_undone() {
+        let with = |status: Value| object(json!({}), json!({"status": status}));
+        let was = with(json!({"capacity": {"cpu": "2", "gpu": "1"}}));
+        let (gone, anew) = (with(json!({})), with(json!({"capacity": {"fpga": "1"}})));
+        let mut change = Change::of(was.clone());
+        change.done(Some("status"), &was, &gone);
+        change.done(Some("status"), &gone, &anew);
+        let undo = json!({"status": {"capacity": {"cpu": "2", "gpu": "1", "fpga": null}}});
+        assert_eq!(change.undo_through(&anew), [("status".to_owned(), undo)]);
+        // and one that was made, taken away and made anew
+        let mut change = Change::of(gone.clone());
+        for (before, after) in [(&gone, &was), (&was, &gone), (&gone, &anew)] {
+            change.done(Some("status"), before, after);
+        }
+        let undo = json!({"status": {"capacity": null}});
+        assert_eq!(change.undo_through(&anew), [("status".to_owned(), undo)]);
     }
 
     #[test]

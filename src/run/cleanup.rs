@@ -106,6 +106,7 @@ impl Cleanup {
             match &entry.deed {
                 Deed::Made { uid } => self.delete(cluster, subject, uid.as_deref()).await,
                 Deed::Changed(change) => put_back(cluster, entry, change, &self.writes).await,
+                Deed::WrittenDown => Ok(remove_kept(entry).await),
             }
         };
         let in_time = async {
@@ -179,6 +180,7 @@ impl Cleanup {
                 Deed::Changed(change) => {
                     return put_back(cluster, entry, change, &self.writes).await;
                 }
+                Deed::WrittenDown => return Ok(remove_kept(entry).await),
             };
             let object = match self.ask(cluster, subject, uid, Duration::ZERO).await? {
                 Asked::Gone => return Ok(Vec::new()),
@@ -261,12 +263,21 @@ async fn put_back(
     writes: &Writes,
 ) -> Result<Vec<Held>, ClusterError> {
     let held = restore(cluster, &entry.subject, change, writes).await?;
-    if let Some(kept) = entry.kept.as_ref().filter(|_| held.is_empty())
-        && let Err((subject, error)) = kept.remove().await
-    {
-        return Ok(held_by(&subject, error.to_string()));
+    match held.is_empty() {
+        true => Ok(remove_kept(entry).await),
+        false => Ok(held),
     }
-    Ok(held)
+}
+
+/// Removes what is written down in the cluster of an object that needs not be put back any more.
+async fn remove_kept(entry: &Entry) -> Vec<Held> {
+    let Some(kept) = &entry.kept else {
+        return Vec::new();
+    };
+    match kept.remove().await {
+        Ok(()) => Vec::new(),
+        Err((subject, error)) => held_by(&subject, error.to_string()),
+    }
 }
 
 /// One object, and why it is still there.

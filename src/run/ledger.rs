@@ -49,6 +49,8 @@ pub enum Deed {
     },
     /// It was there before: it is put back.
     Changed(Change),
+    /// It is what is written down in the cluster of an object that needs not be put back: it goes.
+    WrittenDown,
 }
 
 /// One object that the run made or changed.
@@ -324,7 +326,7 @@ impl Ledger {
             (Deed::Changed(change), Some(kept)) => {
                 Some((Arc::clone(kept), kept.turn(), change.clone()))
             }
-            (Deed::Changed(_) | Deed::Made { .. }, _) => None,
+            (Deed::Changed(_) | Deed::Made { .. } | Deed::WrittenDown, _) => None,
         }
     }
 
@@ -336,6 +338,19 @@ impl Ledger {
         if forgotten > 0 {
             self.release(subject);
         }
+    }
+
+    /// What is written down in the cluster of an object that needs not be put back could not be
+    /// removed: that is tried once more with all the rest. `subject`: what is left of it there.
+    pub fn remove_later(&self, subject: Subject, kept: Arc<Kept>) {
+        let mut inner = self.lock();
+        let step = inner.steps;
+        inner.entries.push(Entry {
+            subject,
+            deed: Deed::WrittenDown,
+            step,
+            kept: Some(kept),
+        });
     }
 
     fn has(&self, subject: &Subject) -> bool {

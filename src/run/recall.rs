@@ -320,6 +320,30 @@ mod tests {
     }
 
     #[test]
+    fn what_the_run_took_away_and_made_anew_becomes_what_it_was() {
+        let before = object("1", Value::Null, json!({"x": "a", "y": "b", "same": "c"}));
+        let gone = object("2", Value::Null, Value::Null);
+        let anew = object("3", Value::Null, json!({"y": "1", "same": "c"}));
+        let mut change = Change::of(before.clone());
+        change.done(None, &before, &gone);
+        change.done(None, &gone, &anew);
+        let recalled = change.against(&anew, true);
+        assert_eq!(
+            recalled.change.restored(&anew, true)["data"],
+            before["data"]
+        );
+        assert_eq!(recalled.left_alone(), None);
+        // what somebody else has put there since stays, and is named
+        let now = object("4", Value::Null, json!({"x": "theirs", "y": "1"}));
+        let recalled = change.against(&now, true);
+        assert_eq!(
+            recalled.change.restored(&now, true)["data"],
+            json!({"x": "theirs", "y": "b"})
+        );
+        assert_eq!(recalled.theirs, ["data.x"]);
+    }
+
+    #[test]
     fn a_list_is_one_field_and_finalizers_are_many() {
         let with = |args: Value, finalizers: Value| json!({"metadata": {"uid": "1", "finalizers": finalizers}, "spec": {"args": args}});
         let before = with(json!(["a"]), json!(["theirs"]));

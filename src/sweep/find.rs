@@ -37,6 +37,15 @@ pub struct Found {
     pub now: Timestamp,
 }
 
+impl Found {
+    /// Whether it is not known what runs changed: that is written down in Secrets.
+    pub fn is_blind_to_changes(&self) -> bool {
+        self.not_looked_at
+            .iter()
+            .any(|(kind, _)| kind == runs::SECRETS)
+    }
+}
+
 /// Finds what carries the label, of one run or of any; in all namespaces, or in one.
 ///
 /// # Errors
@@ -94,12 +103,16 @@ pub async fn find(
     };
     // other lists may have taken longer, and a Lease is as old as it was when it was read
     let now = leases_at.or(listed_at);
-    Ok(Found {
+    let mut found = Found {
         runs: runs::by_run(objects, signs),
         not_looked_at,
         unknown_life,
         now: now.unwrap_or_else(|| cluster.now().latest),
-    })
+    };
+    if found.is_blind_to_changes() {
+        runs::keep_leases_beside(&mut found.runs);
+    }
+    Ok(found)
 }
 
 /// As kubectl takes it: `roles.rbac.authorization.k8s.io`.

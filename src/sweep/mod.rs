@@ -12,4 +12,4 @@ mod runs;
 
 pub use find::{Found, SweepError, find};
 pub use remove::{Left, remove};
-pub use runs::{Fate, Marked, MarkedRun, Wish};
+pub use runs::{Fate, Marked, MarkedRun, SECRETS, Wish};

@@ -87,8 +87,14 @@ fn phase(object: &Marked, namespaces: &BTreeSet<&str>) -> Option<Phase> {
 }
 
 /// Deletes everything that is there of runs and waits until it is gone, puts back what they changed,
-/// at most for so long. What is left then.
-pub async fn remove(cluster: &Cluster, runs: &[&MarkedRun], patience: Duration) -> Vec<Left> {
+/// at most for so long. What is left then. `namespace`: the one that was looked at, if not all were.
+pub async fn remove(
+    cluster: &Cluster,
+    runs: &[&MarkedRun],
+    namespace: Option<&str>,
+    patience: Duration,
+) -> Vec<Left> {
+    let home = namespace.unwrap_or(&cluster.server().default_namespace);
     let deadline = Instant::now() + patience;
     let objects = || runs.iter().flat_map(|run| &run.objects);
     let namespaces: BTreeSet<_> = objects()
@@ -107,7 +113,7 @@ pub async fn remove(cluster: &Cluster, runs: &[&MarkedRun], patience: Duration) 
         if phase[0].0 == Phase::Restorations {
             for about_one in restore::in_order(&objects) {
                 let places = Arc::clone(&places);
-                going.push(restore::restore(cluster, about_one, deadline, places).boxed());
+                going.push(restore::restore(cluster, about_one, home, deadline, places).boxed());
             }
         } else {
             for object in objects {

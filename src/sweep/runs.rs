@@ -11,6 +11,9 @@ use crate::marks::{
     self, RUN_LABEL, SNAPSHOT_LABEL, SNAPSHOT_OF, SUITE_LABEL, SignOfLife, is_run_id,
 };
 
+/// The kind in which it is written down what runs changed, as kubectl takes it.
+pub const SECRETS: &str = "secrets";
+
 /// An object that a run made and that goes with nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Marked {
@@ -93,6 +96,13 @@ impl Marked {
         self.key.resource.group.is_empty() && self.key.resource.kind == "Namespace"
     }
 
+    /// Whether it is the Lease of its run in a namespace that was there.
+    fn is_lease_beside(&self) -> bool {
+        let lease = Resource::lease();
+        self.key.resource.is_same_kind(&lease)
+            && self.key.name == marks::lease_name_beside(&self.run)
+    }
+
     /// As kubectl takes it: `kind/name`, with `-n NAMESPACE` where it has one.
     pub fn shown(&self) -> String {
         match &self.key.namespace {
@@ -173,6 +183,15 @@ pub(super) fn by_run(objects: Vec<Marked>, signs: Vec<SignOfLife>) -> Vec<Marked
             .sort_by_cached_key(|object| (!object.is_namespace(), object.shown()));
     }
     runs
+}
+
+/// Takes the Leases out that are beside what runs changed: as long as nobody knows what is to be put
+/// back there, they stay, and say when the run was last seen.
+pub(super) fn keep_leases_beside(runs: &mut Vec<MarkedRun>) {
+    for run in &mut *runs {
+        run.objects.retain(|object| !object.is_lease_beside());
+    }
+    runs.retain(|run| !run.objects.is_empty());
 }
 
 /// What is to be removed.
@@ -336,6 +355,22 @@ mod tests {
                 "aaaaaaaaaa: pod/c -n n (0)",
             ]
         );
+    }
+
+    #[test]
+    fn a_lease_beside_what_was_changed_can_stay() {
+        let lease = |name: &str| {
+            let lease = object(name, ours(), json!({"namespace": "n"}));
+            Marked::of(&Resource::lease(), &lease).unwrap()
+        };
+        let beside = lease(&marks::lease_name_beside(RUN));
+        let mut runs = by_run(vec![beside.clone(), lease("kubeproof")], Vec::new());
+        keep_leases_beside(&mut runs);
+        let left: Vec<_> = runs[0].removed().map(Marked::shown).collect();
+        assert_eq!(left, ["lease/kubeproof -n n"]);
+        let mut runs = by_run(vec![beside], Vec::new());
+        keep_leases_beside(&mut runs);
+        assert_eq!(runs, []);
     }
 
     fn run(created: &str, renewed: Option<&str>) -> MarkedRun {

@@ -296,7 +296,8 @@ fn what_may_not_be_listed_is_told() {
     unknown.assert_stderr("which runs live could not be found out");
     assert_there(&["configmap/left"], &name);
     let some = cleanup(&["--run", id, "--as", &name, "-n", &name]);
-    some.assert_code(0);
+    // nor may that user know what the run changed
+    some.assert_code(3);
     some.assert_stderr("not looked at: ");
     some.assert_stderr("(you may not list them)");
     assert_eq!(labelled(id), Vec::<String>::new(), "{some}");

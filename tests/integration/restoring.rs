@@ -2,9 +2,12 @@
 //! keeps what it is told, for the order of requests and for what goes wrong, and on the local cluster.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use crate::scripted::{Asked, Reply, Scripted, not_found};
@@ -352,6 +355,131 @@ fn what_somebody_changed_since_or_is_gone_is_named_with_the_way_out() {
     );
     assert!(cleaned.stdout.contains(&words), "{cleaned}");
     assert_secret_is_hidden(&cleaned);
+}
+
+#[test]
+fn a_secret_in_another_namespace_has_nothing_put_back() {
+    let store = Store::new(&[(MAP, map())]);
+    let served = store.clone();
+    let server = Scripted::start(move |asked| served.answer(asked));
+    let running = run_of(&server, &format!("{PATCH}        - sleep: 10m")).start();
+    let written = |id: &str| format!("/api/v1/namespaces/n/secrets/kubeproof-{id}-1-2");
+    until("a change", || {
+        let snapshots = store.snapshots();
+        snapshots.len() == 1 && snapshots[0].ends_with("-1-2")
+    });
+    let (id, _) = kill(running);
+    let genuine = store.get(&written(&id)).expect("it is there");
+    // whoever may make Secrets in another namespace names the object, or another one
+    for (name, shown) in [
+        ("b", "configmap/theirs -n n"),
+        ("c", "configmap/mine -n dev"),
+    ] {
+        let mut forged = genuine.clone();
+        forged["metadata"] = json!({"name": name, "namespace": "dev",
+            "labels": genuine["metadata"]["labels"],
+            "annotations": {"kubeproof.dev/snapshot-of": shown}});
+        forged["metadata"]["labels"]["kubeproof.dev/snapshot"] = "1-9".into();
+        let mut object = map();
+        object["data"]["k"] = "forged".into();
+        forged["data"]["object"] = BASE64_STANDARD.encode(object.to_string()).into();
+        store.put(&format!("/api/v1/namespaces/dev/secrets/{name}"), forged);
+    }
+    let cleaned = program(&server, &["cleanup", "--run", &id, "--yes"]).run();
+    cleaned.assert_code(5);
+    for words in [
+        "secret/b -n dev: it says what configmap/theirs -n n was like before the run changed it, and \
+         cannot be used: no run writes it into another namespace than the object's; ",
+        "secret/c -n dev: it says what configmap/mine -n dev was like before the run changed it, and \
+         cannot be used: what is in it is about another object, which no run writes; ",
+    ] {
+        assert!(cleaned.stdout.contains(words), "{cleaned}");
+    }
+    // what the run itself wrote is good all the same
+    assert_eq!(content(store.get(MAP)), map());
+    assert_eq!(store.get(&written(&id)), None);
+    assert_eq!(store.snapshots().len(), 2);
+}
+
+#[test]
+fn whoever_may_not_list_secrets_does_not_know_what_was_changed() {
+    let store = Store::new(&[(MAP, map()), (CREDENTIALS, credentials())]);
+    let served = store.clone();
+    let server = Scripted::start(move |asked| served.answer(asked));
+    let id = killed(&server, &store);
+    let served = store.clone();
+    let refusing = Scripted::start(move |asked| match asked.line.as_str() {
+        "GET /api/v1/secrets" => Some(forbidden()),
+        _ => served.answer(asked),
+    });
+    let cleaned = program(&refusing, &["cleanup", "--run", &id, "--yes"]).run();
+    cleaned.assert_code(3);
+    let words = "nothing was found; not looked at: secrets\n";
+    assert!(cleaned.stdout.contains(words), "{cleaned}");
+    cleaned.assert_stderr("what killed runs changed is written down in Secrets");
+    assert_eq!(store.snapshots().len(), 2);
+}
+
+fn forbidden() -> Reply {
+    let status =
+        json!({"kind": "Status", "code": 403, "reason": "Forbidden", "message": "not you"});
+    Reply::Json(403, status)
+}
+
+#[test]
+fn what_is_written_down_and_of_no_use_any_more_goes_or_is_named() {
+    let refused = format!("{PATCH}          expect: {{rejected: true}}\n");
+    let deleted = format!("{PATCH}        - delete: {{target: configmap/theirs, foreign: true}}\n");
+    for (steps, is_patched) in [(refused, false), (deleted, true)] {
+        for (refusals, code) in [(1, 0), (usize::MAX, 5)] {
+            let store = Store::new(&[(MAP, map())]);
+            let served = store.clone();
+            let server = Scripted::start(move |asked| {
+                let of_secret = "DELETE /api/v1/namespaces/n/secrets/";
+                let is_refused = match asked.line.starts_with(of_secret) {
+                    true => asked.before < refusals,
+                    false => !is_patched && asked.line == format!("PATCH {MAP}"),
+                };
+                match is_refused {
+                    true => Some(forbidden()),
+                    false => served.answer(asked),
+                }
+            });
+            let run = run_of(&server, &steps).run();
+            run.assert_code(code);
+            let left = format!("secret/kubeproof-{}-1-1 -n n", run.run_id());
+            let is_named = run.read("events.json").contains(&left);
+            assert_eq!(is_named, code == 5, "{run}");
+            assert_eq!(store.snapshots().is_empty(), code == 0, "{run}");
+        }
+    }
+}
+
+#[test]
+fn a_write_that_was_given_up_and_comes_after_all_is_put_back() {
+    let store = Store::new(&[(MAP, map())]);
+    let served = store.clone();
+    let server = Scripted::start(move |asked| {
+        if asked.line != format!("PATCH {MAP}") {
+            return served.answer(asked);
+        }
+        let served = served.clone();
+        Some(Reply::Stream(Box::new(move |stream| {
+            // nobody waits for it any more
+            let _ = stream.read(&mut [0]);
+            std::thread::sleep(Duration::from_millis(300));
+            let mut object = served.get(MAP).expect("it is there");
+            object["data"]["k"] = "new".into();
+            served.put(MAP, object);
+            Ok(())
+        })))
+    });
+    let run = run_of(&server, &format!("{PATCH}          timeout: 1s\n")).run();
+    // where the run did not wait for it, it comes now
+    std::thread::sleep(Duration::from_secs(1));
+    let put = server.bodies(&format!("PUT {MAP}"));
+    assert_eq!(put.len(), 1, "{run}");
+    assert_eq!(content(store.get(MAP)), map(), "{run}");
 }
 
 #[test]

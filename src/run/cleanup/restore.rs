@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::{Held, held_by};
+use super::{Held, IN_FLIGHT, held_by};
 use crate::cluster::{Cluster, ClusterError, PatchKind};
 use crate::run::change::Change;
 use crate::run::ledger::Subject;
@@ -29,6 +29,10 @@ pub(super) async fn restore(
     };
     let status_apart = key.resource.subresources.iter().any(|it| it == "status");
     let mut refused = None;
+    if !change.unanswered.is_empty() {
+        // the request was given up, and may be carried out just now
+        tokio::time::sleep(IN_FLIGHT).await;
+    }
     for _ in 0..RESTORE_ATTEMPTS {
         let Some(mut current) = cluster.get(key).await? else {
             return lost("it is gone");

@@ -82,7 +82,8 @@ impl<'c> Changing<'c> {
                     if let Some(kept) = context.ledger.kept(subject)
                         && let Err((left, error)) = kept.remove().await
                     {
-                        tracing::warn!("{} was not deleted: {error}", left.shown());
+                        tracing::debug!("{} was not deleted yet: {error}", left.shown());
+                        context.ledger.remove_later(left, kept);
                     }
                     context.ledger.forget(subject);
                     return;

@@ -100,7 +100,8 @@ pub async fn run(
             if let Some(kept) = ledger.kept(subject)
                 && let Err((left, error)) = kept.remove().await
             {
-                tracing::warn!("{} was not deleted: {error}", left.shown());
+                tracing::debug!("{} was not deleted yet: {error}", left.shown());
+                ledger.remove_later(left, kept);
             }
             ledger.forget_change(subject);
         }
