@@ -179,7 +179,8 @@ impl Cluster {
     }
 
     /// `known` is the last line before the first reading: also where a later one begins in a new file
-    /// of the kubelet's, which does not have what was in the one before.
+    /// of the kubelet's, which does not have what was in the one before. Where the log begins so long
+    /// ago, it begins later for each request, and may have left that line behind.
     async fn read_log(
         &self,
         target: &PodTarget,
@@ -188,11 +189,11 @@ impl Cluster {
         output: &mut Output,
     ) -> Result<(), LogError> {
         let mut target = target.clone();
-        let known = match known {
-            Some(known) => known,
+        let line = match known {
+            Some(line) => line,
             None => known.insert(self.last_line(&mut target, options).await?),
         };
-        let mut end = End::of(known);
+        let mut end = End::of(line);
         let mut stream = self.open_log(&mut target, options, Follow::No).await?;
         let mut last = LastLine::default();
         while let Some(bytes) = stream.next().await? {
@@ -200,13 +201,19 @@ impl Cluster {
             last.push(&bytes);
             end.push(&bytes);
         }
-        match last.complaint() {
-            Some(cause) => Err(LogError::Broken { cause }),
-            None if !end.came() => Err(LogError::Broken {
-                cause: "it ended before a line that was there already".to_owned(),
-            }),
-            None => Ok(()),
+        if let Some(cause) = last.complaint() {
+            return Err(LogError::Broken { cause });
         }
+        if end.came() {
+            return Ok(());
+        }
+        if matches!(options.since, Some(LogSince::Ago(_))) {
+            // what is there by now is for the next reading: this one may have broken off all the same
+            *known = Some(self.last_line(&mut target, options).await?);
+        }
+        Err(LogError::Broken {
+            cause: "it ended before a line that was there already".to_owned(),
+        })
     }
 
     /// The beginning of the last line that there is by now; empty where there is none, or where it may

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::super::{LogError, LogOptions, PodTarget};
+use super::super::{LogError, LogOptions, LogSince, PodTarget};
 use super::fake::{Answer, Fake, Then};
 use crate::output::{Intake, Text};
 
@@ -163,4 +163,35 @@ async fn a_log_that_ends_early_in_good_order_is_read_anew() {
         .await
         .unwrap();
     assert_eq!(fake.requests().len(), 1);
+}
+
+/// What is so young at the first request may not be at the next.
+#[tokio::test]
+async fn a_line_that_grew_too_old_is_not_missed() {
+    // in turn, and from the start when all were given
+    let read = async |answers: &[&'static str]| {
+        let answers = answers.to_vec();
+        let fake = Fake::start(move |asked| {
+            let body = answers[asked.before % answers.len()];
+            Answer::Chunks(200, vec![body.as_bytes().to_vec()], Then::Close)
+        })
+        .await;
+        let options = LogOptions {
+            since: Some(LogSince::Ago(Duration::from_secs(60))),
+            timeout: Duration::from_secs(1),
+            ..LogOptions::default()
+        };
+        let mut output = Intake::keep(8).begin();
+        let cluster = fake.cluster();
+        let ended = cluster.logs(&target(), &options, &mut output).await;
+        (ended.map(|()| output.finish()), fake.requests().len())
+    };
+    // the last line, the log, the last line by then, and the log again
+    let (log, requests) = read(&["old\n", "", "", ""]).await;
+    assert_eq!((log, requests), (Ok("".into()), 4));
+    let (log, requests) = read(&["old\n", "a\n", "b\n", "a\nb\n"]).await;
+    assert_eq!((log, requests), (Ok("a\nb\n".into()), 4));
+    // a line that is still there was left out
+    let (log, _) = read(&["old\n", ""]).await;
+    assert!(matches!(log, Err(LogError::Broken { .. })), "{log:?}");
 }
