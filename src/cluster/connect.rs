@@ -11,6 +11,7 @@ use kube::config::AuthInfo;
 use serde_json::{Value, json};
 
 use super::attempts::Trouble;
+use super::audit::AuditIds;
 use super::cause::{Cause, TlsCause};
 use super::client::{Cluster, ServerInfo};
 use super::connect_error::ConnectError;
@@ -108,8 +109,14 @@ impl Cluster {
         let first = credentials.first().await;
         first.map_err(|error| way.without(error))?;
         let default_namespace = selected.config.default_namespace.clone();
-        let client = connector::client(&selected.config, selected.given, credentials)
-            .map_err(|error| way.not_made(&error))?;
+        let audit_ids = Arc::new(AuditIds::default());
+        let client = connector::client(
+            &selected.config,
+            selected.given,
+            credentials,
+            Arc::clone(&audit_ids),
+        )
+        .map_err(|error| way.not_made(&error))?;
         let mut bare = Transport {
             client,
             request_timeout: options.request_timeout,
@@ -152,6 +159,7 @@ impl Cluster {
             server: way.server,
             default_namespace,
         };
+        audit_ids.learn_version(server.major, server.minor);
         // The way there is known to be right: what goes wrong from here on may pass.
         bare.patience = PATIENCE;
         Ok(Self::new(bare, identity, server))

@@ -8,7 +8,6 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -33,10 +32,9 @@ use rustls::sign::CertifiedKey;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Layer as _, Service, ServiceExt as _};
 
+use super::audit::{AUDIT_ID, AuditIds, EarlyId};
 use super::credentials::Credentials;
-use super::foreign::{
-    AUDIT_ID, Foreign, Sign, foreign, is_for_people, is_login_refused, is_suspect,
-};
+use super::foreign::{Foreign, Sign, foreign, is_for_people, is_login_refused, is_suspect};
 use super::issuer::Proof;
 use super::proxy;
 use super::route::Route;
@@ -59,11 +57,13 @@ type NewPool = Box<dyn Fn() -> Pool + Send + Sync>;
 ///
 /// Of `config`, only a certificate and the one provider of tokens that the library knows may be
 /// left in who the user is: all else is in `credentials`. `given` are the certificates that the server's is
-/// judged by; those of the system where there are none.
+/// judged by; those of the system where there are none. `audit_ids` knows the server's version once
+/// the caller has it.
 pub(super) fn client(
     config: &kube::Config,
     given: Vec<CertificateDer<'static>>,
     credentials: Arc<Credentials>,
+    audit_ids: Arc<AuditIds>,
 ) -> Result<kube::Client, kube::Error> {
     let mut tls = config.rustls_client_config()?;
     let provider = Arc::clone(tls.crypto_provider());
@@ -85,7 +85,7 @@ pub(super) fn client(
         new_pool: new_pool(config, tls)?,
         pool: Mutex::default(),
         base: config.cluster_url.path().trim_end_matches('/').to_owned(),
-        sends_audit_ids: AtomicBool::new(false),
+        audit_ids,
     });
     let service = tower::service_fn(move |request| Arc::clone(&way).send(request).boxed());
     let service = config.base_uri_layer().layer(service);
@@ -250,8 +250,7 @@ struct Way {
     pool: Mutex<Option<(u64, Pool)>>,
     /// What the paths of requests begin with, where the API server is not at the root.
     base: String,
-    /// Whether an answer of the API server's own ever had an [`AUDIT_ID`]: then all have.
-    sends_audit_ids: AtomicBool,
+    audit_ids: Arc<AuditIds>,
 }
 
 impl Way {
@@ -270,14 +269,20 @@ impl Way {
             {
                 headers.insert(header::AUTHORIZATION, header.clone());
             }
+            let early = EarlyId::default();
+            if matches!(asked, Asked::Proxied) {
+                early.expect(&mut request);
+            }
             let begun = Instant::now();
-            let response = self.pool_for(&proof).oneshot(request).await?;
+            let mut response = self.pool_for(&proof).oneshot(request).await?;
+            early.put_back(response.headers_mut());
             tracing::trace!(
                 status = response.status().as_u16(),
                 took = ?begun.elapsed(),
                 "{} {}", parts.method, parts.uri
             );
-            let (response, is_refused) = told_apart(&asked, response).await;
+            let lacks_id = self.lacks_id(response.headers());
+            let (response, is_refused) = told_apart(&asked, lacks_id, response).await;
             if !is_refused {
                 proof.accepted();
             } else if !is_second && self.credentials.was_refused(&proof).await {
@@ -305,6 +310,11 @@ impl Way {
         }
     }
 
+    /// Whether an answer has no id, where all that come through the API server have one.
+    fn lacks_id(&self, headers: &http::HeaderMap) -> bool {
+        self.audit_ids.are_on_all() && !headers.contains_key(AUDIT_ID)
+    }
+
     /// The answer, unless it is somebody else's.
     async fn judged(
         &self,
@@ -316,11 +326,9 @@ impl Way {
         let has_id = parts.headers.contains_key(AUDIT_ID);
         // an id on what is passed on may be another's
         if has_id && !asked.is_passed_on() {
-            self.sends_audit_ids.store(true, Ordering::Relaxed);
+            self.audit_ids.one_came();
         }
-        let sends_ids = self.sends_audit_ids.load(Ordering::Relaxed);
-        let lacks_id = sends_ids && !has_id;
-        let is_past = lacks_id
+        let is_past = self.lacks_id(&parts.headers)
             && match asked {
                 // these may be any text
                 Asked::Proxied => true,
@@ -342,8 +350,13 @@ impl Way {
         }
         let body = body.collect().await?.to_bytes();
         // of an older server, only what is known to be answered so
-        let may_be_unserved = has_id || (!sends_ids && *route == Route::Discovery);
-        match foreign(code, &parts.headers, &body, may_be_unserved) {
+        let may_be_unserved =
+            has_id || (!self.audit_ids.are_on_all() && *route == Route::Discovery);
+        let sign = match has_id {
+            true => Sign::NoStatus,
+            false => Sign::Words,
+        };
+        match foreign(code, &parts.headers, &body, may_be_unserved, sign) {
             Some(foreign) => Err(Box::new(foreign)),
             None => {
                 let body = Full::new(body).map_err(|never| match never {});
@@ -394,10 +407,16 @@ impl Asked {
     }
 }
 
-/// Tells whether the API server refused the credentials, and not somebody behind it some others.
-async fn told_apart(asked: &Asked, response: Response<Incoming>) -> (Response<Answer>, bool) {
+/// Tells whether the API server, or a gateway before it, refused the credentials, and not somebody
+/// behind it some others. A node that refuses the API server's, as old ones pass it on, has no id
+/// either, and costs new credentials that nobody needed: it has run nothing.
+async fn told_apart(
+    asked: &Asked,
+    lacks_id: bool,
+    response: Response<Incoming>,
+) -> (Response<Answer>, bool) {
     let is_refused = response.status() == StatusCode::UNAUTHORIZED;
-    if !is_refused || !asked.is_passed_on() {
+    if !is_refused || !asked.is_passed_on() || lacks_id {
         return (response.map(|body| body.boxed_unsync()), is_refused);
     }
     let (parts, mut body) = response.into_parts();

@@ -3,18 +3,13 @@
 
 use std::fmt;
 
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 
 use super::error::beginning;
 
 /// How much of a foreign answer is told.
 const TOLD: usize = 120;
-/// The id that the API server gives to each request, and sends with whatever it answers or passes on:
-/// all since Kubernetes 1.21, older ones where they are told to.
-///
-/// See [auditing](https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/).
-pub(super) const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 
 /// An answer that the API server did not give.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +24,10 @@ pub(super) struct Foreign {
 pub(super) enum Sign {
     /// The API server never answers so.
     Words,
-    /// It has no [`AUDIT_ID`], as all others of this API server have.
+    /// It has no `Audit-Id`, as all others of this API server have.
     NoAuditId,
+    /// The API server passed it on, since it has an `Audit-Id`, and never answers so itself.
+    NoStatus,
 }
 
 impl Foreign {
@@ -57,6 +54,11 @@ impl Foreign {
         };
         Self { code, words, sign }
     }
+
+    /// Whether somebody that the API server asked answered.
+    pub(super) fn is_passed_on(&self) -> bool {
+        self.sign == Sign::NoStatus
+    }
 }
 
 impl fmt::Display for Foreign {
@@ -72,6 +74,11 @@ impl fmt::Display for Foreign {
                 f,
                 "{words} (HTTP {code}), which did not come through the API server, since it has no \
                  Audit-Id: something stands before it"
+            ),
+            Sign::NoStatus => write!(
+                f,
+                "{words} (HTTP {code}), which is no Status as the API server sends it, but came \
+                 through it, since it has an Audit-Id: what serves this part of the API answered so"
             ),
         }
     }
@@ -100,6 +107,7 @@ pub(super) fn foreign(
     headers: &HeaderMap,
     body: &[u8],
     may_be_unserved: bool,
+    sign: Sign,
 ) -> Option<Foreign> {
     let is_redirect = (300..400).contains(&code);
     let is_own = !is_redirect
@@ -108,7 +116,7 @@ pub(super) fn foreign(
             || code == 401
             || is_status(body)
             || (may_be_unserved && says_unserved(code, body)));
-    (!is_own).then(|| Foreign::of(code, headers, body, Sign::Words))
+    (!is_own).then(|| Foreign::of(code, headers, body, sign))
 }
 
 /// Whether it is what Go's web server says of a path that nobody serves. So do others that are
@@ -232,7 +240,7 @@ mod tests {
         if !is_suspect(code, &headers) {
             return None;
         }
-        foreign(code, &headers, body.as_bytes(), false).map(|foreign| foreign.words)
+        foreign(code, &headers, body.as_bytes(), false, Sign::Words).map(|foreign| foreign.words)
     }
 
     #[test]
@@ -331,8 +339,9 @@ mod tests {
 
     #[test]
     fn what_nobody_serves_is_told_by_its_words_alone() {
-        let is_own =
-            |code, body: &str| foreign(code, &HeaderMap::new(), body.as_bytes(), true).is_none();
+        let is_own = |code, body: &str| {
+            foreign(code, &HeaderMap::new(), body.as_bytes(), true, Sign::Words).is_none()
+        };
         assert!(is_own(404, "404 page not found\n"));
         assert!(!is_own(403, "404 page not found\n"));
         assert!(!is_own(404, "404 page not found: try another\n"));

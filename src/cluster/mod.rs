@@ -9,6 +9,7 @@
 mod access;
 mod apply;
 mod attempts;
+mod audit;
 mod catalog;
 mod cause;
 mod client;

@@ -427,8 +427,12 @@ fn no_answer(error: &kube::Error) -> Failed {
         Cause::Credentials(words) => format!("no credentials: {words}"),
         cause => cause.to_string(),
     };
+    let error = match &cause {
+        Cause::Foreign(foreign) if foreign.is_passed_on() => ClusterError::Failing { cause: words },
+        _ => ClusterError::Unavailable { cause: words },
+    };
     Failed {
-        error: ClusterError::Unavailable { cause: words },
+        error,
         cause: Some(cause),
         attempts: 1,
         setback,
@@ -448,7 +452,11 @@ pub(super) fn setback(cause: &Cause) -> Setback {
             message: message.clone(),
         },
         Cause::Foreign(foreign) => Setback::Answer {
-            code: foreign.code,
+            // a gateway that does not know yet, or for a moment, where to send it
+            code: match foreign.code {
+                404 if !foreign.is_passed_on() => 503,
+                code => code,
+            },
             retry_after: None,
             message: foreign.to_string(),
         },

@@ -13,6 +13,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::{Message, protocol::Role};
 
+use super::super::audit::AuditIds;
 use super::super::client::{Cluster, ServerInfo};
 use super::super::connect::install_crypto;
 use super::super::connector;
@@ -27,6 +28,8 @@ pub(super) enum Answer {
     WithHeader(u16, &'static str, &'static str, Value),
     /// A text as it is, with lines of headers.
     Text(u16, &'static str, &'static str),
+    /// The same, after an informational answer (103) with these lines of headers.
+    Hinted(&'static str, u16, &'static str, &'static str),
     /// The beginning of a watch: an event a line.
     Events(Vec<Value>, Then),
     /// A body in pieces.
@@ -120,8 +123,10 @@ pub(super) fn cluster_at(address: SocketAddr) -> Cluster {
     let mut config = kube::Config::new(url.parse().unwrap());
     config.connect_timeout = Some(Duration::from_secs(2));
     let credentials = Arc::new(Credentials::none());
+    let audit_ids = Arc::new(AuditIds::default());
+    audit_ids.learn_version(1, 34);
     let transport = Transport {
-        client: connector::client(&config, Vec::new(), credentials).unwrap(),
+        client: connector::client(&config, Vec::new(), credentials, audit_ids).unwrap(),
         request_timeout: Duration::from_secs(2),
         patience: Duration::from_secs(3),
         watch_time: Duration::from_secs(1),
@@ -172,13 +177,11 @@ async fn answer(mut stream: TcpStream, head: &str, answer: Answer) {
         Answer::WithHeader(code, name, value, body) => {
             document(&mut stream, code, &format!("{name}: {value}\r\n"), &body).await;
         }
-        Answer::Text(code, headers, body) => {
-            let text = format!(
-                "HTTP/1.1 {code} X\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n{body}",
-                body.len()
-            );
-            let _ = stream.write_all(text.as_bytes()).await;
-            let _ = stream.shutdown().await;
+        Answer::Text(code, headers, body) => plain(&mut stream, code, headers, body).await,
+        Answer::Hinted(hints, code, headers, body) => {
+            let early = format!("HTTP/1.1 103 Early Hints\r\n{hints}\r\n");
+            let _ = stream.write_all(early.as_bytes()).await;
+            plain(&mut stream, code, headers, body).await;
         }
         Answer::Events(events, then) => {
             let lines = events.iter().map(|event| format!("{event}\n").into_bytes());
@@ -242,6 +245,15 @@ async fn chunks(mut stream: TcpStream, code: u16, bodies: &[Vec<u8>], then: Then
     }
     stream.write_all(&text).await.unwrap();
     end(stream, then).await;
+}
+
+async fn plain(stream: &mut TcpStream, code: u16, headers: &str, body: &str) {
+    let text = format!(
+        "HTTP/1.1 {code} X\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n{body}",
+        body.len()
+    );
+    let _ = stream.write_all(text.as_bytes()).await;
+    let _ = stream.shutdown().await;
 }
 
 async fn document(stream: &mut TcpStream, code: u16, headers: &str, body: &Value) {

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::super::exec::Witness;
 use super::super::{
-    Cluster, ClusterError, ConnectOptions, DeleteOptions, Deletion, HttpError, HttpReply,
-    HttpRequest, HttpTarget, LogOptions, ObjectKey, PatchKind, PodTarget, Resource, Scheme,
+    Cluster, ClusterError, ConnectOptions, DeleteOptions, Deletion, ExecError, ExecLimits,
+    ExecResult, ExecTarget, HttpError, HttpReply, HttpRequest, HttpTarget, LogOptions, ObjectKey,
+    PatchKind, PodTarget, Resource, Scheme,
 };
 use super::fake::{Answer, Asked, Fake, Then};
 use crate::output::Intake;
@@ -64,8 +66,9 @@ async fn a_refusal_of_a_gateway_is_no_answer_about_an_object() {
         (422, json, r#"{"message":"no"}"#),
         (404, TEXT, UNSERVED),
     ];
-    for (code, headers, body) in gateways {
-        for has_ids in [true, false] {
+    // all at once, since a 404 is asked for again
+    let asking = gateways.into_iter().flat_map(|(code, headers, body)| {
+        [true, false].map(|has_ids| async move {
             let fake = Fake::start(move |asked| match asked.line.as_str() {
                 "GET /version" => own(has_ids, &json!({})),
                 _ => Answer::Text(code, headers, body),
@@ -77,28 +80,65 @@ async fn a_refusal_of_a_gateway_is_no_answer_about_an_object() {
                 uid: Some("u".into()),
                 ..DeleteOptions::default()
             };
+            let (got, deleted, created, patched, listed) = futures::join!(
+                cluster.get(&key),
+                cluster.delete(&key, &options),
+                cluster.create(&key.resource, Some("n"), &manifest),
+                cluster.patch(&key, PatchKind::Merge, &manifest, None),
+                cluster.list(&key.resource, Some("n"), None),
+            );
             let errors = [
-                cluster.get(&key).await.unwrap_err(),
-                cluster.delete(&key, &options).await.unwrap_err(),
-                cluster
-                    .create(&key.resource, Some("n"), &manifest)
-                    .await
-                    .unwrap_err(),
-                cluster
-                    .patch(&key, PatchKind::Merge, &manifest, None)
-                    .await
-                    .unwrap_err(),
-                cluster
-                    .list(&key.resource, Some("n"), None)
-                    .await
-                    .unwrap_err(),
+                got.unwrap_err(),
+                deleted.unwrap_err(),
+                created.unwrap_err(),
+                patched.unwrap_err(),
+                listed.unwrap_err(),
             ];
             for error in errors {
                 assert!(error.is_environment(), "{body}: {error:?}");
                 let told = error.to_string();
                 assert!(told.contains("no answer of the API server"), "{told}");
             }
-        }
+        })
+    });
+    futures::future::join_all(asking).await;
+}
+
+#[tokio::test]
+async fn a_gateways_404_may_pass_and_is_asked_for_again() {
+    let answered = async |code| {
+        let fake = Fake::start(move |asked| match (asked.line.as_str(), asked.before) {
+            ("GET /version", _) => own(true, &json!({})),
+            (_, 0) => Answer::Text(code, TEXT, UNSERVED),
+            _ => own(true, &json!({"metadata": {"name": "x"}})),
+        })
+        .await;
+        asked_once(&fake).await.get(&config_map()).await
+    };
+    assert!(answered(404).await.unwrap().is_some());
+    for code in [302, 403] {
+        let error = answered(code).await.unwrap_err();
+        assert!(error.is_environment(), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_by_what_serves_a_group_is_told_as_its_own() {
+    for code in [403, 404] {
+        let fake = Fake::start(move |asked| match asked.line.as_str() {
+            "GET /version" => own(true, &json!({})),
+            _ => Answer::Text(code, ID, r#"{"error": "no such tenant"}"#),
+        })
+        .await;
+        let cluster = asked_once(&fake).await;
+        let error = cluster.get(&widget()).await.unwrap_err();
+        assert!(error.is_environment(), "{error:?}");
+        let told = error.to_string();
+        assert!(told.contains("no such tenant"), "{told}");
+        assert!(told.contains("what serves this part of the API"), "{told}");
+        assert!(!told.contains("stands before"), "{told}");
+        // it is there, and said so
+        assert_eq!(fake.requests().len(), 2);
     }
 }
 
@@ -222,6 +262,39 @@ async fn what_did_not_come_through_the_proxy_is_not_the_services() {
     assert_eq!((reply.status, reply.body), (200, PAGE.into()));
 }
 
+/// The API server's proxy sends its id with an informational answer, and then no more.
+#[tokio::test]
+async fn a_service_that_answers_early_is_known_by_the_id_on_that() {
+    const HINTED: &str = "Audit-Id: 7a1\r\nLink: </a.css>; rel=preload\r\n";
+    let answered = async |hints, code, headers, body| {
+        let fake = Fake::start(move |asked| match asked.line.as_str() {
+            "GET /version" => own(true, &json!({})),
+            _ => Answer::Hinted(hints, code, headers, body),
+        })
+        .await;
+        ask_service(&asked_once(&fake).await).await
+    };
+    let reply = answered(HINTED, 200, TEXT, "ok").await.unwrap();
+    assert_eq!((reply.status, reply.body), (200, "ok".into()));
+    let html = "Content-Type: text/html\r\n";
+    let reply = answered(HINTED, 500, html, PAGE).await.unwrap();
+    assert_eq!((reply.status, reply.body), (500, PAGE.into()));
+    let gateway = "Link: </a.css>; rel=preload\r\n";
+    let error = answered(gateway, 200, TEXT, "ok").await.unwrap_err();
+    assert!(error.is_environment(), "{error:?}");
+}
+
+#[tokio::test]
+async fn of_a_server_that_sends_ids_with_some_answers_only_none_is_asked_for() {
+    let asked = async |minor| {
+        let guarded = Guarded::of_version(minor, |_| Answer::Text(200, TEXT, "ok")).await;
+        guarded.ask("GET", "").await
+    };
+    assert_eq!(asked("21").await.unwrap().status, 200);
+    let error = asked("22").await.unwrap_err();
+    assert!(error.is_environment(), "{error:?}");
+}
+
 #[tokio::test]
 async fn a_log_that_did_not_come_from_the_api_server_is_none() {
     for has_ids in [true, false] {
@@ -290,10 +363,17 @@ struct Guarded {
 
 impl Guarded {
     async fn by(passed_on: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+        Self::of_version("34", passed_on).await
+    }
+
+    async fn of_version(
+        minor: &'static str,
+        passed_on: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let fake = Fake::start(move |asked| match asked.line.as_str() {
-            "GET /version" => own(true, &json!({"gitVersion": "v1.34.0"})),
-            line if line.contains("/proxy/") => passed_on(asked),
+            "GET /version" => own(true, &json!({"major": "1", "minor": minor})),
+            line if is_passed_on(line) => passed_on(asked),
             _ => own(true, &json!({})),
         })
         .await;
@@ -331,16 +411,43 @@ impl Guarded {
         self.cluster.http(&target, &request).await
     }
 
+    async fn exec(&self) -> Result<ExecResult, ExecError> {
+        let target = ExecTarget {
+            namespace: "n".into(),
+            pod: "p".into(),
+            container: None,
+        };
+        let limits = ExecLimits {
+            timeout: Duration::from_secs(5),
+            stdout: Intake::keep(1024),
+            stderr: Intake::keep(1024),
+        };
+        let (command, mut nobody) = (["true".to_owned()], Witness::none());
+        let place = self.cluster.exec_place(&target).await;
+        self.cluster
+            .exec_bare(place, &target, &command, None, &limits, &mut nobody)
+            .await
+    }
+
     fn runs(&self) -> usize {
         let text = std::fs::read_to_string(self.folder.path().join("runs")).unwrap();
         text.lines().count()
     }
 
-    /// How many requests went through the proxy.
+    /// How many requests were to be passed on.
     fn asked(&self) -> usize {
         let requests = self.fake.requests();
-        requests.iter().filter(|it| it.contains("/proxy/")).count()
+        requests.iter().filter(|it| is_passed_on(it)).count()
     }
+}
+
+fn is_passed_on(line: &str) -> bool {
+    line.contains("/proxy/") || line.contains("/exec?")
+}
+
+/// Whether a request has the first token of the plugin's.
+fn has_first_token(asked: &Asked) -> bool {
+    asked.head.to_lowercase().contains("bearer 1\r\n")
 }
 
 #[tokio::test]
@@ -380,12 +487,10 @@ async fn a_long_refusal_of_a_service_is_read_whole() {
 #[tokio::test]
 async fn credentials_that_the_api_server_refuses_are_renewed_and_no_body_is_sent_twice() {
     const REFUSED: &str = r#"{"kind": "Status", "apiVersion": "v1", "message": "Unauthorized", "reason": "Unauthorized", "code": 401}"#;
-    let guarded = Guarded::by(
-        |asked| match asked.head.to_lowercase().contains("bearer 1\r\n") {
-            true => Answer::Text(401, ID, REFUSED),
-            false => Answer::Text(200, ID, "ok"),
-        },
-    )
+    let guarded = Guarded::by(|asked| match has_first_token(asked) {
+        true => Answer::Text(401, ID, REFUSED),
+        false => Answer::Text(200, ID, "ok"),
+    })
     .await;
     let error = guarded.ask("POST", "body").await.unwrap_err();
     assert!(error.is_environment(), "{error:?}");
@@ -394,19 +499,51 @@ async fn credentials_that_the_api_server_refuses_are_renewed_and_no_body_is_sent
     assert_eq!(guarded.ask("POST", "body").await.unwrap().status, 200);
     assert_eq!((guarded.asked(), guarded.runs()), (2, 2));
 
-    let guarded = Guarded::by(
-        |asked| match asked.head.to_lowercase().contains("bearer 1\r\n") {
-            true => Answer::Text(401, ID, REFUSED),
-            false => Answer::Text(200, ID, "ok"),
-        },
-    )
+    let guarded = Guarded::by(|asked| match has_first_token(asked) {
+        true => Answer::Text(401, ID, REFUSED),
+        false => Answer::Text(200, ID, "ok"),
+    })
     .await;
     assert_eq!(guarded.ask("GET", "").await.unwrap().status, 200);
     assert_eq!((guarded.asked(), guarded.runs()), (2, 2));
     // a service that is an API server refuses what the one before it let in
-    let guarded =
-        Guarded::by(|_| Answer::Text(401, "Audit-Id: 7a1\r\nAudit-Id: 7a2\r\n", REFUSED)).await;
-    let error = guarded.ask("GET", "").await.unwrap_err();
+    for is_early in [false, true] {
+        let guarded = Guarded::by(move |_| match is_early {
+            false => Answer::Text(401, "Audit-Id: 7a1\r\nAudit-Id: 7a2\r\n", REFUSED),
+            true => Answer::Hinted(ID, 401, "Audit-Id: 7a2\r\n", REFUSED),
+        })
+        .await;
+        let error = guarded.ask("GET", "").await.unwrap_err();
+        assert!(error.is_environment(), "{error:?}");
+        assert_eq!((guarded.asked(), guarded.runs()), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn credentials_that_a_gateway_refuses_are_renewed_too() {
+    let guarded = async || {
+        Guarded::by(
+            |asked| match (has_first_token(asked), asked.line.contains("/exec?")) {
+                (true, _) => Answer::Text(401, TEXT, "the token has expired"),
+                (false, false) => Answer::Text(200, ID, "ok"),
+                (false, true) => {
+                    Answer::Exec(vec![b"\x03{\"status\":\"Success\"}".to_vec()], Then::Close)
+                }
+            },
+        )
+        .await
+    };
+    let by_get = guarded().await;
+    assert_eq!(by_get.ask("GET", "").await.unwrap().status, 200);
+    assert_eq!((by_get.asked(), by_get.runs()), (2, 2));
+    // nothing is sent twice that may do something twice
+    let by_post = guarded().await;
+    let error = by_post.ask("POST", "body").await.unwrap_err();
     assert!(error.is_environment(), "{error:?}");
-    assert_eq!((guarded.asked(), guarded.runs()), (1, 1));
+    assert_eq!(by_post.asked(), 1);
+    assert_eq!(by_post.ask("POST", "body").await.unwrap().status, 200);
+    assert_eq!((by_post.asked(), by_post.runs()), (2, 2));
+    let by_exec = guarded().await;
+    assert_eq!(by_exec.exec().await.unwrap().exit, 0);
+    assert_eq!((by_exec.asked(), by_exec.runs()), (2, 2));
 }
