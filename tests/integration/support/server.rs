@@ -99,9 +99,9 @@ pub fn begin(client: &mut TcpStream, code: u16, headers: &str) -> io::Result<()>
 pub struct Chunked<'a>(&'a mut TcpStream);
 
 impl<'a> Chunked<'a> {
-    /// Writes what comes before the body.
+    /// Writes what comes before the body, as an API server does that sends an id with every answer.
     pub fn begin(client: &'a mut TcpStream) -> io::Result<Self> {
-        let headers = "Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n";
+        let headers = "Audit-Id: 1\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n";
         begin(client, 200, headers)?;
         Ok(Self(client))
     }
