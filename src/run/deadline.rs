@@ -33,9 +33,11 @@ impl Deadline {
         }
     }
 
-    /// The same later by a time that does not count.
-    pub fn put_off(&mut self, by: Duration) {
+    /// The same later by a time that does not count, but no later than another one.
+    #[must_use]
+    pub fn put_off(mut self, by: Duration, limit: Option<&Self>) -> Self {
         self.at += by;
+        self.or_earlier(limit)
     }
 
     /// Whether it is to be looked once only.
@@ -100,5 +102,20 @@ mod tests {
             step.or_earlier(None).describe(),
             "within 10s (the step's timeout)"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_put_off_stays_within_its_limit() {
+        let case = Deadline::after(Duration::from_secs(15), "the case");
+        let step = Deadline::after(Duration::from_secs(10), "the step");
+        let put_off = |deadline: &Deadline, seconds| {
+            let put_off = deadline.clone();
+            put_off.put_off(Duration::from_secs(seconds), Some(&case))
+        };
+        assert_eq!(put_off(&step, 3).remaining(), Duration::from_secs(13));
+        for deadline in [put_off(&step, 8), put_off(&case, 3)] {
+            assert_eq!(deadline.remaining(), Duration::from_secs(15));
+            assert_eq!(deadline.describe(), "within 15s (the case's timeout)");
+        }
     }
 }

@@ -28,8 +28,8 @@ struct Write {
     left: Left,
 }
 
-/// What the write left of the object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the write left of the object: it never becomes more again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Left {
     All,
     /// It is on its way out.
@@ -60,10 +60,28 @@ impl Write {
         }
     }
 
-    /// Whether it is of another object of the same name, made after one of a version.
-    fn is_of_a_successor(&self, uid: &Value, version: &str) -> bool {
+    /// Takes in another write to an object of the name. Answers are not noted in the order in which
+    /// they were given: what is known already of a later state, or of a successor, stays.
+    fn take(&mut self, other: Self) {
         let number = |version: &str| version.parse::<u64>().unwrap_or_default();
-        self.uid != *uid && number(&self.version) > number(version)
+        let is_later = number(&self.version) > number(&other.version);
+        // without a uid, the same cannot be told from a successor
+        if self.uid != other.uid || self.uid.is_null() {
+            if self.uid == other.uid || !is_later {
+                *self = other;
+            }
+            return;
+        }
+        if self.left == Left::Nothing {
+            return;
+        }
+        if !is_later || other.left > self.left {
+            self.answered = other.answered;
+        }
+        if !is_later {
+            self.version = other.version;
+        }
+        self.left = self.left.max(other.left);
     }
 
     fn seen_by(&self, state: &State, key: &ObjectKey) -> bool {
@@ -92,9 +110,7 @@ impl Writes {
     /// Notes the state of an object that the API server answered a write with. A subresource such as
     /// `scale` answers with another kind, of the same version.
     pub fn note(&self, subject: &Subject, object: &Value) {
-        if let Some(write) = Write::of(object, Left::All) {
-            self.lock().insert(subject.clone(), write);
-        }
+        self.enter(subject, Write::of(object, Left::All));
     }
 
     /// Notes how far the deletion of an object is, which was so before. What was written to a
@@ -104,13 +120,19 @@ impl Writes {
             Deletion::Going => Left::Going,
             Deletion::Gone | Deletion::Absent => Left::Nothing,
         };
-        let Some(write) = Write::of(object, left) else {
+        self.enter(subject, Write::of(object, left));
+    }
+
+    fn enter(&self, subject: &Subject, write: Option<Write>) {
+        let Some(write) = write else {
             return;
         };
         let mut objects = self.lock();
-        let known = objects.get(subject);
-        if known.is_none_or(|known| !known.is_of_a_successor(&write.uid, &write.version)) {
-            objects.insert(subject.clone(), write);
+        match objects.get_mut(subject) {
+            Some(known) => known.take(write),
+            None => {
+                objects.insert(subject.clone(), write);
+            }
         }
     }
 
@@ -208,6 +230,41 @@ mod tests {
         assert_eq!(left(&writes), Some(Left::All));
         writes.note_deletion(&subject(), &object("2", "11"), Deletion::Gone);
         assert_eq!(left(&writes), Some(Left::Nothing), "the same, read before");
+    }
+
+    #[test]
+    fn what_is_noted_late_takes_nothing_back() {
+        let writes = Writes::default();
+        let known = |writes: &Writes| {
+            let objects = writes.lock();
+            let write = &objects[&subject()];
+            (write.version.clone(), write.left)
+        };
+        let is = |version: &str, left| (version.to_owned(), left);
+        writes.note(&subject(), &object("1", "11"));
+        writes.note(&subject(), &object("1", "10"));
+        assert_eq!(known(&writes), is("11", Left::All));
+        writes.note_deletion(&subject(), &object("1", "10"), Deletion::Going);
+        assert_eq!(known(&writes), is("11", Left::Going));
+        writes.note(&subject(), &object("1", "12"));
+        assert_eq!(known(&writes), is("12", Left::Going), "still going");
+        writes.note_deletion(&subject(), &object("1", "12"), Deletion::Gone);
+        writes.note(&subject(), &object("1", "13"));
+        writes.note_deletion(&subject(), &object("1", "12"), Deletion::Going);
+        assert_eq!(known(&writes).1, Left::Nothing);
+        writes.note(&subject(), &object("2", "20"));
+        writes.note(&subject(), &object("1", "13"));
+        assert_eq!(known(&writes), is("20", Left::All), "the successor");
+    }
+
+    #[test]
+    fn what_has_no_uid_is_what_was_noted_last() {
+        let writes = Writes::default();
+        let object = |version: &str| json!({"metadata": {"resourceVersion": version}});
+        writes.note(&subject(), &object("10"));
+        writes.note_deletion(&subject(), &object("10"), Deletion::Gone);
+        writes.note(&subject(), &object("12"));
+        assert_eq!(writes.lock()[&subject()].left, Left::All);
     }
 
     #[tokio::test]

@@ -41,7 +41,13 @@ pub async fn run(
     let (mut going, mut gone) = (Vec::new(), Vec::new());
     for object in &objects {
         let key = selected.key(object);
+        let subject = context.subject(&key);
         let answer = write::in_time(deadline, context, async {
+            // what another case has changed it is going to put back
+            let _claim = match write::is_ours(object, context) {
+                true => None,
+                false => Some(context.claim(&subject).await?),
+            };
             Ok(context
                 .cluster
                 .delete_with_warnings(&key, &options(object))
@@ -65,7 +71,6 @@ pub async fn run(
         )?;
         if let Some(deleted) = deleted {
             going.push(object["metadata"]["uid"].clone());
-            let subject = context.subject(&key);
             let writes = &context.suite.writes;
             writes.note_deletion(&subject, object, deleted.deletion);
             gone.push((subject, object));

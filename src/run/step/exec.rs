@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::timeout_at;
 
 use super::super::deadline::Deadline;
 use super::{StepContext, StepFailure, StepResult, expect, pods, write};
@@ -55,7 +56,8 @@ pub async fn run(
     Ok(result)
 }
 
-/// Waiting until one more command may run in the pod takes nothing of its time.
+/// Waiting until one more command may run in the pod takes nothing of the step's time, but of the
+/// case's.
 async fn one(
     exec: &Exec,
     target: &ExecTarget,
@@ -77,8 +79,9 @@ async fn one(
     let what = format!("`{}` in pod/{}", shown(&command), target.pod);
     let _unseen = context.suite.writes.unseen();
     let result = loop {
-        let place = context.cluster.exec_place(target).await;
-        deadline.put_off(place.waited());
+        let limit = context.deadline.as_ref();
+        let place = in_turn(context.cluster.exec_place(target), limit, &what).await?;
+        *deadline = deadline.clone().put_off(place.waited(), limit);
         let (stdout, stderr) = judge.intakes();
         let limits = ExecLimits {
             timeout: deadline.remaining(),
@@ -109,6 +112,23 @@ async fn one(
         took: result.took,
     };
     judge.judge(ended, &what)
+}
+
+/// Waits for a command's turn, for no longer than the case has.
+async fn in_turn<T>(
+    turn: impl Future<Output = T>,
+    limit: Option<&Deadline>,
+    what: &str,
+) -> Result<T, StepFailure> {
+    let Some(limit) = limit else {
+        return Ok(turn.await);
+    };
+    timeout_at(limit.at, turn).await.map_err(|_| {
+        StepFailure::errored(format!(
+            "{what} did not start {}: as many commands as may run at once went on all the time",
+            limit.describe()
+        ))
+    })
 }
 
 /// How long after a command came too early it is tried again.
@@ -172,5 +192,25 @@ fn explain(
                 .with_detail("stdout", &stdout)
                 .with_detail("stderr", &stderr)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Outcome;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_waits_for_its_turn_no_longer_than_the_case_has() {
+        let limit = Deadline::after(Duration::from_secs(5), "the case");
+        let turn = std::future::pending::<()>();
+        let failure = in_turn(turn, Some(&limit), "`id`").await.unwrap_err();
+        assert_eq!(failure.outcome, Outcome::Errored);
+        let message = &failure.why.message;
+        assert!(
+            message.starts_with("`id` did not start within 5s (the case's timeout)"),
+            "{message}"
+        );
+        assert!(in_turn(async {}, Some(&limit), "`id`").await.is_ok());
     }
 }
