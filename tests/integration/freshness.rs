@@ -421,6 +421,58 @@ fn what_is_enough_per_node_is_not_judged_by_a_watch_that_lags() {
 }
 
 #[test]
+fn what_is_enough_per_node_is_not_judged_by_pods_that_nobody_has_read() {
+    let server = Scripted::start(|asked| {
+        let path = asked.line.strip_prefix("GET ")?;
+        if path == "/apis/apps/v1" {
+            let resource = json!({"name": "daemonsets", "singularName": "daemonset",
+                                  "kind": "DaemonSet", "namespaced": true,
+                                  "verbs": ["get", "list", "watch"]});
+            let body = json!({"kind": "APIResourceList", "groupVersion": "apps/v1",
+                              "resources": [resource]});
+            return Some(Reply::Json(200, body));
+        }
+        if asked.is_watch {
+            return None;
+        }
+        if path == PODS || path == "/api/v1/nodes" {
+            // what the watches ask for comes too late
+            if asked.before == 0 {
+                std::thread::sleep(4 * SECOND);
+            }
+            let mut pod = ready_pod("web-1");
+            pod["metadata"]["ownerReferences"] = json!([
+                {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "web", "uid": "web",
+                 "controller": true}]);
+            let pods = [pod];
+            return Some(listed(if path == PODS { &pods } else { &[] }, 10));
+        }
+        let mut set = object("DaemonSet", "web", 10);
+        set["metadata"]["generation"] = 1.into();
+        set["status"] = json!({"observedGeneration": 1, "desiredNumberScheduled": 2,
+                               "updatedNumberScheduled": 2, "numberAvailable": 1});
+        match path.strip_prefix(DAEMON_SETS)? {
+            "" => Some(listed(&[set], 10)),
+            "/web" => Some(Reply::Json(200, set)),
+            _ => None,
+        }
+    });
+    let run = server.run(
+        r#"
+  cases:
+    - name: one
+      steps:
+        - wait: {target: daemonset/web, until: exists}
+        - wait: {target: daemonset/web, until: rolledOut, perNode: true}
+          timeout: 1s
+        - wait: {target: daemonset/web, until: rolledOut, perNode: true}
+          timeout: 0s
+"#,
+    );
+    assert_passed(&run, "one");
+}
+
+#[test]
 fn what_no_watch_saw_did_not_hold() {
     let server = Scripted::start(|asked| {
         if asked.is_watch || asked.line.strip_prefix("GET ")? != PODS {

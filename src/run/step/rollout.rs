@@ -12,8 +12,8 @@ use super::follow::{LAST_LOOK, read_apart};
 use super::patience::Patience;
 use super::{StepContext, StepFailure};
 use crate::cluster::{
-    Exclusion, ObjectKey, PodReadiness, Readiness, Resource, Watch, node_excluded_by, owned_by,
-    pod_state, pods_refused, rolled_out,
+    ClusterError, Exclusion, ObjectKey, PodReadiness, Readiness, Resource, Watch, node_excluded_by,
+    owned_by, pod_state, pods_refused, rolled_out,
 };
 
 /// How a rollout is waited for.
@@ -44,10 +44,9 @@ pub async fn wait(
     match timeout_at(deadline.at, rollout.end(ends, context, &mut patience)).await {
         Ok(end) => end?,
         Err(_) => {
-            if let Some(object) = rollout.last_look(context, deadline).await? {
-                patience.passed();
-                return Ok(object);
-            }
+            let object = rollout.last_look(context, deadline).await?;
+            patience.passed();
+            return Ok(object);
         }
     }
     patience.passed();
@@ -57,7 +56,7 @@ pub async fn wait(
     })
 }
 
-/// What is looked at to judge a rollout.
+/// What is watched to judge a rollout.
 struct Rollout {
     key: ObjectKey,
     per_node: bool,
@@ -65,6 +64,50 @@ struct Rollout {
     pods: Watch,
     nodes: Watch,
     replica_sets: Option<Watch>,
+}
+
+/// What is known of the objects of a kind: by a watch, or read apart from it.
+enum Known<'r> {
+    Watched(&'r Watch),
+    Read(Vec<Arc<Value>>),
+}
+
+impl Known<'_> {
+    fn list(&self, is_wanted: impl Fn(&Value) -> bool) -> Vec<Arc<Value>> {
+        match self {
+            Self::Watched(watch) => watch.list(is_wanted),
+            Self::Read(objects) => {
+                let objects = objects.iter();
+                objects
+                    .filter(|object| is_wanted(object))
+                    .cloned()
+                    .collect()
+            }
+        }
+    }
+
+    fn find(&self, namespace: Option<&str>, name: &str) -> Option<Arc<Value>> {
+        match self {
+            Self::Watched(watch) => watch.find(namespace, name),
+            Self::Read(objects) => {
+                let is_it = |object: &&Arc<Value>| {
+                    let metadata = &object["metadata"];
+                    metadata["name"] == name && metadata["namespace"].as_str() == namespace
+                };
+                objects.iter().find(is_it).cloned()
+            }
+        }
+    }
+}
+
+/// What a rollout is judged by at one moment.
+struct Seen<'r> {
+    key: &'r ObjectKey,
+    per_node: bool,
+    objects: Known<'r>,
+    pods: Known<'r>,
+    nodes: Known<'r>,
+    replica_sets: Option<Known<'r>>,
 }
 
 /// How far it is.
@@ -177,11 +220,153 @@ impl Rollout {
                 _ => "it was not read yet".to_owned(),
             });
         }
+        match self.unread(context) {
+            Some(what) => Progress::Pending(format!("{what} were not read yet")),
+            None => self.seen().progress(),
+        }
+    }
+
+    /// With `per_node`, what is not known yet and decides as well, as long as it might pass.
+    fn unread(&self, context: &StepContext<'_>) -> Option<&'static str> {
+        if !self.per_node {
+            return None;
+        }
+        let lacks = |watch: &Watch, resource: &Resource, namespace: Option<&str>| {
+            !context.is_current(watch, resource, namespace)
+        };
+        let is_done = match rolled_out(&*self.object()?) {
+            Readiness::Ready(_) => true,
+            Readiness::Pending(_) => false,
+            Readiness::Failed(_) | Readiness::GivenUp(_) => return None,
+        };
+        if lacks(&self.nodes, &Resource::node(), None) {
+            return Some("the nodes");
+        }
+        if is_done {
+            return None;
+        }
+        let namespace = self.key.namespace.as_deref();
+        if lacks(&self.pods, &Resource::pod(), namespace) {
+            return Some("the pods");
+        }
+        let sets = self.replica_sets.as_ref();
+        sets.is_some_and(|sets| lacks(sets, &Resource::replica_set(), namespace))
+            .then_some("the ReplicaSets")
+    }
+
+    /// What the watches know.
+    fn seen(&self) -> Seen<'_> {
+        Seen {
+            key: &self.key,
+            per_node: self.per_node,
+            objects: Known::Watched(&self.objects),
+            pods: Known::Watched(&self.pods),
+            nodes: Known::Watched(&self.nodes),
+            replica_sets: self.replica_sets.as_ref().map(Known::Watched),
+        }
+    }
+
+    fn object(&self) -> Option<Arc<Value>> {
+        self.seen().object()
+    }
+
+    /// Whether what is known of the object is no older than the run's last write.
+    fn is_current(&self, context: &StepContext<'_>) -> bool {
+        let ObjectKey {
+            resource,
+            namespace,
+            ..
+        } = &self.key;
+        context.is_current(&self.objects, resource, namespace.as_deref())
+    }
+
+    /// When the time is over: the object as it is, read apart from watches that may be blind. With
+    /// `per_node`, its pods and their nodes are read as well.
+    async fn last_look(
+        &self,
+        context: &StepContext<'_>,
+        deadline: &Deadline,
+    ) -> Result<Value, StepFailure> {
+        let ObjectKey {
+            resource,
+            namespace,
+            name,
+        } = &self.key;
+        let read = |resource: Resource, namespace: Option<&'_ str>, name: Option<&'_ str>| {
+            let (namespace, name) = (namespace.map(str::to_owned), name.map(str::to_owned));
+            async move {
+                let (namespace, name) = (namespace.as_deref(), name.as_deref());
+                let read = read_apart(context, &resource, namespace, name, None, LAST_LOOK);
+                read.await
+                    .map_err(|error| self.unread_in_the_end(&error, deadline))
+            }
+        };
+        let namespace = namespace.as_deref();
+        let mut objects = read(resource.clone(), namespace, Some(name)).await?;
+        if !self.per_node {
+            if objects.first().is_some_and(is_rolled_out) {
+                return Ok(objects.swap_remove(0));
+            }
+            let blind = [&self.objects, &self.pods, &self.nodes];
+            if let Some(error) = blind.into_iter().find_map(Watch::last_error) {
+                return Err(self.unread_in_the_end(&error, deadline));
+            }
+            let progress = self.progress(context);
+            return Err(self.seen().timed_out(progress, context, deadline).await);
+        }
+        // where there was time for more than the one look, it has seen something
+        if !deadline.is_zero() && !self.is_current(context) {
+            return Err(match self.objects.last_error() {
+                Some(error) => self.unread_in_the_end(&error, deadline),
+                None => StepFailure::errored(format!(
+                    "whether {} was rolled out {} was not seen: the watch is behind the run's last \
+                     write",
+                    self.key,
+                    deadline.describe()
+                )),
+            });
+        }
+        let known = |objects: Vec<Value>| Known::Read(objects.into_iter().map(Arc::new).collect());
+        let mut seen = Seen {
+            key: &self.key,
+            per_node: self.per_node,
+            objects: known(objects),
+            pods: known(Vec::new()),
+            nodes: known(read(Resource::node(), None, None).await?),
+            replica_sets: None,
+        };
+        let mut progress = seen.progress();
+        if progress != Progress::Done {
+            seen.pods = known(read(Resource::pod(), namespace, None).await?);
+            if self.replica_sets.is_some() {
+                let sets = read(Resource::replica_set(), namespace, None).await?;
+                seen.replica_sets = Some(known(sets));
+            }
+            progress = seen.progress();
+        }
+        let object = seen.object();
+        match object.filter(|_| progress == Progress::Done || seen.is_enough_in_the_end()) {
+            Some(object) => Ok((*object).clone()),
+            None => Err(seen.timed_out(progress, context, deadline).await),
+        }
+    }
+
+    fn unread_in_the_end(&self, error: &ClusterError, deadline: &Deadline) -> StepFailure {
+        StepFailure::errored(format!(
+            "whether {} was rolled out {} could not be read: {error}",
+            self.key,
+            deadline.describe()
+        ))
+    }
+}
+
+impl Seen<'_> {
+    fn progress(&self) -> Progress {
         let Some(object) = self.object() else {
             return Progress::Pending("it does not exist".to_owned());
         };
         match rolled_out(&object) {
-            Readiness::Ready(_) if self.per_node => self.without_late_nodes(&object, context),
+            Readiness::Ready(_) if self.per_node => self.without_late_nodes(&object),
             Readiness::Ready(_) => Progress::Done,
             Readiness::Failed(why) => Progress::Failed(why),
             Readiness::GivenUp(why) => Progress::Hopeless {
@@ -199,21 +384,8 @@ impl Rollout {
         }
     }
 
-    /// Whether what is known of the object is no older than the run's last write.
-    fn is_current(&self, context: &StepContext<'_>) -> bool {
-        let ObjectKey {
-            resource,
-            namespace,
-            ..
-        } = &self.key;
-        context.is_current(&self.objects, resource, namespace.as_deref())
-    }
-
     /// Rolled out to all nodes that it means, unless one that still comes up will be meant too.
-    fn without_late_nodes(&self, daemon_set: &Value, context: &StepContext<'_>) -> Progress {
-        if !context.is_current(&self.nodes, &Resource::node(), None) {
-            return Progress::Pending("the nodes were not read yet".to_owned());
-        }
+    fn without_late_nodes(&self, daemon_set: &Value) -> Progress {
         let late = |node: &Arc<Value>| match node_excluded_by(daemon_set, node) {
             Some(Exclusion::ForNow(why)) => {
                 let name = node["metadata"]["name"].as_str().unwrap_or_default();
@@ -270,49 +442,6 @@ impl Rollout {
             .next()
     }
 
-    /// When the time is over: the object as it is, read apart from watches that may be blind.
-    async fn last_look(
-        &self,
-        context: &StepContext<'_>,
-        deadline: &Deadline,
-    ) -> Result<Option<Value>, StepFailure> {
-        let name = Some(self.key.name.as_str());
-        let namespace = self.key.namespace.as_deref();
-        let read = read_apart(
-            context,
-            &self.key.resource,
-            namespace,
-            name,
-            None,
-            LAST_LOOK,
-        )
-        .await;
-        let blind = [&self.objects, &self.pods, &self.nodes];
-        let blind = blind.into_iter().find_map(Watch::last_error);
-        match (read, blind) {
-            (Ok(mut objects), _)
-                if !self.per_node && objects.first().is_some_and(is_rolled_out) =>
-            {
-                Ok(Some(objects.swap_remove(0)))
-            }
-            (Ok(_), None) if self.per_node && !self.is_current(context) => {
-                Err(StepFailure::errored(format!(
-                    "whether {} was rolled out {} was not seen: the watch is behind the run's last \
-                     write",
-                    self.key,
-                    deadline.describe()
-                )))
-            }
-            (Ok(_), None) if self.is_enough_in_the_end() => Ok(None),
-            (Ok(_), None) => Err(self.timed_out(context, deadline).await),
-            (Err(error), _) | (_, Some(error)) => Err(StepFailure::errored(format!(
-                "whether {} was rolled out {} could not be read: {error}",
-                self.key,
-                deadline.describe()
-            ))),
-        }
-    }
-
     /// Whether each node was given its time, and one at least has its pod: those without are told
     /// where they are tested.
     fn is_enough_in_the_end(&self) -> bool {
@@ -325,8 +454,13 @@ impl Rollout {
     }
 
     /// The message of a time-out: which one, what was still not so, and the last warning.
-    async fn timed_out(&self, context: &StepContext<'_>, deadline: &Deadline) -> StepFailure {
-        let pending = match self.progress(context) {
+    async fn timed_out(
+        &self,
+        progress: Progress,
+        context: &StepContext<'_>,
+        deadline: &Deadline,
+    ) -> StepFailure {
+        let pending = match progress {
             Progress::Pending(why)
             | Progress::Kept(why)
             | Progress::Hopeless { why, .. }
