@@ -465,11 +465,124 @@ fn what_is_enough_per_node_is_not_judged_by_pods_that_nobody_has_read() {
         - wait: {target: daemonset/web, until: exists}
         - wait: {target: daemonset/web, until: rolledOut, perNode: true}
           timeout: 1s
-        - wait: {target: daemonset/web, until: rolledOut, perNode: true}
-          timeout: 0s
 "#,
     );
     assert_passed(&run, "one");
+}
+
+/// A ConfigMap that was there before the run, as it is with some data.
+fn shared(version: u32, value: &str) -> Value {
+    let mut object = object("ConfigMap", "shared", version);
+    object["data"] = json!({"value": value});
+    object
+}
+
+#[test]
+fn what_was_read_before_another_case_put_it_back_is_not_put_back() {
+    let (patched, put_back, again) = (Flag::default(), Flag::default(), Flag::default());
+    let restored = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&restored);
+    let reads = AtomicUsize::new(0);
+    let server = Scripted::start(move |asked| {
+        let (verb, path) = asked.line.split_once(' ')?;
+        let now = || match (again.is_set(), put_back.is_set(), patched.is_set()) {
+            (true, ..) => shared(40, "second"),
+            (_, true, _) => shared(30, "theirs"),
+            (.., true) => shared(20, "first"),
+            _ => shared(10, "theirs"),
+        };
+        match (verb, path.strip_prefix(CONFIG_MAPS)?) {
+            ("GET", "/patched") => {
+                patched.until_set_and(Duration::ZERO);
+                Some(Reply::Json(200, object("ConfigMap", "patched", 1)))
+            }
+            ("GET", "/shared") => {
+                let now = now();
+                // the first case sleeps: this is the other one's, and is on its way for long
+                if patched.is_set() && reads.fetch_add(1, Ordering::SeqCst) == 0 {
+                    put_back.until_set_and(SECOND / 2);
+                }
+                Some(Reply::Json(200, now))
+            }
+            ("PATCH", "/shared") if !patched.is_set() => {
+                patched.set();
+                Some(Reply::Json(200, now()))
+            }
+            ("PATCH", "/shared") => {
+                again.set();
+                Some(Reply::Json(200, now()))
+            }
+            ("PUT", "/shared") => {
+                let value = asked.body["data"]["value"].clone();
+                kept.lock().expect("a lock").push(value.clone());
+                put_back.set();
+                Some(Reply::Json(
+                    200,
+                    shared(30, value.as_str().unwrap_or_default()),
+                ))
+            }
+            _ => None,
+        }
+    });
+    let run = server.run(
+        r#"
+  cases:
+    - name: changes it first
+      steps:
+        - patch: {target: configmap/shared, patch: {data: {value: first}}}
+        - sleep: 2s
+    - name: has read it meanwhile
+      steps:
+        - get: {target: configmap/patched}
+        - patch: {target: configmap/shared, patch: {data: {value: second}}}
+"#,
+    );
+    assert_passed(&run, "changes it first");
+    assert_passed(&run, "has read it meanwhile");
+    let restored = restored.lock().expect("a lock");
+    assert_eq!(*restored, ["theirs", "theirs"]);
+}
+
+#[test]
+fn what_another_case_has_changed_is_not_deleted() {
+    let (patched, deleted) = (Flag::default(), Flag::default());
+    let server = Scripted::start(move |asked| {
+        let (verb, path) = asked.line.split_once(' ')?;
+        match (verb, path.strip_prefix(CONFIG_MAPS)?) {
+            _ if asked.is_watch => None,
+            ("GET", "") => {
+                patched.until_set_and(Duration::ZERO);
+                Some(listed(&[shared(20, "changed")], 20))
+            }
+            ("GET" | "PUT", "/shared") if deleted.is_set() => Some(not_found("shared")),
+            ("GET", "/shared") => Some(Reply::Json(200, shared(10, "theirs"))),
+            ("PUT", "/shared") => Some(Reply::Json(200, shared(30, "theirs"))),
+            ("PATCH", "/shared") => {
+                patched.set();
+                Some(Reply::Json(200, shared(20, "changed")))
+            }
+            ("DELETE", "/shared") => {
+                deleted.set();
+                None
+            }
+            _ => None,
+        }
+    });
+    let run = server.run(
+        r#"
+  cases:
+    - name: changes it
+      steps:
+        - patch: {target: configmap/shared, patch: {data: {value: changed}}}
+        - sleep: 3s
+    - name: deletes it
+      steps:
+        - wait: {target: configmap/shared, until: exists}
+        - delete: {target: configmap/shared, foreign: true}
+"#,
+    );
+    assert_passed(&run, "changes it");
+    assert_errored(&run, "deletes it", &["by the case \"changes it\" already"]);
 }
 
 #[test]

@@ -192,7 +192,8 @@ impl StepContext<'_> {
             let key = &subject.key;
             StepFailure::errored(match owner.suite() == self.ledger.owner().suite() {
                 true => format!(
-                    "{key} is made by {owner} already: two cases cannot make the same object"
+                    "{key} is made or changed by {owner} already: two cases cannot make the same \
+                     object, or change or delete it, at the same time"
                 ),
                 false => format!(
                     "{key} belongs to the suite {:?}, which goes on beside this one: two suites \

@@ -314,8 +314,7 @@ impl Rollout {
             let progress = self.progress(context);
             return Err(self.seen().timed_out(progress, context, deadline).await);
         }
-        // where there was time for more than the one look, it has seen something
-        if !deadline.is_zero() && !self.is_current(context) {
+        if !self.is_current(context) {
             return Err(match self.objects.last_error() {
                 Some(error) => self.unread_in_the_end(&error, deadline),
                 None => StepFailure::errored(format!(
