@@ -234,7 +234,8 @@ impl Rollout {
         let lacks = |watch: &Watch, resource: &Resource, namespace: Option<&str>| {
             !context.is_current(watch, resource, namespace)
         };
-        let is_done = match rolled_out(&*self.object()?) {
+        let object = self.object()?;
+        let is_done = match rolled_out(&object) {
             Readiness::Ready(_) => true,
             Readiness::Pending(_) => false,
             Readiness::Failed(_) | Readiness::GivenUp(_) => return None,
@@ -292,7 +293,7 @@ impl Rollout {
             namespace,
             name,
         } = &self.key;
-        let read = |resource: Resource, namespace: Option<&'_ str>, name: Option<&'_ str>| {
+        let read = |resource: Resource, namespace: Option<&str>, name: Option<&str>| {
             let (namespace, name) = (namespace.map(str::to_owned), name.map(str::to_owned));
             async move {
                 let (namespace, name) = (namespace.as_deref(), name.as_deref());
@@ -473,7 +474,7 @@ impl Seen<'_> {
         ));
         if let Some(object) = self.object() {
             let uid = object["metadata"]["uid"].as_str();
-            let mut warning = context.cluster.last_warning(&self.key, uid).await;
+            let mut warning = context.cluster.last_warning(self.key, uid).await;
             if warning.is_none() {
                 warning = self.pod_warning(&object, context).await;
             }
