@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::scripted::{Reply, Scripted, changed, list};
+use crate::scripted::{Reply, Scripted, changed, list, not_found};
 
 /// A kubeconfig for a server that asks for no credentials.
 pub fn kubeconfig(server: &str) -> String {
@@ -55,7 +55,7 @@ pub fn serve(address: SocketAddr) {
                 "False",
                 "the network plugin is not ready.",
             )]),
-            _ => Reply::Json(404, json!({})),
+            _ => not_found(line),
         })
     });
 }
