@@ -47,11 +47,16 @@ pub fn main() -> ExitCode {
         true => LAST_WORDS,
         false => Duration::MAX,
     };
+    settle(patience);
+    exit.into()
+}
+
+/// Waits until what was printed is read, for so long at most.
+fn settle(patience: Duration) {
     for stream in [stream::stdout(), stream::stderr()] {
         // where nobody reads it, there is nobody to tell
         let _ = stream.settle(&|| patience);
     }
-    exit.into()
 }
 
 /// Help and version are no errors, and stand where a reader looks for them.
@@ -96,14 +101,7 @@ fn asking(command: impl FnOnce(&Runtime) -> Exit) -> Exit {
     if exit.is_signal() {
         return exit;
     }
-    let settling = async {
-        tokio::task::spawn_blocking(|| {
-            for stream in [stream::stdout(), stream::stderr()] {
-                let _ = stream.settle(&|| Duration::MAX);
-            }
-        })
-        .await
-    };
+    let settling = async { tokio::task::spawn_blocking(|| settle(Duration::MAX)).await };
     match runtime.until_signal(settling) {
         Ok(_) => exit,
         Err(ended) => ended,

@@ -46,8 +46,9 @@ impl Artifacts {
         self.outlet.clone()
     }
 
-    /// Leaves one file to be written, of an attempt of a cell (the first is 1). Where enough waits already, it waits until there is room, or
-    /// until `over`; then the file is lost. What could not be written is told at the end of the run.
+    /// Leaves one file to be written, of an attempt of a cell (the first is 1). Where enough waits
+    /// already, it waits until there is room, or until `over`; then the file is lost. What could not
+    /// be written is told at the end of the run.
     pub async fn write(
         &self,
         id: &CaseId,

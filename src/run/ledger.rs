@@ -340,9 +340,16 @@ impl Ledger {
         }
     }
 
-    /// What is written down in the cluster of an object that needs not be put back could not be
-    /// removed: that is tried once more with all the rest. `subject`: what is left of it there.
-    pub fn remove_later(&self, subject: Subject, kept: Arc<Kept>) {
+    /// Removes what is written down in the cluster of an object that needs not be put back. Where
+    /// that cannot be, it is tried once more with all the rest.
+    pub async fn remove_kept(&self, subject: &Subject) {
+        let Some(kept) = self.kept(subject) else {
+            return;
+        };
+        let Err((subject, error)) = kept.remove().await else {
+            return;
+        };
+        tracing::debug!("{} was not deleted yet: {error}", subject.shown());
         let mut inner = self.lock();
         let step = inner.steps;
         inner.entries.push(Entry {

@@ -126,8 +126,8 @@ impl Kept {
     /// Writes down what is known by now, instead of what was before.
     ///
     /// Steps may change an object side by side: what was known earlier never comes after what is
-    /// known since. Goes on where nobody waits any more: a Secret whose making was given up half way could come
-    /// after its removal.
+    /// known since. Goes on where nobody waits any more: a Secret whose making was given up half way
+    /// could come after its removal.
     ///
     /// # Errors
     /// In words, why it is not written down; what was before still is.

@@ -18,16 +18,20 @@ fn frames(frames: &[&[u8]]) -> Vec<Vec<u8>> {
     frames.iter().map(|frame| frame.to_vec()).collect()
 }
 
+fn target() -> ExecTarget {
+    ExecTarget {
+        namespace: "n".into(),
+        pod: "p".into(),
+        container: None,
+    }
+}
+
 async fn run(
     fake: &Fake,
     stdin: Option<&[u8]>,
     timeout: Duration,
 ) -> Result<ExecResult, ExecError> {
-    let target = ExecTarget {
-        namespace: "n".into(),
-        pod: "p".into(),
-        container: None,
-    };
+    let target = target();
     let command = ["true".to_owned()];
     let limits = ExecLimits {
         timeout,
@@ -244,11 +248,7 @@ async fn a_command_that_nobody_waits_for_is_told_to_end() {
     .await;
     let cluster = fake.cluster();
     let (command, limits) = (["true".to_owned()], ExecLimits::default());
-    let target = ExecTarget {
-        namespace: "n".into(),
-        pod: "p".into(),
-        container: None,
-    };
+    let target = target();
     let mut nobody = Witness::none();
     let place = cluster.exec_place(&target).await;
     let session = cluster.exec_bare(place, &target, &command, None, &limits, &mut nobody);
@@ -280,11 +280,7 @@ async fn a_command_whose_connection_broke_is_told_to_end() {
     })
     .await;
     let cluster = fake.cluster();
-    let target = ExecTarget {
-        namespace: "n".into(),
-        pod: "p".into(),
-        container: None,
-    };
+    let target = target();
     let (command, limits) = (["true".to_owned()], ExecLimits::default());
     let mut nobody = Witness::none();
     let place = cluster.exec_place(&target).await;
@@ -304,11 +300,7 @@ async fn waiting_for_a_place_takes_nothing_of_a_commands_time() {
     })
     .await;
     let cluster = fake.cluster();
-    let target = ExecTarget {
-        namespace: "n".into(),
-        pod: "p".into(),
-        container: None,
-    };
+    let target = target();
     let mut others = Vec::new();
     for _ in 0..MAX_CONCURRENT_EXECS_PER_POD {
         others.push(cluster.exec_place(&target).await);

@@ -10,6 +10,7 @@ use super::super::{
     ExecResult, ExecTarget, HttpError, HttpReply, HttpRequest, HttpTarget, LogOptions, ObjectKey,
     PatchKind, PodTarget, Resource, Scheme,
 };
+use super::config_map;
 use super::fake::{Answer, Asked, Fake, Then};
 use crate::output::Intake;
 
@@ -31,16 +32,6 @@ async fn asked_once(fake: &Fake) -> Cluster {
     let cluster = fake.cluster();
     cluster.get_raw("/version").await.unwrap();
     cluster
-}
-
-fn config_map() -> ObjectKey {
-    let resource = Resource {
-        kind: "ConfigMap".into(),
-        plural: "configmaps".into(),
-        singular: "configmap".into(),
-        ..Resource::pod()
-    };
-    ObjectKey::new(resource, Some("n"), "x")
 }
 
 fn widget() -> ObjectKey {

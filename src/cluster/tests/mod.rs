@@ -14,3 +14,16 @@ mod requests;
 mod tls;
 mod watch;
 mod whole;
+
+use super::{ObjectKey, Resource};
+
+/// An object that is no pod.
+fn config_map() -> ObjectKey {
+    let resource = Resource {
+        kind: "ConfigMap".into(),
+        plural: "configmaps".into(),
+        singular: "configmap".into(),
+        ..Resource::pod()
+    };
+    ObjectKey::new(resource, Some("n"), "x")
+}

@@ -7,19 +7,10 @@ use serde_json::json;
 use super::super::transport::Call;
 use super::super::{
     Access, ApplyOptions, ClusterError, DeleteOptions, Deletion, Detail, ExecLimits, Identity,
-    ObjectKey, PatchKind, PodTarget, Resource,
+    PatchKind, PodTarget, Resource,
 };
+use super::config_map;
 use super::fake::{Answer, Fake, Then, cluster_at};
-
-fn config_map() -> ObjectKey {
-    let resource = Resource {
-        kind: "ConfigMap".into(),
-        plural: "configmaps".into(),
-        singular: "configmap".into(),
-        ..Resource::pod()
-    };
-    ObjectKey::new(resource, Some("n"), "x")
-}
 
 fn status(code: u16, reason: &str, message: &str) -> Answer {
     Answer::Json(

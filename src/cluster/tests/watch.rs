@@ -90,16 +90,21 @@ async fn it_resumes_after_a_disconnect_and_starts_over_after_a_410() {
     );
 }
 
-#[tokio::test]
-async fn handles_share_one_watch_which_ends_with_the_last() {
-    let fake = Fake::start(|asked| {
+/// A server with one pod, of which a watch has nothing to tell.
+async fn one_pod() -> Fake {
+    Fake::start(|asked| {
         if asked.line.contains("watch=true") {
             Answer::Events(vec![], Then::Hang)
         } else {
             list(&[pod("a", 10)], 10)
         }
     })
-    .await;
+    .await
+}
+
+#[tokio::test]
+async fn handles_share_one_watch_which_ends_with_the_last() {
+    let fake = one_pod().await;
     let cluster = fake.cluster();
     let mut first = cluster.watch(&Resource::pod(), Some("n"));
     names(&mut first, &["a"]).await;
@@ -123,14 +128,7 @@ async fn handles_share_one_watch_which_ends_with_the_last() {
 
 #[tokio::test]
 async fn one_that_may_know_only_what_was_before_is_not_joined() {
-    let fake = Fake::start(|asked| {
-        if asked.line.contains("watch=true") {
-            Answer::Events(vec![], Then::Hang)
-        } else {
-            list(&[pod("a", 10)], 10)
-        }
-    })
-    .await;
+    let fake = one_pod().await;
     let cluster = fake.cluster();
     let before = Instant::now();
     let pods = |moment| cluster.watch_since(&Resource::pod(), Some("n"), moment);

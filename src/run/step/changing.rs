@@ -79,12 +79,7 @@ impl<'c> Changing<'c> {
                 if is_first {
                     // nothing was made or changed: another case may do it, and putting it back would
                     // undo what somebody else changes from here on
-                    if let Some(kept) = context.ledger.kept(subject)
-                        && let Err((left, error)) = kept.remove().await
-                    {
-                        tracing::debug!("{} was not deleted yet: {error}", left.shown());
-                        context.ledger.remove_later(left, kept);
-                    }
+                    context.ledger.remove_kept(subject).await;
                     context.ledger.forget(subject);
                     return;
                 }

@@ -102,12 +102,7 @@ pub async fn run(
     // what the suite does not want there needs not be put back, whoever of it has changed it
     for (subject, object) in &gone {
         for ledger in [context.ledger, &context.suite.ledger] {
-            if let Some(kept) = ledger.kept(subject)
-                && let Err((left, error)) = kept.remove().await
-            {
-                tracing::debug!("{} was not deleted yet: {error}", left.shown());
-                ledger.remove_later(left, kept);
-            }
+            ledger.remove_kept(subject).await;
             ledger.forget_change(subject);
         }
         let writes = &context.suite.writes;

@@ -17,7 +17,8 @@ pub fn is_definition(key: &ObjectKey) -> bool {
 }
 
 /// Waits a moment where an answer may come from before a write of the run's own, to an object that
-/// `is_meant`, or before the end of a program that may have written to any: then it is to be asked for again. Otherwise it is to be believed.
+/// `is_meant`, or before the end of a program that may have written to any: then it is to be asked
+/// for again. Otherwise it is to be believed.
 ///
 /// Adds no time-out of its own. The looks of `during` are about what is at each moment, and believe.
 pub async fn may_be_stale(
